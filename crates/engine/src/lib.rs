@@ -4,12 +4,14 @@
 //! effects go out as data.
 
 pub mod call_result;
+pub mod hours;
 pub mod ids;
 pub mod phone;
 pub mod time;
 pub mod zones;
 
 pub use call_result::CallResult;
+pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
     AgentId, AttemptId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId, SuppressionListId,
     TenantId,
