@@ -3,19 +3,31 @@
 //! This crate knows no async runtime, database, socket, clock or random source. `now` and a seed are handed in,
 //! effects go out as data.
 
+pub mod agent;
 pub mod call_result;
+pub mod change;
+pub mod contact;
+pub mod group;
 pub mod hours;
 pub mod ids;
 pub mod phone;
+pub mod settings;
 pub mod time;
+pub mod treatment;
 pub mod zones;
 
+pub use agent::AgentState;
 pub use call_result::CallResult;
+pub use change::{Change, ChangeSet};
+pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
+pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
     AgentId, AttemptId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId, SuppressionListId,
     TenantId,
 };
 pub use phone::PhoneNumber;
+pub use settings::{CampaignRules, DialMode, GroupSettings};
 pub use time::Time;
+pub use treatment::{Disposition, FinalReason, Treatment};
 pub use zones::{Zone, ZoneSet};

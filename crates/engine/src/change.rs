@@ -1,0 +1,244 @@
+//! What the engine asks to have stored. Each change is also the event that other systems are told.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::contact::{BucketId, PhoneStatus, Rank};
+use crate::group::{Actor, GroupAction, GroupState};
+use crate::ids::{AgentId, AttemptId, ContactId, GroupId};
+use crate::phone::PhoneNumber;
+use crate::settings::DialMode;
+use crate::time::{Time, rfc3339, rfc3339_option};
+use crate::treatment::FinalReason;
+
+/// Changes that are stored together or not at all. After they are durable the runner answers with
+/// [`crate::Input::Stored`] and the same ticket.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeSet {
+    /// Names the set in the answer.
+    pub ticket: u64,
+    /// When it was decided.
+    pub at: Time,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// One change of stored state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind")]
+pub enum Change {
+    /// An attempt was decided on; its call is placed only after this is durable.
+    #[serde(rename = "attempt.started")]
+    AttemptStarted(AttemptStarted),
+    /// An attempt is over on the network's side.
+    #[serde(rename = "attempt.ended")]
+    AttemptEnded(AttemptEnded),
+    /// An attempt is done with: wrap-up is over and the contact has its plan.
+    #[serde(rename = "contact.planned")]
+    ContactPlanned(ContactPlanned),
+    /// A contact left the hopper without an attempt and may be called as before.
+    #[serde(rename = "contact.returned")]
+    ContactReturned(ContactReturned),
+    /// A campaign group changed its state or dial mode.
+    #[serde(rename = "group.state")]
+    GroupChanged(GroupChanged),
+    /// An agent changed state.
+    #[serde(rename = "agent.state")]
+    AgentChanged(AgentChanged),
+}
+
+/// See [`Change::AttemptStarted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptStarted {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// For which group.
+    pub group: GroupId,
+    /// Who is called.
+    pub contact: ContactId,
+    /// On which of their numbers.
+    pub phone: u8,
+    /// The number itself.
+    pub number: PhoneNumber,
+    /// Which attempt on the contact it is, from 1.
+    pub attempt_number: u16,
+    /// How the group dials.
+    pub dial_mode: DialMode,
+    /// The number shown.
+    pub caller_id: Option<PhoneNumber>,
+    /// The agent it is for, if that is known before it is answered.
+    pub agent: Option<AgentId>,
+    /// When it was decided.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+/// See [`Change::AttemptEnded`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptEnded {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// For which group.
+    pub group: GroupId,
+    /// Who was called.
+    pub contact: ContactId,
+    /// How it ended.
+    pub result: CallResult,
+    /// The agent who was connected.
+    pub agent: Option<AgentId>,
+    /// When it began to ring.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub ringing_at: Option<Time>,
+    /// When it was picked up.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub answered_at: Option<Time>,
+    /// When the agent was connected.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub connected_at: Option<Time>,
+    /// When it was over.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+/// See [`Change::ContactPlanned`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContactPlanned {
+    /// The attempt that led to the plan; none if the contact was closed without one.
+    pub attempt: Option<AttemptId>,
+    /// For which group.
+    pub group: GroupId,
+    /// The contact.
+    pub contact: ContactId,
+    /// The number that was dialled, by its position.
+    pub phone: u8,
+    /// What is known of that number now.
+    pub phone_status: PhoneStatus,
+    /// The call result that was treated.
+    pub result: Option<CallResult>,
+    /// How often in a row.
+    pub result_in_a_row: u16,
+    /// What the agent said.
+    pub disposition: Option<String>,
+    /// The agent's notes.
+    pub notes: Option<String>,
+    /// When wrap-up was over.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+    /// The number goes on the campaign's suppression list.
+    pub suppress: Option<PhoneNumber>,
+    /// What is next.
+    pub next: PlannedNext,
+}
+
+/// What is next for a contact, as stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedNext {
+    /// Another attempt.
+    Dial {
+        /// On which number, by its position.
+        phone: u8,
+        /// That number's hours.
+        #[serde(skip)]
+        #[schemars(skip)]
+        bucket: Option<BucketId>,
+        /// Not before this instant.
+        #[serde(with = "rfc3339")]
+        #[schemars(with = "String")]
+        at: Time,
+        /// Its place in the order.
+        #[serde(skip)]
+        #[schemars(skip)]
+        rank: Option<Rank>,
+        /// Whether it was promised.
+        callback: bool,
+    },
+    /// None.
+    Final {
+        /// Why.
+        reason: FinalReason,
+    },
+}
+
+/// See [`Change::ContactReturned`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ContactReturned {
+    /// From which group's hopper.
+    pub group: GroupId,
+    /// The contact.
+    pub contact: ContactId,
+    /// Not to be taken again before this instant; at once if none.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub not_before: Option<Time>,
+}
+
+/// See [`Change::GroupChanged`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupChanged {
+    /// The group.
+    pub group: GroupId,
+    /// Its state now.
+    pub state: GroupState,
+    /// How it dials.
+    pub dial_mode: DialMode,
+    /// What led to it.
+    pub action: GroupAction,
+    /// Who asked.
+    pub actor: Actor,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+/// See [`Change::AgentChanged`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentChanged {
+    /// The agent.
+    pub agent: AgentId,
+    /// Their state now.
+    pub state: AgentState,
+    /// The reason they gave, if any.
+    pub reason: Option<String>,
+    /// The attempt they are on.
+    pub attempt: Option<AttemptId>,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+impl Change {
+    /// The name of the event.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AttemptStarted(_) => "attempt.started",
+            Self::AttemptEnded(_) => "attempt.ended",
+            Self::ContactPlanned(_) => "contact.planned",
+            Self::ContactReturned(_) => "contact.returned",
+            Self::GroupChanged(_) => "group.state",
+            Self::AgentChanged(_) => "agent.state",
+        }
+    }
+
+    /// The group whose lease must be held for it to be stored.
+    pub fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::AttemptStarted(change) => Some(change.group),
+            Self::AttemptEnded(change) => Some(change.group),
+            Self::ContactPlanned(change) => Some(change.group),
+            Self::ContactReturned(change) => Some(change.group),
+            Self::GroupChanged(change) => Some(change.group),
+            Self::AgentChanged(_) => None,
+        }
+    }
+}

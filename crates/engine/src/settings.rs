@@ -1,0 +1,183 @@
+//! What a campaign and a campaign group are set to, as far as decisions depend on it.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contact::FeedOrder;
+use crate::hours::CallingHours;
+use crate::phone::PhoneNumber;
+use crate::treatment::{Disposition, Treatment};
+
+/// Shortest time a phone rings before we give up: 15 s (16 CFR 310.4(b)(4)(ii); 47 CFR 64.1200(a)(6)).
+pub const RING_SECONDS_MIN: u16 = 15;
+/// Longest ring time that can be set.
+pub const RING_SECONDS_MAX: u16 = 120;
+/// A person who answers is connected within two seconds or hears a message
+/// (16 CFR 310.4(b)(4)(iii); 47 CFR 64.1200(a)(7)).
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// How a group dials.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DialMode {
+    /// An agent sees the contact first and then dials it.
+    Preview,
+    /// One line for each ready agent.
+    #[default]
+    Progressive,
+    /// A fixed number of lines for each ready agent.
+    Power,
+}
+
+impl DialMode {
+    /// The number stored for it and told to other systems: Genesys' `CfgDialMode` (2 progressive, 3 preview,
+    /// 6 power).
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Progressive => 2,
+            Self::Preview => 3,
+            Self::Power => 6,
+        }
+    }
+
+    /// From the stored number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Some(match code {
+            2 => Self::Progressive,
+            3 => Self::Preview,
+            6 => Self::Power,
+            _ => return None,
+        })
+    }
+}
+
+/// What happens when an agent lets a preview run out of time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PreviewTimeout {
+    /// The contact goes back and the agent is set not ready.
+    #[default]
+    Reject,
+    /// The contact is dialled.
+    Accept,
+}
+
+/// What is done with an answering machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineAction {
+    /// Hang up.
+    #[default]
+    HangUp,
+    /// Treat it like a person.
+    Connect,
+}
+
+/// What decides about a campaign's contacts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CampaignRules {
+    /// When people may be called.
+    pub hours: CallingHours,
+    /// What happens after each attempt; first match wins.
+    pub treatments: Vec<Treatment>,
+    /// The answers agents can give.
+    pub dispositions: Vec<Disposition>,
+    /// Attempts on one contact, all numbers together.
+    pub attempts_max: u16,
+    /// In which order contacts are called.
+    pub feed_order: FeedOrder,
+}
+
+impl CampaignRules {
+    /// The disposition with this code.
+    pub fn disposition(&self, code: &str) -> Option<&Disposition> {
+        self.dispositions.iter().find(|disposition| disposition.code == code)
+    }
+}
+
+/// What a campaign group is set to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GroupSettings {
+    /// How it dials.
+    pub dial_mode: DialMode,
+    /// Lines for each ready agent in power mode, 1 to 10.
+    pub lines_per_agent: f64,
+    /// Calls at once, ringing and connected, at most.
+    pub lines_max: u32,
+    /// Calls placed in a second at most.
+    pub calls_per_second_max: u32,
+    /// Seconds a phone rings before we give up, 15 to 120.
+    pub ring_timeout_seconds: u16,
+    /// Seconds an agent has after a call before the group sets them ready; 0 is without limit.
+    pub wrap_up_seconds_max: u32,
+    /// Seconds an agent has to look at a previewed contact.
+    pub preview_seconds_max: u32,
+    /// What happens after that.
+    pub preview_timeout: PreviewTimeout,
+    /// What is done with an answering machine.
+    pub machine_action: MachineAction,
+    /// The number shown to called parties.
+    pub caller_id: Option<PhoneNumber>,
+    /// Stop and unload by itself when no contact is left to call.
+    pub auto_complete: bool,
+}
+
+impl Default for GroupSettings {
+    fn default() -> Self {
+        Self {
+            dial_mode: DialMode::Progressive,
+            lines_per_agent: 1.5,
+            lines_max: 500,
+            calls_per_second_max: 50,
+            ring_timeout_seconds: 24,
+            wrap_up_seconds_max: 60,
+            preview_seconds_max: 60,
+            preview_timeout: PreviewTimeout::Reject,
+            machine_action: MachineAction::HangUp,
+            caller_id: None,
+            auto_complete: false,
+        }
+    }
+}
+
+/// A setting that is out of range.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{field} must be {allowed}")]
+pub struct BadSetting {
+    /// Which.
+    pub field: &'static str,
+    /// What it may be.
+    pub allowed: String,
+}
+
+impl GroupSettings {
+    /// Checks every range.
+    ///
+    /// # Errors
+    /// The first setting that is out of its range, with the range.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let bad = |field, allowed: String| Err(BadSetting { field, allowed });
+        if !(1.0..=10.0).contains(&self.lines_per_agent) {
+            return bad("lines_per_agent", "1 to 10".into());
+        }
+        if !(1..=100_000).contains(&self.lines_max) {
+            return bad("lines_max", "1 to 100000".into());
+        }
+        if !(1..=10_000).contains(&self.calls_per_second_max) {
+            return bad("calls_per_second_max", "1 to 10000".into());
+        }
+        if !(RING_SECONDS_MIN..=RING_SECONDS_MAX).contains(&self.ring_timeout_seconds) {
+            return bad("ring_timeout_seconds", format!("{RING_SECONDS_MIN} to {RING_SECONDS_MAX}"));
+        }
+        if self.wrap_up_seconds_max > 3600 {
+            return bad("wrap_up_seconds_max", "0 (no limit) to 3600".into());
+        }
+        if !(5..=900).contains(&self.preview_seconds_max) {
+            return bad("preview_seconds_max", "5 to 900".into());
+        }
+        Ok(())
+    }
+}
