@@ -1,0 +1,194 @@
+//! What a switch is asked, and the interface of everything that speaks to one.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use engine::{AgentId, AttemptId, PhoneNumber};
+use serde::{Deserialize, Serialize};
+
+/// A future in a box, for interfaces that are used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Something that places calls: a switch, or the simulated carrier. The crate's documentation has the contract.
+pub trait Driver: Send + Sync {
+    /// Queues a request. Never waits for the network.
+    ///
+    /// # Errors
+    /// The request was not taken and will have no effect.
+    fn send(&self, request: Request) -> Result<(), SendError>;
+
+    /// Which calls are up on the switch, for the comparison after a restart or a lost connection.
+    ///
+    /// It completes even if nobody takes events meanwhile, and includes the effect of every request that was taken
+    /// before the latest `DriverBack`.
+    ///
+    /// # Errors
+    /// The switch cannot be asked now.
+    fn live_calls(&self) -> BoxFuture<'_, Result<Vec<LiveCall>, DriverError>>;
+}
+
+/// What a switch is asked to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Dial.
+    Place(PlaceCall),
+    /// Withdraw a call that nobody has answered yet. One that has been answered meanwhile is left alone: a person who
+    /// picked up is the engine's to deal with.
+    Cancel {
+        /// Which call.
+        attempt: AttemptId,
+    },
+    /// End a call, whatever its stage.
+    HangUp {
+        /// Which call.
+        attempt: AttemptId,
+    },
+    /// Connect an answered call with an agent. Answered by `Connected` or `AgentFailed`, unless the call ends first.
+    Connect {
+        /// Which call.
+        attempt: AttemptId,
+        /// The agent.
+        agent: AgentId,
+        /// Where the agent is reached; `None` if the switch holds a line to the agent already.
+        phone: Option<AgentPhone>,
+    },
+    /// Play a message on an answered call that has no agent. Answered by `PlayFinished`, unless the call ends or is
+    /// connected first, or another message takes its place.
+    Play {
+        /// Which call.
+        attempt: AttemptId,
+        /// What to play.
+        message: Message,
+    },
+}
+
+/// One dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceCall {
+    /// Its id, here and on the switch.
+    pub attempt: AttemptId,
+    /// Who is called.
+    pub to: PhoneNumber,
+    /// The number shown to the called party; `None` leaves it to the switch.
+    pub caller_id: Option<PhoneNumber>,
+    /// How long it may ring.
+    pub ring_timeout: Duration,
+    /// Which attempt on this phone it is, counted from 1.
+    pub attempt_number: u32,
+    /// Whether to find out who or what answered. Without it no `Detected` comes.
+    pub detect_machine: bool,
+    /// Channel variables or SIP headers for the switch.
+    pub variables: Variables,
+}
+
+/// Names and values for the switch. Its `Debug` shows the names only, since values may be about a person.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(pub Vec<(String, String)>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Where an agent is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentPhone {
+    /// A telephone number.
+    Number(PhoneNumber),
+    /// An endpoint in the switch's own notation (such as `PJSIP/agent-17`).
+    Endpoint(String),
+}
+
+/// What is played to the called party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// What a person hears when no agent is there in time: who called, and how to be called no more
+    /// (16 CFR 310.4(b)(4)(iii)).
+    SafeHarbour,
+    /// A message of the campaign, by its name.
+    Named(String),
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStage {
+    /// On its way to the called party.
+    Placed,
+    /// It rings.
+    Ringing,
+    /// Picked up; no agent yet.
+    Answered,
+    /// A message of the campaign (not the safe-harbour message) was played to its end; no agent.
+    MessagePlayed,
+    /// An agent is or was connected.
+    Connected,
+}
+
+impl CallStage {
+    /// Whether somebody or something has picked up.
+    pub fn is_answered(self) -> bool {
+        self >= Self::Answered
+    }
+}
+
+/// A call that is up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LiveCall {
+    /// Which call.
+    pub attempt: AttemptId,
+    /// How far it has come.
+    pub stage: CallStage,
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Too many requests wait already; try again later.
+    #[error("too many requests to the switch are waiting")]
+    Overloaded,
+    /// There is no connection to the switch at present.
+    #[error("there is no connection to the switch")]
+    NotConnected,
+    /// The driver has stopped for good.
+    #[error("the driver has stopped")]
+    Stopped,
+}
+
+/// Why the switch could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DriverError {
+    /// There is no connection to the switch at present.
+    #[error("there is no connection to the switch")]
+    NotConnected,
+    /// The driver has stopped for good.
+    #[error("the driver has stopped")]
+    Stopped,
+    /// The switch answered with an error or not in a form that is understood.
+    #[error("the switch answered: {0}")]
+    Switch(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_shows_neither_number_nor_values() {
+        let call = PlaceCall {
+            attempt: AttemptId::parse("00000000000000000000000000000001").unwrap(),
+            to: "+33123456789".parse().unwrap(),
+            caller_id: None,
+            ring_timeout: Duration::from_secs(24),
+            attempt_number: 1,
+            detect_machine: true,
+            variables: Variables(vec![("X-Name".to_owned(), "Jane Doe".to_owned())]),
+        };
+        let text = format!("{:?}", Request::Place(call));
+        assert!(text.contains("X-Name"));
+        assert!(!text.contains("Jane") && !text.contains("23456"), "{text}");
+    }
+}

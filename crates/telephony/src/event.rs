@@ -1,0 +1,141 @@
+//! What a switch tells.
+
+use engine::{AgentId, AttemptId, Time};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened on the switch or to the connection with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Something happened to a call.
+    Call(CallEvent),
+    /// The connection is lost; events are missing from here on. Calls that are up stay up.
+    DriverLost {
+        /// When it was noticed.
+        at: Time,
+    },
+    /// The connection is there again. Compare with `live_calls`: what is not up any more has ended unheard.
+    DriverBack {
+        /// When.
+        at: Time,
+    },
+}
+
+impl Event {
+    /// When it happened.
+    pub fn at(&self) -> Time {
+        match self {
+            Self::Call(event) => event.at,
+            Self::DriverLost { at } | Self::DriverBack { at } => *at,
+        }
+    }
+}
+
+/// Something that happened to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallEvent {
+    /// Which call.
+    pub attempt: AttemptId,
+    /// When it happened.
+    pub at: Time,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What can happen to a call. The crate's documentation has the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// The network took the call.
+    Placed,
+    /// It rings at the called party.
+    Ringing,
+    /// The line was picked up, by whomever.
+    Answered,
+    /// It is known who or what picked up.
+    Detected(Detected),
+    /// The agent and the called party hear each other.
+    Connected {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// The agent could not be connected; the called party is still there.
+    AgentFailed {
+        /// The agent.
+        agent: AgentId,
+        /// Why.
+        reason: AgentFailure,
+    },
+    /// A message was played to its end.
+    PlayFinished,
+    /// The call is over; nothing more comes for it.
+    Ended(EndCause),
+}
+
+/// Who or what picked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Detected {
+    /// A person.
+    Person,
+    /// An answering machine or mailbox.
+    Machine,
+    /// A fax or modem.
+    Fax,
+    /// Detection came to no conclusion. To be treated as a person.
+    Unsure,
+    /// Nothing was heard.
+    Silence,
+}
+
+/// Why an agent could not be connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentFailure {
+    /// The agent's line was busy, or the agent declined.
+    Busy,
+    /// The agent did not pick up.
+    NoAnswer,
+    /// The agent's phone could not be reached.
+    Unreachable,
+    /// The call was not one that can be connected: not answered yet, or with an agent already.
+    CallNotWaiting,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// The called party hung up.
+    ByCalledParty,
+    /// We (or the agent) hung up.
+    ByUs,
+    /// The called party's line was busy.
+    Busy,
+    /// Nobody picked up in time.
+    NoAnswer,
+    /// The called party declined.
+    Rejected,
+    /// The network says that there is no such number.
+    InvalidNumber,
+    /// The network is congested.
+    Congestion,
+    /// No line was free on our side; the call was never placed.
+    NoLine,
+    /// Withdrawn before it was answered.
+    Cancelled,
+    /// A technical failure.
+    Failed(Failure),
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The switch or the carrier refused the request to dial.
+    NotPlaced,
+    /// The switch failed or the connection between the parties broke.
+    Switch,
+    /// How the call ended was not heard: it was gone after a restart or a lost connection.
+    Unheard,
+}
