@@ -103,7 +103,12 @@ impl CallResult {
     pub fn answered_by_person(self) -> bool {
         matches!(
             self,
-            Self::Answer | Self::Abandoned | Self::Dropped | Self::WrongParty | Self::WrongNumber | Self::AgentCallbackError
+            Self::Answer
+                | Self::Abandoned
+                | Self::Dropped
+                | Self::WrongParty
+                | Self::WrongNumber
+                | Self::AgentCallbackError
         )
     }
 

@@ -57,10 +57,9 @@ impl Bucket {
     /// A year's worth of distinct buckets is in the thousands, so two alike are one chance in 10^12; the store
     /// refuses a second text under one id all the same.
     pub fn id(&self) -> BucketId {
-        let hash = self
-            .text()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let hash = self.text().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         BucketId((hash >> 1) as i64)
     }
 }

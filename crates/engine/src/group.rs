@@ -125,7 +125,11 @@ pub struct ActionRefused {
 ///
 /// # Errors
 /// The state does not allow the action.
-pub fn transition(state: GroupState, action: GroupAction, calls_are_up: bool) -> Result<GroupState, ActionRefused> {
+pub fn transition(
+    state: GroupState,
+    action: GroupAction,
+    calls_are_up: bool,
+) -> Result<GroupState, ActionRefused> {
     use GroupAction as A;
     use GroupState as S;
     let refused = |remedy| Err(ActionRefused { state, action, remedy });
@@ -133,10 +137,14 @@ pub fn transition(state: GroupState, action: GroupAction, calls_are_up: bool) ->
     match (action, state) {
         (A::Load, S::NotLoaded) => Ok(S::Active),
         (A::Load, S::Active | S::Running) => Ok(state),
-        (A::Load, S::WaitingUnload | S::UnloadInProgress) => refused("wait until it is unloaded, then load it"),
+        (A::Load, S::WaitingUnload | S::UnloadInProgress) => {
+            refused("wait until it is unloaded, then load it")
+        }
         (A::Start, S::Active | S::Running) => Ok(S::Running),
         (A::Start, S::NotLoaded) => refused("load it first"),
-        (A::Start, S::WaitingUnload | S::UnloadInProgress) => refused("wait until it is unloaded, then load it"),
+        (A::Start, S::WaitingUnload | S::UnloadInProgress) => {
+            refused("wait until it is unloaded, then load it")
+        }
         (A::Stop, S::Running | S::Active) => Ok(S::Active),
         (A::Stop, _) => refused("only a running group can be stopped"),
         (A::SetDialMode, S::Active | S::Running) => Ok(state),

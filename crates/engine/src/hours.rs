@@ -335,8 +335,10 @@ impl CallingHours {
                 Weekday::Sunday => &self.weekly.sunday,
             },
         };
-        let mut cut: Vec<DayWindow> =
-            windows.iter().filter_map(|window| window.intersection(own_window.unwrap_or(DayWindow::ALL_DAY))).collect();
+        let mut cut: Vec<DayWindow> = windows
+            .iter()
+            .filter_map(|window| window.intersection(own_window.unwrap_or(DayWindow::ALL_DAY)))
+            .collect();
         cut.sort_unstable();
         cut.dedup_by(|next, previous| {
             let touches = next.from_minute <= previous.until_minute;

@@ -7,9 +7,12 @@ pub mod agent;
 pub mod call_result;
 pub mod change;
 pub mod contact;
+pub mod engine;
 pub mod group;
+pub mod hopper;
 pub mod hours;
 pub mod ids;
+pub mod pacing;
 pub mod phone;
 pub mod settings;
 pub mod time;
@@ -20,11 +23,15 @@ pub use agent::AgentState;
 pub use call_result::CallResult;
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
+pub use engine::{
+    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, Command, Detected, DialRequest, Engine,
+    GroupDefinition, Input, Output, Snapshot, Supply, Unfinished, WakeReason,
+};
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
-    AgentId, AttemptId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId, SuppressionListId,
-    TenantId,
+    AgentId, AttemptId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId,
+    SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
 pub use settings::{CampaignRules, DialMode, GroupSettings};

@@ -25,7 +25,11 @@ impl PhoneNumber {
     /// # Errors
     /// Fewer than 7 or more than 15 digits (ITU-T E.164 §6.2.1; no assigned plan has fewer than 7).
     pub fn from_digits(digits: u64) -> Result<Self, NotAPhoneNumber> {
-        if (1_000_000..=999_999_999_999_999).contains(&digits) { Ok(Self(digits)) } else { Err(NotAPhoneNumber) }
+        if (1_000_000..=999_999_999_999_999).contains(&digits) {
+            Ok(Self(digits))
+        } else {
+            Err(NotAPhoneNumber)
+        }
     }
 
     /// The digits as one integer.
@@ -109,7 +113,8 @@ mod tests {
 
     #[test]
     fn what_is_not_international_is_refused() {
-        for text in ["", "+", "0123456789", "33123456789", "+0123456789", "+1", "+1234567890123456", "+33 1"] {
+        for text in ["", "+", "0123456789", "33123456789", "+0123456789", "+1", "+1234567890123456", "+33 1"]
+        {
             assert_eq!(text.parse::<PhoneNumber>(), Err(NotAPhoneNumber), "{text}");
         }
     }

@@ -227,7 +227,12 @@ pub enum Next {
 
 /// Decides what happens next. `contact` is as it was before the attempt; `attempts_max` caps attempts on all its
 /// numbers together.
-pub fn decide(treatments: &[Treatment], attempts_max: u16, contact: &HopperContact, ending: &Ending<'_>) -> Plan {
+pub fn decide(
+    treatments: &[Treatment],
+    attempts_max: u16,
+    contact: &HopperContact,
+    ending: &Ending<'_>,
+) -> Plan {
     let after = After::new(contact, ending);
     if let Some(disposition) = ending.disposition {
         if disposition.suppress {
@@ -261,7 +266,9 @@ fn default_action(result: CallResult) -> Action {
         CallResult::Answer | CallResult::WrongParty => Action::Final,
         CallResult::DoNotCall => Action::Suppress,
         CallResult::Busy => Action::Cycle { minutes: 10, increment_minutes: 10, times: 3 },
-        CallResult::NoAnswer | CallResult::AnsweringMachine | CallResult::Silence => Action::NextPhone { minutes: 120 },
+        CallResult::NoAnswer | CallResult::AnsweringMachine | CallResult::Silence => {
+            Action::NextPhone { minutes: 120 }
+        }
         CallResult::Abandoned | CallResult::Dropped => Action::RetryIn { minutes: 60 },
         CallResult::AllTrunksBusy | CallResult::Cancelled => Action::RetryIn { minutes: 2 },
         CallResult::SystemError | CallResult::SwitchError | CallResult::AgentCallbackError => {
@@ -284,8 +291,11 @@ struct After<'a> {
 
 impl<'a> After<'a> {
     fn new(contact: &'a HopperContact, ending: &'a Ending<'a>) -> Self {
-        let in_a_row =
-            if contact.last_result == Some(ending.result) { contact.last_result_in_a_row.saturating_add(1) } else { 1 };
+        let in_a_row = if contact.last_result == Some(ending.result) {
+            contact.last_result_in_a_row.saturating_add(1)
+        } else {
+            1
+        };
         let phone_is_exhausted = contact.current_phone().is_some_and(|phone| {
             phone.attempts_max.is_some_and(|max| phone.attempts.saturating_add(1) >= max)
         });
@@ -296,7 +306,9 @@ impl<'a> After<'a> {
         let in_minutes = |minutes: u32| self.ending.at + Duration::from_secs(u64::from(minutes) * 60);
         match *action {
             Action::RetryIn { minutes } => self.dial_same(in_minutes(minutes), Band::Retry),
-            Action::RetryAt { time, days } => self.dial_same(self.local_instant(time, days), Band::TimedRetry),
+            Action::RetryAt { time, days } => {
+                self.dial_same(self.local_instant(time, days), Band::TimedRetry)
+            }
             Action::NextPhone { minutes } => self.dial_next(in_minutes(minutes), self.used_status()),
             Action::Cycle { minutes, increment_minutes, times } => {
                 if self.in_a_row >= times {
@@ -345,7 +357,9 @@ impl<'a> After<'a> {
     fn dial_next(&self, at: Time, used: PhoneStatus) -> Plan {
         let next = match self.other_phone() {
             Some(phone) => Next::Dial { phone, at, band: Band::Retry },
-            None if used == PhoneStatus::Active => Next::Dial { phone: self.contact.phone, at, band: Band::Retry },
+            None if used == PhoneStatus::Active => {
+                Next::Dial { phone: self.contact.phone, at, band: Band::Retry }
+            }
             None => Next::Final(FinalReason::NoPhoneLeft),
         };
         Plan { next, phone_status: used, suppress: false }
@@ -361,7 +375,10 @@ impl<'a> After<'a> {
     }
 
     fn other_phone(&self) -> Option<u8> {
-        self.contact.next_phone().map(|phone| phone.position).filter(|position| *position != self.contact.phone)
+        self.contact
+            .next_phone()
+            .map(|phone| phone.position)
+            .filter(|position| *position != self.contact.phone)
     }
 
     /// A local time of the called party; where they may be in several zones, the latest of those instants.
@@ -380,7 +397,8 @@ impl Condition {
     fn holds(&self, after: &After<'_>) -> bool {
         let disposition = after.ending.disposition.map(|disposition| &disposition.code);
         (self.results.is_empty() || self.results.contains(&after.ending.result))
-            && (self.dispositions.is_empty() || disposition.is_some_and(|code| self.dispositions.contains(code)))
+            && (self.dispositions.is_empty()
+                || disposition.is_some_and(|code| self.dispositions.contains(code)))
             && after.in_a_row >= self.in_a_row_at_least
             && after.attempts >= self.attempts_at_least
             && self.callback.is_none_or(|callback| callback == after.contact.is_callback)

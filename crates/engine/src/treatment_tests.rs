@@ -67,7 +67,10 @@ fn the_first_treatment_that_matches_wins() {
     assert_eq!(plan.next, Next::Dial { phone: 0, at: minutes_later(5), band: Band::Retry });
     contact.last_result = Some(CallResult::Busy);
     contact.last_result_in_a_row = 2;
-    assert_eq!(decide(&rules, 10, &contact, &ending(CallResult::Busy)).next, Next::Final(FinalReason::Treated));
+    assert_eq!(
+        decide(&rules, 10, &contact, &ending(CallResult::Busy)).next,
+        Next::Final(FinalReason::Treated)
+    );
 }
 
 #[test]
@@ -75,7 +78,10 @@ fn the_cap_on_attempts_ends_a_contact_whatever_a_treatment_says() {
     let rules = rules(r#"[{"then":{"action":"retry_in","minutes":5}}]"#);
     let mut contact = contact(1);
     contact.attempts = 2;
-    assert_eq!(decide(&rules, 3, &contact, &ending(CallResult::Busy)).next, Next::Final(FinalReason::AttemptsUsedUp));
+    assert_eq!(
+        decide(&rules, 3, &contact, &ending(CallResult::Busy)).next,
+        Next::Final(FinalReason::AttemptsUsedUp)
+    );
 }
 
 #[test]
@@ -83,8 +89,14 @@ fn a_retry_at_a_local_time_is_tomorrow_if_that_time_has_passed() {
     let rules = |time: &str| rules(&format!(r#"[{{"then":{{"action":"retry_at","time":"{time}"}}}}]"#));
     let next = |time| decide(&rules(time), 10, &contact(1), &ending(CallResult::NoAnswer)).next;
     // Noon in Paris.
-    assert_eq!(next("18:00"), Next::Dial { phone: 0, at: at("2026-11-20T17:00:00Z"), band: Band::TimedRetry });
-    assert_eq!(next("09:00"), Next::Dial { phone: 0, at: at("2026-11-21T08:00:00Z"), band: Band::TimedRetry });
+    assert_eq!(
+        next("18:00"),
+        Next::Dial { phone: 0, at: at("2026-11-20T17:00:00Z"), band: Band::TimedRetry }
+    );
+    assert_eq!(
+        next("09:00"),
+        Next::Dial { phone: 0, at: at("2026-11-21T08:00:00Z"), band: Band::TimedRetry }
+    );
 }
 
 #[test]

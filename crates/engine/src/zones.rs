@@ -39,7 +39,8 @@ impl Zone {
 
     /// The local calendar time at `now`.
     pub fn local(&self, now: Time) -> jiff::civil::DateTime {
-        let timestamp = jiff::Timestamp::from_microsecond(now.as_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let timestamp =
+            jiff::Timestamp::from_microsecond(now.as_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         self.zone.to_datetime(timestamp)
     }
 

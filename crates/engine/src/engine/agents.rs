@@ -1,0 +1,396 @@
+//! What agents do, and who gets which call.
+
+use std::time::Duration;
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::change::{AgentChanged, Change};
+use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::settings::PreviewTimeout;
+use crate::time::Time;
+
+use super::Engine;
+use super::io::{AgentEvent, AgentNotice, Output, WakeReason};
+use super::state::{Afterwards, Agent, Disposal};
+
+/// How long a contact rests whom an agent did not want to dial: long enough that it does not come straight back to
+/// the same team, short enough that the day is not lost.
+const REJECTED_REST: Duration = Duration::from_secs(15 * 60);
+/// Wrap-up of an agent whose screen is gone, where the group sets no limit.
+const ABSENT_WRAP_UP: Duration = Duration::from_secs(60);
+
+impl Engine {
+    pub(super) fn agent_event(&mut self, id: AgentId, event: AgentEvent) {
+        let Some(agent) = self.agents.get_mut(&id) else { return self.ignore() };
+        use AgentState as S;
+        let state = agent.state;
+        match event {
+            AgentEvent::LogIn => match state {
+                S::LoggedOut => self.change_agent_state(id, S::NotReady, Some("logged_in".into())),
+                // The screen came back: it asks to be told where it is.
+                _ => self.tell_state(id),
+            },
+            _ if state == S::LoggedOut => self.refuse(id, "log in first"),
+            AgentEvent::Ready => match state {
+                S::NotReady => self.becomes_ready(id),
+                S::Ready => self.tell_state(id),
+                _ => agent.afterwards = Afterwards::Ready,
+            },
+            AgentEvent::NotReady { reason } => self.leaves(id, Afterwards::NotReady(reason)),
+            AgentEvent::LogOut => self.leaves(id, Afterwards::LogOut),
+            AgentEvent::ConnectionLost => {
+                self.leaves(id, Afterwards::NotReady(Some("connection_lost".into())));
+                self.limit_wrap_up(id);
+            }
+            AgentEvent::AcceptPreview if state == S::Preview => self.accept_preview(id),
+            AgentEvent::RejectPreview if state == S::Preview => self.reject_preview(id),
+            AgentEvent::AcceptPreview | AgentEvent::RejectPreview => {
+                self.refuse(id, "there is no contact to preview")
+            }
+            AgentEvent::HangUp => match (state, agent.attempt) {
+                (S::OnCall | S::Reserved, Some(attempt)) => self.end_call(attempt),
+                _ => self.refuse(id, "there is no call to hang up"),
+            },
+            AgentEvent::Dispose { disposition, notes, callback_at } => {
+                self.dispose(id, Disposal { disposition, notes, callback_at });
+            }
+        }
+    }
+
+    fn dispose(&mut self, id: AgentId, disposal: Disposal) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        let (state, saving) = (agent.state, agent.is_saving);
+        let Some(attempt) = agent.attempt else { return self.refuse(id, "there is no call to dispose of") };
+        let Some(call) = self.calls.get_mut(&attempt) else {
+            return self.refuse(id, "that call is done with");
+        };
+        if let (Some(code), Some(group)) = (&disposal.disposition, self.groups.get(&call.group))
+            && group.definition.rules.disposition(code).is_none()
+        {
+            return self.refuse(id, "the campaign has no such disposition");
+        }
+        match state {
+            AgentState::OnCall => call.disposal = Some(disposal),
+            AgentState::WrapUp if !saving => {
+                call.disposal = Some(disposal);
+                self.settle(attempt);
+            }
+            _ => self.refuse(id, "there is no call to dispose of"),
+        }
+    }
+
+    /// Goes on a break or home: at once if nothing is at hand, else afterwards.
+    fn leaves(&mut self, id: AgentId, afterwards: Afterwards) {
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        agent.afterwards = afterwards;
+        match agent.state {
+            AgentState::Ready | AgentState::NotReady => self.move_on(id),
+            AgentState::Preview => {
+                self.return_preview(id, None);
+                self.move_on(id);
+            }
+            AgentState::WrapUp if agent.afterwards == Afterwards::LogOut && !agent.is_saving => {
+                if let Some(attempt) = agent.attempt {
+                    self.settle(attempt);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Goes to what was chosen for after the call.
+    fn move_on(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        let afterwards = std::mem::replace(&mut agent.afterwards, Afterwards::Ready);
+        match afterwards {
+            Afterwards::Ready => self.becomes_ready(id),
+            Afterwards::NotReady(reason) => self.change_agent_state(id, AgentState::NotReady, reason),
+            Afterwards::LogOut => self.change_agent_state(id, AgentState::LoggedOut, None),
+        }
+    }
+
+    /// Takes the oldest waiting call that they have the skill for, else waits for one.
+    fn becomes_ready(&mut self, id: AgentId) {
+        self.change_agent_state(id, AgentState::Ready, None);
+        let Some(agent) = self.agents.get(&id) else { return };
+        let skilled = |skill: SkillId| agent.skills.iter().any(|(own, _)| *own == skill);
+        let waiting = self.groups.values().filter(|group| skilled(group.definition.skill));
+        let oldest = waiting.filter_map(|group| group.waiting.front()).min_by_key(|attempt| {
+            self.calls.get(attempt).and_then(|call| call.answered_at).unwrap_or(Time::NEVER)
+        });
+        if let Some(attempt) = oldest.copied() {
+            self.connect(attempt, id);
+        }
+    }
+
+    /// The agent for a call: the preferred one if ready, else the most proficient, else who has waited longest.
+    pub(super) fn choose_agent(&self, skill: SkillId, preferred: Option<AgentId>) -> Option<AgentId> {
+        let ready = self.ready.get(&skill)?;
+        let is_ready = |agent: &Agent| {
+            agent.state == AgentState::Ready && agent.skills.iter().any(|(own, _)| *own == skill)
+        };
+        preferred
+            .filter(|id| self.agents.get(id).is_some_and(is_ready))
+            .or_else(|| ready.first().map(|(_, _, id)| *id))
+    }
+
+    pub(super) fn begin_wrap_up(&mut self, id: AgentId, attempt: AttemptId, result: CallResult) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let Some(group) = self.groups.get(&call.group) else { return };
+        let seconds = group.definition.settings.wrap_up_seconds_max;
+        let until = (seconds > 0).then(|| self.now + Duration::from_secs(u64::from(seconds)));
+        self.set_agent_state(id, AgentState::WrapUp, Some(attempt));
+        self.set_agent_deadline(id, until);
+        self.tell(id, AgentNotice::CallEnded { attempt, result, wrap_up_until: until });
+        if self.agents.get(&id).is_some_and(|agent| agent.afterwards == Afterwards::LogOut) {
+            self.settle(attempt);
+        }
+    }
+
+    fn limit_wrap_up(&mut self, id: AgentId) {
+        let until = self.now + ABSENT_WRAP_UP;
+        let waits = |agent: &Agent| agent.state == AgentState::WrapUp && agent.deadline.is_none();
+        if self.agents.get(&id).is_some_and(waits) {
+            self.set_agent_deadline(id, Some(until));
+        }
+    }
+
+    /// Wrap-up is over; the agent moves on once that is durable.
+    pub(super) fn wrap_up_is_over(&mut self, id: AgentId) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.is_saving = true;
+            agent.deadline = None;
+        }
+    }
+
+    pub(super) fn agent_moves_on(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        if agent.is_saving {
+            agent.is_saving = false;
+            agent.attempt = None;
+            self.move_on(id);
+        }
+    }
+
+    /// Lets go of an agent whose call came to nothing before they talked.
+    pub(super) fn release_agent(&mut self, id: AgentId, failed: Option<&str>) {
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        agent.attempt = None;
+        if let (Some(reason), false) = (failed, agent.afterwards == Afterwards::LogOut) {
+            agent.afterwards = Afterwards::NotReady(Some(reason.to_owned()));
+        }
+        self.move_on(id);
+    }
+
+    pub(super) fn afterwards_not_ready(&mut self, id: AgentId, reason: &str) {
+        if let Some(agent) = self.agents.get_mut(&id)
+            && agent.afterwards != Afterwards::LogOut
+        {
+            agent.afterwards = Afterwards::NotReady(Some(reason.to_owned()));
+        }
+    }
+
+    /// Frees an agent whose call is another node's business now.
+    pub(super) fn free_agent(&mut self, id: AgentId) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.attempt = None;
+            agent.is_saving = false;
+            self.move_on(id);
+        }
+    }
+
+    pub(super) fn agent_deadline(&mut self, id: AgentId, at: Time) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        if agent.deadline != Some(at) {
+            return;
+        }
+        match (agent.state, agent.attempt) {
+            (AgentState::WrapUp, Some(attempt)) if !agent.is_saving => self.settle(attempt),
+            (AgentState::Preview, _) => self.preview_ran_out(id),
+            _ => {}
+        }
+    }
+
+    // Previews.
+
+    pub(super) fn offer_previews(&mut self, group_id: GroupId) {
+        let Some(group) = self.groups.get(&group_id) else { return };
+        let (skill, lines_max) = (group.definition.skill, group.definition.settings.lines_max);
+        let seconds = group.definition.settings.preview_seconds_max;
+        let mut room = lines_max.saturating_sub(group.calls_up);
+        while room > 0 {
+            let Some(agent) = self.choose_agent(skill, None) else { return };
+            let Some(contact) = self.next_callable(group_id) else { return };
+            let agent =
+                contact.preferred_agent.and_then(|own| self.choose_agent(skill, Some(own))).unwrap_or(agent);
+            let Some(number) = contact.current_phone().map(|phone| phone.number) else { return };
+            let until = self.now + Duration::from_secs(u64::from(seconds));
+            let notice = AgentNotice::Preview { group: group_id, contact: contact.contact, number, until };
+            self.change_agent_state(agent, AgentState::Preview, None);
+            self.set_agent_deadline(agent, Some(until));
+            if let Some(agent) = self.agents.get_mut(&agent) {
+                agent.preview = Some((group_id, contact));
+            }
+            self.tell(agent, notice);
+            room -= 1;
+        }
+    }
+
+    fn accept_preview(&mut self, id: AgentId) {
+        let now = self.now;
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        let Some((group, contact)) = agent.preview.take() else { return };
+        let expired = contact.expires_at.is_some_and(|at| at <= now);
+        let may_dial = self.groups.get(&group).is_some_and(|group| group.is_running());
+        if expired || contact.dial_until <= now || !may_dial {
+            self.give_back(group, &contact, None);
+            self.refuse(id, "this contact may not be called any more at this hour");
+            return self.move_on(id);
+        }
+        self.set_agent_state(id, AgentState::Reserved, None);
+        let attempt = self.start_attempt(group, contact, Some(id));
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.attempt = attempt;
+        }
+    }
+
+    fn reject_preview(&mut self, id: AgentId) {
+        let rest = self.now + REJECTED_REST;
+        self.return_preview(id, Some(rest));
+        self.move_on(id);
+    }
+
+    fn preview_ran_out(&mut self, id: AgentId) {
+        let Some((group, _)) = self.agents.get(&id).and_then(|agent| agent.preview.as_ref()) else { return };
+        let accepts = self
+            .groups
+            .get(group)
+            .is_some_and(|group| group.definition.settings.preview_timeout == PreviewTimeout::Accept);
+        if accepts {
+            return self.accept_preview(id);
+        }
+        self.return_preview(id, None);
+        self.afterwards_not_ready(id, "preview_timed_out");
+        self.move_on(id);
+    }
+
+    fn return_preview(&mut self, id: AgentId, not_before: Option<Time>) {
+        let preview = self.agents.get_mut(&id).and_then(|agent| agent.preview.take());
+        if let Some((group, contact)) = preview {
+            self.give_back(group, &contact, not_before);
+        }
+    }
+
+    /// Takes the previews of a group back that dials no more.
+    pub(super) fn withdraw_previews(&mut self, group: GroupId) {
+        for id in self.agents_previewing(group) {
+            self.return_preview(id, None);
+            self.move_on(id);
+        }
+    }
+
+    /// Forgets the previews of a group that is another node's now.
+    pub(super) fn drop_previews(&mut self, group: GroupId) {
+        for id in self.agents_previewing(group) {
+            if let Some(agent) = self.agents.get_mut(&id) {
+                agent.preview = None;
+            }
+            self.move_on(id);
+        }
+    }
+
+    fn agents_previewing(&self, group: GroupId) -> Vec<AgentId> {
+        let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group);
+        self.agents.values().filter(previews).map(|agent| agent.id).collect()
+    }
+
+    // States and lists.
+
+    /// Changes the state of an agent who has no call (any more).
+    fn change_agent_state(&mut self, id: AgentId, state: AgentState, reason: Option<String>) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.reason = reason;
+        }
+        self.set_agent_state(id, state, None);
+    }
+
+    /// Changes an agent's state, keeps the lists right, has it stored and tells their screen.
+    pub(super) fn set_agent_state(&mut self, id: AgentId, state: AgentState, attempt: Option<AttemptId>) {
+        self.leave_ready_lists(id);
+        self.count_working(id, -1);
+        let now = self.now;
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        if state != AgentState::NotReady {
+            agent.reason = None;
+        }
+        agent.state = state;
+        agent.since = now;
+        agent.deadline = None;
+        if attempt.is_some() {
+            agent.attempt = attempt;
+        } else if matches!(
+            state,
+            AgentState::Ready | AgentState::NotReady | AgentState::LoggedOut | AgentState::Preview
+        ) {
+            agent.attempt = None;
+        }
+        let (reason, attempt) = (agent.reason.clone(), agent.attempt);
+        self.count_working(id, 1);
+        self.join_ready_lists(id);
+        self.change(Change::AgentChanged(AgentChanged { agent: id, state, reason, attempt, at: now }));
+        self.tell_state(id);
+    }
+
+    fn set_agent_deadline(&mut self, id: AgentId, until: Option<Time>) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.deadline = until;
+        }
+        if let Some(until) = until {
+            self.set_timer(until, WakeReason::AgentDeadline(id));
+        }
+    }
+
+    pub(super) fn join_ready_lists(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        if agent.state == AgentState::Ready {
+            for (skill, proficiency) in &agent.skills {
+                self.ready.entry(*skill).or_default().insert((u8::MAX - proficiency, agent.since, id));
+            }
+        }
+    }
+
+    pub(super) fn leave_ready_lists(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        if agent.state == AgentState::Ready {
+            for (skill, proficiency) in &agent.skills {
+                if let Some(ready) = self.ready.get_mut(skill) {
+                    ready.remove(&(u8::MAX - proficiency, agent.since, id));
+                }
+            }
+        }
+    }
+
+    pub(super) fn count_working(&mut self, id: AgentId, change: i32) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        if !matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady) {
+            for (skill, _) in &agent.skills {
+                let count = self.working.entry(*skill).or_default();
+                *count = count.saturating_add_signed(change);
+            }
+        }
+    }
+
+    pub(super) fn tell(&mut self, agent: AgentId, notice: AgentNotice) {
+        self.outputs.push_back(Output::Tell { agent, notice });
+    }
+
+    fn tell_state(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get(&id) else { return };
+        let notice = AgentNotice::State { state: agent.state, reason: agent.reason.clone() };
+        self.tell(id, notice);
+    }
+
+    fn refuse(&mut self, agent: AgentId, why: &'static str) {
+        self.tell(agent, AgentNotice::Refused { why });
+    }
+}

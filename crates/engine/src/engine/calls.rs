@@ -1,0 +1,320 @@
+//! What happens to calls.
+
+use std::time::Duration;
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
+use crate::contact::Rank;
+use crate::ids::{AgentId, AttemptId};
+use crate::settings::{CONNECT_WITHIN, MachineAction};
+use crate::treatment::{Ending, Next, decide};
+
+use super::Engine;
+use super::io::{AgentNotice, CallEnd, CallEvent, Detected, DialRequest, Output, WakeReason};
+use super::state::{AfterStored, Disposal, Stage};
+
+/// How long after its ring time-out a call may stay silent before we ask for its end, and after that before we take
+/// it as lost. The switch ends calls by itself; this only catches a switch that forgot one.
+const SWITCH_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the connection of an agent may take before the agent's phone counts as failed.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the message for people whom no agent is free for may be.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// The attempt is durable: its call may be placed.
+    pub(super) fn place_call(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        if call.stage != Stage::Recording {
+            return;
+        }
+        if call.verdict.is_some() {
+            // Withdrawn before it was placed.
+            return self.finish(attempt, call.verdict.unwrap_or(CallResult::Cancelled));
+        }
+        let Some(group) = self.groups.get(&call.group) else { return };
+        let Some(phone) = call.contact.current_phone() else { return };
+        let settings = &group.definition.settings;
+        let ring_timeout = Duration::from_secs(u64::from(settings.ring_timeout_seconds));
+        let request = DialRequest {
+            attempt,
+            group: call.group,
+            number: phone.number,
+            caller_id: phone.caller_id.or(settings.caller_id),
+            ring_timeout,
+            attempt_number: call.contact.attempts.saturating_add(1),
+        };
+        self.outputs.push_back(Output::Dial(request));
+        self.enter(attempt, Stage::Dialling, Some(ring_timeout + SWITCH_PATIENCE));
+    }
+
+    pub(super) fn call_event(&mut self, attempt: AttemptId, event: CallEvent) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&attempt) else { return self.ignore() };
+        match (event, call.stage) {
+            (CallEvent::Ended(end), stage) if stage != Stage::WrapUp => {
+                let result = Self::result_of(call, end);
+                self.finish(attempt, result);
+            }
+            (CallEvent::Ringing, Stage::Dialling) => {
+                call.ringing_at = Some(now);
+                // The ring time-out runs on; the deadline of the stage before holds.
+                call.stage = Stage::Ringing;
+            }
+            (CallEvent::Answered, Stage::Dialling | Stage::Ringing) => {
+                call.answered_at = Some(now);
+                self.enter(attempt, Stage::Answered, Some(SWITCH_PATIENCE));
+            }
+            (CallEvent::Detected(detected), Stage::Answered) => {
+                call.detected = Some(detected);
+                self.detected(attempt, detected);
+            }
+            (CallEvent::Connected, Stage::Connecting) => {
+                call.connected_at = Some(now);
+                let agent = call.agent;
+                self.enter(attempt, Stage::Talking, None);
+                if let Some(agent) = agent {
+                    self.set_agent_state(agent, AgentState::OnCall, None);
+                    self.tell(agent, AgentNotice::Connected { attempt });
+                }
+            }
+            (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),
+            (CallEvent::MessageEnded, Stage::Message) => self.end_call(attempt),
+            _ => self.ignore(),
+        }
+    }
+
+    fn detected(&mut self, attempt: AttemptId, detected: Detected) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let connects_machines = self
+            .groups
+            .get(&call.group)
+            .is_some_and(|group| group.definition.settings.machine_action == MachineAction::Connect);
+        match detected {
+            Detected::Person => self.wants_agent(attempt),
+            Detected::Machine if connects_machines => self.wants_agent(attempt),
+            Detected::Machine | Detected::Fax | Detected::Silence => self.end_call(attempt),
+        }
+    }
+
+    /// Connects a person to an agent, or lets them wait for the rest of the two seconds.
+    fn wants_agent(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let (group_id, reserved, preferred) = (call.group, call.agent, call.contact.preferred_agent);
+        let answered_at = call.answered_at.unwrap_or(self.now);
+        let Some(group) = self.groups.get(&group_id) else { return };
+        let agent = reserved.or_else(|| self.choose_agent(group.definition.skill, preferred));
+        if let Some(agent) = agent {
+            return self.connect(attempt, agent);
+        }
+        let patience = CONNECT_WITHIN.saturating_sub(self.now.since(answered_at));
+        self.enter(attempt, Stage::Waiting, Some(patience));
+        if let Some(group) = self.groups.get_mut(&group_id) {
+            group.waiting.push_back(attempt);
+        }
+    }
+
+    pub(super) fn connect(&mut self, attempt: AttemptId, agent: AgentId) {
+        self.enter(attempt, Stage::Connecting, Some(CONNECT_PATIENCE));
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.agent = Some(agent);
+        let (group, contact) = (call.group, call.contact.contact);
+        let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
+        self.set_agent_state(agent, AgentState::Reserved, Some(attempt));
+        // The screen comes before the voice.
+        self.tell(agent, AgentNotice::Call { attempt, group, contact, number });
+        self.outputs.push_back(Output::Connect { attempt, agent });
+    }
+
+    /// The agent's phone failed: they take no more calls until they say so, and the person gets another agent.
+    fn agent_failed(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let was_talking = call.stage == Stage::Talking;
+        let agent = call.agent.take();
+        if let Some(agent) = agent {
+            if was_talking {
+                call.agent = Some(agent);
+                self.afterwards_not_ready(agent, "phone_failed");
+                return self.end_call(attempt);
+            }
+            self.release_agent(agent, Some("phone_failed"));
+        }
+        self.wants_agent(attempt);
+    }
+
+    /// Moves a call to a stage that may last so long, keeping the counts of its group right.
+    fn enter(&mut self, attempt: AttemptId, stage: Stage, at_most: Option<Duration>) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let rings = |stage| matches!(stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
+        let (was, deadline) = (call.stage, at_most.map(|span| now + span));
+        call.stage = stage;
+        call.deadline = deadline;
+        if let Some(group) = self.groups.get_mut(&call.group) {
+            if rings(was) && !rings(stage) {
+                group.ringing = group.ringing.saturating_sub(1);
+            }
+            if was == Stage::Waiting {
+                group.waiting.retain(|waiting| *waiting != attempt);
+            }
+        }
+        if let Some(deadline) = deadline {
+            self.set_timer(deadline, WakeReason::CallDeadline(attempt));
+        }
+    }
+
+    pub(super) fn call_deadline(&mut self, attempt: AttemptId, at: crate::time::Time) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        if call.deadline != Some(at) {
+            return;
+        }
+        match call.stage {
+            Stage::Waiting => {
+                self.outputs.push_back(Output::PlaySafeHarbour(attempt));
+                self.enter(attempt, Stage::Message, Some(MESSAGE_PATIENCE));
+            }
+            Stage::Connecting => self.agent_failed(attempt),
+            // Asked to end, and nothing came back: the switch has lost it.
+            Stage::Ending => self.finish(attempt, CallResult::SwitchError),
+            Stage::Recording | Stage::Talking | Stage::WrapUp => {}
+            Stage::Dialling | Stage::Ringing | Stage::Answered | Stage::Message => self.end_call(attempt),
+        }
+    }
+
+    /// Asks for the end of a call.
+    pub(super) fn end_call(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        match call.stage {
+            Stage::WrapUp | Stage::Ending => {}
+            Stage::Recording => call.verdict = call.verdict.or(Some(CallResult::Cancelled)),
+            Stage::Dialling
+            | Stage::Ringing
+            | Stage::Answered
+            | Stage::Waiting
+            | Stage::Connecting
+            | Stage::Talking
+            | Stage::Message => {
+                let result = Self::result_of(call, CallEnd::ByUs);
+                call.verdict = call.verdict.or(Some(result));
+                self.outputs.push_back(Output::HangUp(attempt));
+                self.enter(attempt, Stage::Ending, Some(SWITCH_PATIENCE));
+            }
+        }
+    }
+
+    /// The result of a call that ends now.
+    fn result_of(call: &super::state::Call, end: CallEnd) -> CallResult {
+        if let CallEnd::NotAnswered(result) = end {
+            return if call.answered_at.is_none() {
+                call.verdict.unwrap_or(result)
+            } else {
+                CallResult::SwitchError
+            };
+        }
+        if let Some(verdict) = call.verdict {
+            return verdict;
+        }
+        let by_us = end == CallEnd::ByUs;
+        if call.connected_at.is_some() {
+            return match call.detected {
+                Some(Detected::Machine) => CallResult::AnsweringMachine,
+                _ => CallResult::Answer,
+            };
+        }
+        match (call.answered_at, call.detected) {
+            (None, _) if by_us => CallResult::Cancelled,
+            (None, _) => CallResult::GeneralError,
+            (Some(_), Some(Detected::Machine)) => CallResult::AnsweringMachine,
+            (Some(_), Some(Detected::Fax)) => CallResult::FaxDetected,
+            (Some(_), Some(Detected::Silence)) => CallResult::Silence,
+            (Some(_), Some(Detected::Person) | None) if by_us => CallResult::Dropped,
+            (Some(_), Some(Detected::Person) | None) => CallResult::Abandoned,
+        }
+    }
+
+    /// The call is over on the network's side. With an agent who talked, wrap-up begins; else it is settled.
+    fn finish(&mut self, attempt: AttemptId, result: CallResult) {
+        let now = self.now;
+        self.enter(attempt, Stage::WrapUp, None);
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.result = Some(result);
+        let talked_with = if call.connected_at.is_some() { call.agent } else { None };
+        let reserved = if call.connected_at.is_none() { call.agent.take() } else { None };
+        let ended = AttemptEnded {
+            attempt,
+            group: call.group,
+            contact: call.contact.contact,
+            result,
+            agent: talked_with,
+            ringing_at: call.ringing_at,
+            answered_at: call.answered_at,
+            connected_at: call.connected_at,
+            at: now,
+        };
+        let said_already = call.disposal.is_some();
+        self.change(Change::AttemptEnded(ended));
+        if let Some(agent) = reserved {
+            self.tell(agent, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
+            self.release_agent(agent, None);
+        }
+        match talked_with {
+            Some(agent) if !said_already => self.begin_wrap_up(agent, attempt, result),
+            Some(agent) => {
+                self.tell(agent, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
+                self.set_agent_state(agent, AgentState::WrapUp, Some(attempt));
+                self.settle(attempt);
+            }
+            None => self.settle(attempt),
+        }
+    }
+
+    /// Decides what is next for the contact, has it stored and forgets the call.
+    pub(super) fn settle(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.remove(&attempt) else { return };
+        let Some(group) = self.groups.get(&call.group) else { return };
+        let rules = &group.definition.rules;
+        let result = call.result.unwrap_or(CallResult::SystemError);
+        let Disposal { disposition, notes, callback_at } = call.disposal.unwrap_or_default();
+        let known = disposition.as_deref().and_then(|code| rules.disposition(code));
+        let ending = Ending { at: self.now, result, disposition: known, callback_at };
+        let plan = decide(&rules.treatments, rules.attempts_max, &call.contact, &ending);
+        let contact = &call.contact;
+        let in_a_row = if contact.last_result == Some(result) {
+            contact.last_result_in_a_row.saturating_add(1)
+        } else {
+            1
+        };
+        let number = contact.current_phone().map(|phone| phone.number);
+        let next = match plan.next {
+            Next::Final(reason) => PlannedNext::Final { reason },
+            Next::Dial { phone, at, band } => PlannedNext::Dial {
+                phone,
+                bucket: contact.phones.iter().find(|other| other.position == phone).map(|phone| phone.bucket),
+                at,
+                rank: Some(Rank::in_band(contact.rank, band)),
+                callback: band == crate::contact::Band::Callback,
+            },
+        };
+        let planned = ContactPlanned {
+            attempt: Some(attempt),
+            group: call.group,
+            contact: contact.contact,
+            phone: contact.phone,
+            phone_status: plan.phone_status,
+            result: Some(result),
+            result_in_a_row: in_a_row,
+            disposition,
+            notes,
+            at: self.now,
+            suppress: if plan.suppress { number } else { None },
+            next,
+        };
+        self.change(Change::ContactPlanned(planned));
+        if let Some(agent) = call.agent {
+            self.wrap_up_is_over(agent);
+            self.once_stored(Some(call.group), AfterStored::AgentMovesOn(agent));
+        }
+        self.call_is_gone(call.group);
+    }
+}

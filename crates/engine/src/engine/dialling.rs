@@ -1,0 +1,324 @@
+//! The feed's answers, and the decision to place calls.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::change::{AttemptStarted, Change};
+use crate::contact::HopperContact;
+use crate::group::GroupState;
+use crate::ids::{AgentId, AttemptId, GroupId};
+use crate::pacing::PacingView;
+use crate::phone::PhoneNumber;
+use crate::settings::DialMode;
+use crate::time::Time;
+
+use super::Engine;
+use super::io::{CallEnd, CallEvent, Output, Supply, Unfinished, WakeReason};
+use super::state::{AfterStored, Call, Group, Stage};
+
+/// Fewest and most contacts that a hopper is filled to. The fewest keeps small teams from asking for single
+/// contacts; the most bounds memory and how long a contact is kept from other groups.
+const HOPPER_FILL: std::ops::RangeInclusive<usize> = 20..=4000;
+/// Contacts in the hopper for each line that the group may have: at one line in 10 s that is some 40 s of dialling,
+/// many times what a question to the store takes.
+const HOPPER_PER_LINE: f64 = 4.0;
+/// How long a group that found fewer contacts than it wanted waits before it looks again, unless it knows better.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Places as many calls as every running group may, the groups taking turns at being first.
+    pub(super) fn dial(&mut self) {
+        if self.groups.is_empty() {
+            return;
+        }
+        let running: Vec<GroupId> =
+            self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id).collect();
+        if running.is_empty() {
+            return;
+        }
+        self.first_group = (self.first_group + 1) % running.len();
+        for turn in 0..running.len() {
+            let id = running[(self.first_group + turn) % running.len()];
+            if self.lines_are_up {
+                match self.groups.get(&id).map(Group::dial_mode) {
+                    Some(DialMode::Preview) => self.offer_previews(id),
+                    Some(_) => self.dial_group(id),
+                    None => {}
+                }
+            }
+            self.feed(id);
+        }
+    }
+
+    fn dial_group(&mut self, id: GroupId) {
+        let Some(view) = self.pacing_view(id) else { return };
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let room = group.definition.settings.lines_max.saturating_sub(group.calls_up);
+        let lines = group.pacing.lines_to_add(&view).min(room);
+        for _ in 0..lines {
+            if !self.call_rate_allows(id) {
+                break;
+            }
+            let Some(contact) = self.next_callable(id) else { break };
+            self.start_attempt(id, contact, None);
+        }
+    }
+
+    fn pacing_view(&self, id: GroupId) -> Option<PacingView> {
+        let group = self.groups.get(&id)?;
+        let skill = group.definition.skill;
+        let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
+        let working = self.working.get(&skill).copied().unwrap_or(0);
+        Some(PacingView {
+            now: self.now,
+            ready_agents: ready.saturating_sub(self.agents_counted_on_by_others(id, group)),
+            busy_agents: working.saturating_sub(ready),
+            ringing_lines: group.ringing,
+            waiting_calls: group.waiting.len() as u32,
+        })
+    }
+
+    /// Agents whom the lines of other groups with common agents count on.
+    fn agents_counted_on_by_others(&self, id: GroupId, group: &Group) -> u32 {
+        if self.groups.len() < 2 {
+            return 0;
+        }
+        let Some(shared) = self.shared_skills.get(&group.definition.skill) else { return 0 };
+        let others = self
+            .groups
+            .iter()
+            .filter(|(other, group)| **other != id && shared.contains(&group.definition.skill));
+        others
+            .map(|(_, other)| {
+                let lines_per_agent = match other.dial_mode() {
+                    DialMode::Power => other.definition.settings.lines_per_agent,
+                    DialMode::Progressive => 1.0,
+                    // The agent of a preview is reserved and so is not counted as ready.
+                    DialMode::Preview => return other.waiting.len() as u32,
+                };
+                (f64::from(other.ringing) / lines_per_agent).ceil() as u32 + other.waiting.len() as u32
+            })
+            .sum()
+    }
+
+    /// Spreads calls over the second: one every 1/limit.
+    fn call_rate_allows(&mut self, id: GroupId) -> bool {
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(&id) else { return false };
+        if group.next_call_at > now {
+            let at = group.next_call_at;
+            self.set_timer(at, WakeReason::CallRate(id));
+            return false;
+        }
+        let spacing = Duration::from_micros(
+            1_000_000 / u64::from(group.definition.settings.calls_per_second_max.max(1)),
+        );
+        group.next_call_at = group.next_call_at.max(now) + spacing;
+        true
+    }
+
+    /// The first contact in the hopper that may still be called at this instant; the others go back.
+    pub(super) fn next_callable(&mut self, id: GroupId) -> Option<HopperContact> {
+        loop {
+            let contact = self.groups.get_mut(&id)?.hopper.take_first()?;
+            let expired = contact.expires_at.is_some_and(|at| at <= self.now);
+            if !expired && contact.dial_until > self.now && contact.current_phone().is_some() {
+                return Some(contact);
+            }
+            self.give_back(id, &contact, None);
+        }
+    }
+
+    /// Makes an attempt. Its call is placed once the attempt is durable.
+    pub(super) fn start_attempt(
+        &mut self,
+        id: GroupId,
+        contact: HopperContact,
+        agent: Option<AgentId>,
+    ) -> Option<AttemptId> {
+        let attempt = AttemptId(self.ids.next(self.now));
+        let group = self.groups.get_mut(&id)?;
+        let phone = contact.current_phone()?;
+        group.calls_up += 1;
+        group.ringing += 1;
+        let started = AttemptStarted {
+            attempt,
+            group: id,
+            contact: contact.contact,
+            phone: phone.position,
+            number: phone.number,
+            attempt_number: contact.attempts.saturating_add(1),
+            dial_mode: group.dial_mode(),
+            caller_id: phone.caller_id.or(group.definition.settings.caller_id),
+            agent,
+            at: self.now,
+        };
+        let call = Call {
+            group: id,
+            contact,
+            stage: Stage::Recording,
+            agent,
+            deadline: None,
+            ringing_at: None,
+            answered_at: None,
+            connected_at: None,
+            detected: None,
+            verdict: None,
+            disposal: None,
+            result: None,
+        };
+        self.calls.insert(attempt, call);
+        self.change(Change::AttemptStarted(started));
+        self.once_stored(Some(id), AfterStored::PlaceCall(attempt));
+        Some(attempt)
+    }
+
+    /// Asks for contacts if the hopper is below its low-water mark.
+    fn feed(&mut self, id: GroupId) {
+        let now = self.now;
+        let Some(group) = self.groups.get(&id) else { return };
+        if group.fetching || !group.is_running() {
+            return;
+        }
+        let settings = &group.definition.settings;
+        let working = self.working.get(&group.definition.skill).copied().unwrap_or(0);
+        let lines_per_agent =
+            if settings.dial_mode == DialMode::Power { settings.lines_per_agent } else { 1.0 };
+        let lines = (f64::from(working) * lines_per_agent).min(f64::from(settings.lines_max));
+        let full = ((lines * HOPPER_PER_LINE) as usize).clamp(*HOPPER_FILL.start(), *HOPPER_FILL.end());
+        let len = group.hopper.len();
+        if working == 0 || len > full / 2 {
+            return;
+        }
+        if group.fetch_not_before > now {
+            if group.ran_dry && len == 0 && group.calls_up == 0 && settings.auto_complete {
+                self.complete(id);
+                return;
+            }
+            let at = group.fetch_not_before;
+            self.set_timer(at, WakeReason::Feed(id));
+            return;
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.fetching = true;
+        group.fence += 1;
+        let fence = group.fence;
+        self.outputs.push_back(Output::Fetch { group: id, fence, wanted: (full - len) as u32 });
+    }
+
+    pub(super) fn contacts_came(
+        &mut self,
+        id: GroupId,
+        fence: u64,
+        contacts: Vec<HopperContact>,
+        supply: Supply,
+    ) {
+        let now = self.now;
+        let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
+        if group.fence != fence || !group.is_running() {
+            // The question is not ours any more, but the contacts were claimed for us: give them back.
+            for contact in contacts {
+                self.give_back(id, &contact, None);
+            }
+            return;
+        }
+        group.fetching = false;
+        group.ran_dry = contacts.is_empty() && !supply.any_left;
+        if contacts.is_empty() {
+            let again = now + LOOK_AGAIN;
+            group.fetch_not_before =
+                supply.next_due.map_or(again, |due| due.max(now + Duration::from_millis(200)).min(again));
+        }
+        for contact in contacts {
+            group.hopper.add(contact);
+        }
+        if group.ran_dry && group.calls_up == 0 && group.definition.settings.auto_complete {
+            self.complete(id);
+        }
+    }
+
+    pub(super) fn fetch_failed(&mut self, id: GroupId, fence: u64) {
+        let again = self.now + LOOK_AGAIN;
+        let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
+        if group.fence == fence {
+            group.fetching = false;
+            group.fetch_not_before = again;
+        }
+    }
+
+    pub(super) fn more_contacts(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.fetch_not_before = Time::EPOCH;
+        group.ran_dry = false;
+    }
+
+    /// Contacts with a number that was suppressed just now leave the hopper; the feed takes them up again by what
+    /// is allowed then. Calls that ring on such a number are withdrawn.
+    pub(super) fn suppressed(&mut self, numbers: &BTreeSet<PhoneNumber>) {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            let Some(group) = self.groups.get_mut(&id) else { continue };
+            for contact in group.hopper.take_numbers(numbers) {
+                self.give_back(id, &contact, None);
+            }
+        }
+        let unanswered =
+            |call: &Call| matches!(call.stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
+        let concerned =
+            |call: &Call| call.contact.current_phone().is_some_and(|phone| numbers.contains(&phone.number));
+        let calls: Vec<AttemptId> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| unanswered(call) && concerned(call))
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        for attempt in calls {
+            if let Some(call) = self.calls.get_mut(&attempt) {
+                call.verdict = Some(crate::call_result::CallResult::DoNotCall);
+            }
+            self.end_call(attempt);
+        }
+    }
+
+    /// Settles attempts that a crash left unfinished: nothing is known of how they went on, so they ended then.
+    pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
+        for Unfinished { attempt, contact, result } in attempts {
+            let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
+            group.calls_up += 1;
+            let stage = if result.is_some() { Stage::WrapUp } else { Stage::Ending };
+            let call = Call {
+                group: id,
+                contact,
+                stage,
+                agent: None,
+                deadline: None,
+                ringing_at: None,
+                answered_at: None,
+                connected_at: None,
+                detected: None,
+                verdict: Some(crate::call_result::CallResult::SystemError),
+                disposal: None,
+                result,
+            };
+            self.calls.insert(attempt, call);
+            if result.is_some() {
+                self.settle(attempt);
+            } else {
+                self.call_event(attempt, CallEvent::Ended(CallEnd::ByUs));
+            }
+        }
+    }
+
+    /// A call of the group is over and settled.
+    pub(super) fn call_is_gone(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.calls_up = group.calls_up.saturating_sub(1);
+        if matches!(group.state, GroupState::WaitingUnload | GroupState::UnloadInProgress) {
+            self.continue_unload(id);
+        } else if group.calls_up == 0 && group.ran_dry && group.hopper.is_empty() {
+            // Treatments may have planned another attempt for one of those calls: look again before completing.
+            group.ran_dry = false;
+            group.fetch_not_before = self.now;
+        }
+    }
+}

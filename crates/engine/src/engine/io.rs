@@ -1,0 +1,361 @@
+//! What goes into the engine and what comes out.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::change::ChangeSet;
+use crate::contact::HopperContact;
+use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
+use crate::ids::{AgentId, AttemptId, CampaignId, ContactId, GroupId, SkillId};
+use crate::phone::PhoneNumber;
+use crate::settings::{CampaignRules, DialMode, GroupSettings};
+use crate::time::Time;
+
+/// Something the engine is told.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A user or the system asks for something.
+    Command(Command),
+    /// The answer to [`Output::Fetch`].
+    Contacts {
+        /// Which group asked.
+        group: GroupId,
+        /// The fence of the question; an answer to an older one is given back.
+        fence: u64,
+        /// Contacts now claimed for the group.
+        contacts: Vec<HopperContact>,
+        /// What is left.
+        supply: Supply,
+    },
+    /// [`Output::Fetch`] could not be answered; it is asked again a little later.
+    FetchFailed {
+        /// Which group asked.
+        group: GroupId,
+        /// The fence of the question.
+        fence: u64,
+    },
+    /// Contacts were added or became callable: a group that found none need not wait to look again.
+    MoreContacts {
+        /// Which group.
+        group: GroupId,
+    },
+    /// Attempts that a crash left unfinished, to be settled before the group dials.
+    Recovered {
+        /// Which group.
+        group: GroupId,
+        /// The attempts.
+        attempts: Vec<Unfinished>,
+    },
+    /// Something happened to a call.
+    Call {
+        /// Which.
+        attempt: AttemptId,
+        /// What.
+        event: CallEvent,
+    },
+    /// An agent did something.
+    Agent {
+        /// Who.
+        agent: AgentId,
+        /// What.
+        event: AgentEvent,
+    },
+    /// The changes under this ticket are durable.
+    Stored {
+        /// The set's ticket.
+        ticket: u64,
+    },
+    /// The changes under this ticket were refused for good: the group's lease is another's.
+    NotStored {
+        /// The set's ticket.
+        ticket: u64,
+    },
+    /// The switch cannot be reached: place no calls.
+    LinesLost,
+    /// The switch can be reached again.
+    LinesBack,
+    /// Numbers that were put on a suppression list just now.
+    Suppressed {
+        /// The numbers.
+        numbers: BTreeSet<PhoneNumber>,
+    },
+    /// The instant of [`crate::Engine::next_wake`] has come.
+    Woken,
+}
+
+/// Something that is asked for.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Makes a group known or gives it other settings. Its state is taken only if it was not known.
+    PutGroup(GroupDefinition),
+    /// Makes an agent known or gives them other skills.
+    PutAgent(AgentDefinition),
+    /// Forgets an agent, once they are logged out.
+    RemoveAgent(AgentId),
+    /// Asks something of a group; answered with [`Output::Answer`].
+    Act {
+        /// Which group.
+        group: GroupId,
+        /// What.
+        action: GroupAction,
+        /// The dial mode, with [`GroupAction::SetDialMode`] and [`GroupAction::Start`].
+        dial_mode: Option<DialMode>,
+        /// Who asks.
+        actor: Actor,
+        /// Named in the answer.
+        reply: u64,
+    },
+}
+
+/// A campaign group as the engine knows it.
+#[derive(Clone, Debug)]
+pub struct GroupDefinition {
+    /// Its GUID.
+    pub group: GroupId,
+    /// What it calls for.
+    pub campaign: CampaignId,
+    /// The skill of the agents that serve it.
+    pub skill: SkillId,
+    /// Its settings.
+    pub settings: GroupSettings,
+    /// Its campaign's rules.
+    pub rules: Arc<CampaignRules>,
+    /// Where it is in its life.
+    pub state: GroupState,
+}
+
+/// An agent as the engine knows them.
+#[derive(Clone, Debug)]
+pub struct AgentDefinition {
+    /// Who.
+    pub agent: AgentId,
+    /// Their skills, each with a proficiency from 1 (least) to 100.
+    pub skills: Vec<(SkillId, u8)>,
+}
+
+/// What is left to call for a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Supply {
+    /// Whether any contact of the campaign is not final, those of this group's own hopper and calls left out.
+    pub any_left: bool,
+    /// When the next contact becomes callable, as far as known: the earliest retry or opening.
+    pub next_due: Option<Time>,
+}
+
+/// An attempt that a crash left unfinished.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Its contact, as it was before the attempt.
+    pub contact: HopperContact,
+    /// How it had ended, if that was known.
+    pub result: Option<CallResult>,
+}
+
+/// What can happen to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEvent {
+    /// It rings.
+    Ringing,
+    /// It was picked up.
+    Answered,
+    /// Who picked it up.
+    Detected(Detected),
+    /// The agent is connected.
+    Connected,
+    /// The agent's phone could not be connected.
+    AgentFailed,
+    /// The message was played to its end.
+    MessageEnded,
+    /// It is over.
+    Ended(CallEnd),
+}
+
+/// Who picked a call up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detected {
+    /// A person, or what could be one: doubt counts as a person.
+    Person,
+    /// An answering machine.
+    Machine,
+    /// A fax.
+    Fax,
+    /// Nobody was heard.
+    Silence,
+}
+
+/// How a call was ended on the network's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallEnd {
+    /// The called party hung up.
+    ByCalledParty,
+    /// We hung up.
+    ByUs,
+    /// It was never answered, or could not be placed; with the network's reason.
+    NotAnswered(CallResult),
+}
+
+/// What an agent can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentEvent {
+    /// Comes to work; is then not ready.
+    LogIn,
+    /// Leaves, after the call if there is one.
+    LogOut,
+    /// Is ready for calls, after the wrap-up if there is one.
+    Ready,
+    /// Takes a break, after the call if there is one.
+    NotReady {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Dials the previewed contact.
+    AcceptPreview,
+    /// Does not.
+    RejectPreview,
+    /// Ends the call.
+    HangUp,
+    /// Says how the call went; ends the wrap-up.
+    Dispose {
+        /// The disposition's code; none says nothing about the call.
+        disposition: Option<String>,
+        /// Notes.
+        notes: Option<String>,
+        /// When to call again.
+        callback_at: Option<Time>,
+    },
+    /// The agent's screen is gone.
+    ConnectionLost,
+}
+
+/// Something the engine wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Store these changes, in this order with other sets, then say [`Input::Stored`].
+    Persist(ChangeSet),
+    /// Claim contacts for a group, then say [`Input::Contacts`].
+    Fetch {
+        /// For which group.
+        group: GroupId,
+        /// To be named in the answer.
+        fence: u64,
+        /// How many at most.
+        wanted: u32,
+    },
+    /// Place a call. Its attempt is durable.
+    Dial(DialRequest),
+    /// Withdraw or end a call.
+    HangUp(AttemptId),
+    /// Connect an answered call to an agent.
+    Connect {
+        /// The call.
+        attempt: AttemptId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// Play the message for people whom no agent is free for.
+    PlaySafeHarbour(AttemptId),
+    /// Tell an agent's screen.
+    Tell {
+        /// Whose.
+        agent: AgentId,
+        /// What.
+        notice: AgentNotice,
+    },
+    /// The answer to [`Command::Act`].
+    Answer {
+        /// As named in the command.
+        reply: u64,
+        /// The group's state now, or why not.
+        outcome: Result<GroupState, ActionRefused>,
+    },
+    /// The group is at rest: its lease can be given up.
+    AtRest(GroupId),
+}
+
+/// A call to be placed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DialRequest {
+    /// The attempt; also the channel's id on the switch.
+    pub attempt: AttemptId,
+    /// For which group.
+    pub group: GroupId,
+    /// The number to call.
+    pub number: PhoneNumber,
+    /// The number to show.
+    pub caller_id: Option<PhoneNumber>,
+    /// How long it may ring.
+    pub ring_timeout: Duration,
+    /// Which attempt on the contact it is, from 1.
+    pub attempt_number: u16,
+}
+
+/// What an agent's screen is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentNotice {
+    /// Their state.
+    State {
+        /// The state.
+        state: AgentState,
+        /// The reason given with it.
+        reason: Option<String>,
+    },
+    /// A contact to look at before it is dialled.
+    Preview {
+        /// For which group.
+        group: GroupId,
+        /// Who.
+        contact: ContactId,
+        /// The number that would be dialled.
+        number: PhoneNumber,
+        /// When the time to look is over.
+        until: Time,
+    },
+    /// A call is on its way to them.
+    Call {
+        /// The call.
+        attempt: AttemptId,
+        /// For which group.
+        group: GroupId,
+        /// Who.
+        contact: ContactId,
+        /// The number that was dialled.
+        number: PhoneNumber,
+    },
+    /// They are talking.
+    Connected {
+        /// The call.
+        attempt: AttemptId,
+    },
+    /// The call is over.
+    CallEnded {
+        /// The call.
+        attempt: AttemptId,
+        /// How.
+        result: CallResult,
+        /// When wrap-up ends by itself.
+        wrap_up_until: Option<Time>,
+    },
+    /// What they asked for cannot be done.
+    Refused {
+        /// Why, and what to do.
+        why: &'static str,
+    },
+}
+
+/// Why the engine wants to be woken.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum WakeReason {
+    /// A call has been in its stage for as long as it may.
+    CallDeadline(AttemptId),
+    /// An agent has been in their state for as long as they may.
+    AgentDeadline(AgentId),
+    /// A group may find contacts now.
+    Feed(GroupId),
+    /// A group may place its next call.
+    CallRate(GroupId),
+}

@@ -1,0 +1,239 @@
+//! Commands, and the life cycle of campaign groups.
+
+use std::collections::VecDeque;
+
+use crate::change::{Change, ContactReturned, GroupChanged};
+use crate::contact::HopperContact;
+use crate::group::{Actor, GroupAction, GroupState, transition};
+use crate::hopper::Hopper;
+use crate::ids::{AgentId, GroupId};
+use crate::pacing;
+use crate::settings::DialMode;
+use crate::time::Time;
+
+use super::Engine;
+use super::io::{AgentDefinition, Command, GroupDefinition, Output};
+use super::state::{AfterStored, Afterwards, Agent, Group};
+
+impl Engine {
+    pub(super) fn command(&mut self, command: Command) {
+        match command {
+            Command::PutGroup(definition) => self.put_group(definition),
+            Command::PutAgent(definition) => self.put_agent(definition),
+            Command::RemoveAgent(agent) => self.remove_agent(agent),
+            Command::Act { group, action, dial_mode, actor, reply } => {
+                let outcome = self.act(group, action, dial_mode, actor);
+                self.outputs.push_back(Output::Answer { reply, outcome });
+            }
+        }
+    }
+
+    fn put_group(&mut self, definition: GroupDefinition) {
+        let id = definition.group;
+        let pacing = pacing::policy(&definition.settings);
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.pacing = pacing;
+            group.definition = definition;
+            return;
+        }
+        let group = Group {
+            state: definition.state,
+            definition,
+            pacing,
+            hopper: Hopper::default(),
+            fence: 0,
+            fetching: false,
+            fetch_not_before: Time::EPOCH,
+            ran_dry: false,
+            next_call_at: Time::EPOCH,
+            calls_up: 0,
+            ringing: 0,
+            waiting: VecDeque::new(),
+            unload_actor: Actor::Unknown,
+            unload_is_forced: false,
+        };
+        self.groups.insert(id, group);
+        // A group that was coming to rest when its node died goes on doing so.
+        self.continue_unload(id);
+    }
+
+    fn put_agent(&mut self, definition: AgentDefinition) {
+        let id = definition.agent;
+        if self.agents.contains_key(&id) {
+            self.leave_ready_lists(id);
+            self.count_working(id, -1);
+        }
+        let agent = self.agents.entry(id).or_insert_with(|| Agent {
+            id,
+            skills: Vec::new(),
+            state: crate::agent::AgentState::LoggedOut,
+            reason: None,
+            since: self.now,
+            attempt: None,
+            preview: None,
+            afterwards: Afterwards::NotReady(None),
+            deadline: None,
+            is_saving: false,
+        });
+        agent.skills = definition.skills;
+        self.count_working(id, 1);
+        self.join_ready_lists(id);
+        self.note_shared_skills();
+    }
+
+    fn remove_agent(&mut self, id: AgentId) {
+        let is_idle = |agent: &Agent| agent.attempt.is_none() && agent.preview.is_none();
+        if self.agents.get(&id).is_some_and(is_idle) {
+            self.leave_ready_lists(id);
+            self.count_working(id, -1);
+            self.agents.remove(&id);
+            self.note_shared_skills();
+        }
+    }
+
+    fn note_shared_skills(&mut self) {
+        self.shared_skills.clear();
+        for agent in self.agents.values() {
+            for (skill, _) in &agent.skills {
+                let together = self.shared_skills.entry(*skill).or_default();
+                together.extend(agent.skills.iter().map(|(other, _)| *other));
+            }
+        }
+    }
+
+    fn act(
+        &mut self,
+        id: GroupId,
+        action: GroupAction,
+        dial_mode: Option<DialMode>,
+        actor: Actor,
+    ) -> Result<GroupState, crate::group::ActionRefused> {
+        let Some(group) = self.groups.get_mut(&id) else {
+            let state = GroupState::NotLoaded;
+            return Err(crate::group::ActionRefused { state, action, remedy: "load it first" });
+        };
+        let next = transition(group.state, action, group.calls_up > 0)?;
+        let mode =
+            if matches!(action, GroupAction::SetDialMode | GroupAction::Start) { dial_mode } else { None };
+        let mode_changes = mode.is_some_and(|mode| mode != group.dial_mode());
+        if let Some(mode) = mode {
+            group.definition.settings.dial_mode = mode;
+            group.pacing = pacing::policy(&group.definition.settings);
+        }
+        let was = group.state;
+        if next == was && !mode_changes {
+            if action == GroupAction::ForceUnload && was == GroupState::WaitingUnload {
+                self.end_all_calls(id);
+            }
+            return Ok(was);
+        }
+        group.state = next;
+        group.ran_dry = false;
+        if matches!(action, GroupAction::Unload | GroupAction::ForceUnload) {
+            group.unload_actor = actor;
+            group.unload_is_forced = action == GroupAction::ForceUnload;
+        }
+        self.group_changed(id, action, actor);
+        if next != GroupState::Running {
+            self.empty_hopper(id);
+            self.withdraw_previews(id);
+        }
+        if action == GroupAction::ForceUnload {
+            self.end_all_calls(id);
+        }
+        self.continue_unload(id);
+        Ok(self.groups.get(&id).map_or(GroupState::NotLoaded, |group| group.state))
+    }
+
+    fn group_changed(&mut self, id: GroupId, action: GroupAction, actor: Actor) {
+        let Some(group) = self.groups.get(&id) else { return };
+        let (state, dial_mode, at) = (group.state, group.dial_mode(), self.now);
+        self.change(Change::GroupChanged(GroupChanged { group: id, state, dial_mode, action, actor, at }));
+    }
+
+    /// Gives every contact in the hopper back, and refuses the answer to a question under way.
+    pub(super) fn empty_hopper(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        group.fence += 1;
+        group.fetching = false;
+        for contact in group.hopper.take_all() {
+            self.give_back(id, &contact, None);
+        }
+    }
+
+    pub(super) fn give_back(&mut self, group: GroupId, contact: &HopperContact, not_before: Option<Time>) {
+        let contact = contact.contact;
+        self.change(Change::ContactReturned(ContactReturned { group, contact, not_before }));
+    }
+
+    /// Takes an unloading group as far as it can go: from waiting for calls to giving back to rest.
+    pub(super) fn continue_unload(&mut self, id: GroupId) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let action = if group.unload_is_forced { GroupAction::ForceUnload } else { GroupAction::Unload };
+        let actor = group.unload_actor;
+        if group.state == GroupState::WaitingUnload && group.calls_up == 0 {
+            group.state = GroupState::UnloadInProgress;
+            self.group_changed(id, action, actor);
+        }
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.state == GroupState::UnloadInProgress && group.calls_up == 0 {
+            self.empty_hopper(id);
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.state = GroupState::NotLoaded;
+            }
+            self.group_changed(id, action, actor);
+            self.once_stored(Some(id), AfterStored::GroupAtRest(id));
+        }
+    }
+
+    /// The group's rest is durable: forget it, so that its lease can go. If it was loaded again meanwhile it stays.
+    pub(super) fn group_at_rest(&mut self, id: GroupId) {
+        if self.groups.get(&id).is_some_and(|group| group.state == GroupState::NotLoaded) {
+            self.groups.remove(&id);
+            self.outputs.push_back(Output::AtRest(id));
+        }
+    }
+
+    /// Stops and unloads a group that has nobody left to call.
+    pub(super) fn complete(&mut self, id: GroupId) {
+        for action in [GroupAction::Stop, GroupAction::Unload] {
+            // A running group allows both.
+            let _ = self.act(id, action, None, Actor::Itself);
+        }
+    }
+
+    fn end_all_calls(&mut self, id: GroupId) {
+        let calls: Vec<_> =
+            self.calls.iter().filter(|(_, call)| call.group == id).map(|(attempt, _)| *attempt).collect();
+        for attempt in calls {
+            self.end_call(attempt);
+        }
+    }
+
+    /// Drops everything about a group that another node holds now. Its calls are ended: that node settles them.
+    pub(super) fn forget_group(&mut self, id: GroupId) {
+        let calls: Vec<_> =
+            self.calls.iter().filter(|(_, call)| call.group == id).map(|(attempt, _)| *attempt).collect();
+        self.groups.remove(&id);
+        self.changes.remove(&Some(id));
+        let mut after = self.after_changes.remove(&Some(id)).unwrap_or_default();
+        for (_, (_, others)) in self.after_stored.extract_if(.., |_, (group, _)| *group == Some(id)) {
+            after.extend(others);
+        }
+        for what in after {
+            if let AfterStored::AgentMovesOn(agent) = what {
+                self.free_agent(agent);
+            }
+        }
+        for attempt in calls {
+            if let Some(call) = self.calls.remove(&attempt) {
+                self.outputs.push_back(Output::HangUp(attempt));
+                if let Some(agent) = call.agent {
+                    self.free_agent(agent);
+                }
+            }
+        }
+        self.drop_previews(id);
+        self.outputs.push_back(Output::AtRest(id));
+    }
+}

@@ -1,0 +1,187 @@
+//! The state machine of the campaign groups that share agents.
+//!
+//! Feed it with [`Engine::handle`], then drain [`Engine::poll`] until it gives nothing more, then sleep until
+//! [`Engine::next_wake`] or the next input. `handle` never blocks and never fails: what is wrong becomes an output.
+//! Inputs that speak of calls or agents that are not (or no longer) known are counted and ignored.
+
+mod agents;
+mod calls;
+mod dialling;
+mod io;
+mod lifecycle;
+mod snapshot;
+mod state;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+pub use io::{
+    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, Command, Detected, DialRequest,
+    GroupDefinition, Input, Output, Supply, Unfinished, WakeReason,
+};
+pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
+use state::{AfterStored, Agent, Call, Group};
+
+use crate::change::{Change, ChangeSet};
+use crate::ids::{AgentId, AttemptId, GroupId, IdSource, SkillId};
+use crate::time::Time;
+
+/// All decisions about the campaign groups that share agents. See the module's documentation.
+pub struct Engine {
+    ids: IdSource,
+    groups: BTreeMap<GroupId, Group>,
+    agents: BTreeMap<AgentId, Agent>,
+    calls: BTreeMap<AttemptId, Call>,
+    /// Ready agents of each skill: best proficiency first, then longest ready.
+    ready: BTreeMap<SkillId, BTreeSet<(u8, Time, AgentId)>>,
+    /// Logged-in agents of each skill who are not on a break.
+    working: BTreeMap<SkillId, u32>,
+    /// Skills that some agent has together with the key; the key itself is among them.
+    shared_skills: BTreeMap<SkillId, BTreeSet<SkillId>>,
+    timers: BTreeSet<(Time, WakeReason)>,
+    outputs: VecDeque<Output>,
+    /// Changes since the last poll, by the group whose lease covers them.
+    changes: BTreeMap<Option<GroupId>, Vec<Change>>,
+    after_changes: BTreeMap<Option<GroupId>, Vec<AfterStored>>,
+    after_stored: BTreeMap<u64, (Option<GroupId>, Vec<AfterStored>)>,
+    next_ticket: u64,
+    now: Time,
+    lines_are_up: bool,
+    ignored_inputs: u64,
+    /// Which group is looked at first when agents are shared out; moves on at every look.
+    first_group: usize,
+}
+
+impl Engine {
+    /// An engine without groups. `seed` drives identifiers; equal seeds and inputs give equal outputs.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            ids: IdSource::new(seed),
+            groups: BTreeMap::new(),
+            agents: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            ready: BTreeMap::new(),
+            working: BTreeMap::new(),
+            shared_skills: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            changes: BTreeMap::new(),
+            after_changes: BTreeMap::new(),
+            after_stored: BTreeMap::new(),
+            next_ticket: 1,
+            now: Time::EPOCH,
+            lines_are_up: true,
+            ignored_inputs: 0,
+            first_group: 0,
+        }
+    }
+
+    /// Takes one input in. Time never runs backwards: an earlier `now` counts as the latest one seen.
+    pub fn handle(&mut self, now: Time, input: Input) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Command(command) => self.command(command),
+            Input::Contacts { group, fence, contacts, supply } => {
+                self.contacts_came(group, fence, contacts, supply)
+            }
+            Input::FetchFailed { group, fence } => self.fetch_failed(group, fence),
+            Input::MoreContacts { group } => self.more_contacts(group),
+            Input::Recovered { group, attempts } => self.recovered(group, attempts),
+            Input::Call { attempt, event } => self.call_event(attempt, event),
+            Input::Agent { agent, event } => self.agent_event(agent, event),
+            Input::Stored { ticket } => self.stored(ticket),
+            Input::NotStored { ticket } => self.not_stored(ticket),
+            Input::LinesLost => self.lines_are_up = false,
+            Input::LinesBack => self.lines_are_up = true,
+            Input::Suppressed { numbers } => self.suppressed(&numbers),
+            Input::Woken => {}
+        }
+        self.fire_timers();
+        self.dial();
+    }
+
+    /// The next thing to do, in order; `None` when all has been handed out.
+    pub fn poll(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.hand_out_changes();
+        }
+        self.outputs.pop_front()
+    }
+
+    /// When the engine wants to be woken, and why; `None` if only an input can move it.
+    pub fn next_wake(&self) -> Option<(Time, WakeReason)> {
+        self.timers.first().copied()
+    }
+
+    /// Inputs that spoke of something not (or no longer) known, since the start.
+    pub fn ignored_inputs(&self) -> u64 {
+        self.ignored_inputs
+    }
+
+    fn ignore(&mut self) {
+        self.ignored_inputs += 1;
+    }
+
+    /// Notes a change to be stored with the others of this round.
+    fn change(&mut self, change: Change) {
+        self.changes.entry(change.group()).or_default().push(change);
+    }
+
+    /// Notes what is to happen once the changes of this round under `group` are durable.
+    fn once_stored(&mut self, group: Option<GroupId>, what: AfterStored) {
+        self.after_changes.entry(group).or_default().push(what);
+    }
+
+    fn hand_out_changes(&mut self) {
+        for (group, changes) in std::mem::take(&mut self.changes) {
+            let ticket = self.next_ticket;
+            self.next_ticket += 1;
+            let after = self.after_changes.remove(&group).unwrap_or_default();
+            self.after_stored.insert(ticket, (group, after));
+            self.outputs.push_back(Output::Persist(ChangeSet { ticket, at: self.now, changes }));
+        }
+        debug_assert!(self.after_changes.is_empty(), "something waits for a change that was never noted");
+    }
+
+    fn stored(&mut self, ticket: u64) {
+        let Some((_, after)) = self.after_stored.remove(&ticket) else { return };
+        for what in after {
+            match what {
+                AfterStored::PlaceCall(attempt) => self.place_call(attempt),
+                AfterStored::AgentMovesOn(agent) => self.agent_moves_on(agent),
+                AfterStored::GroupAtRest(group) => self.group_at_rest(group),
+            }
+        }
+    }
+
+    /// The changes were refused, because another node holds the group now: whatever we hold of it is not ours.
+    fn not_stored(&mut self, ticket: u64) {
+        if let Some(&(Some(group), _)) = self.after_stored.get(&ticket) {
+            self.forget_group(group);
+        }
+    }
+
+    fn set_timer(&mut self, at: Time, reason: WakeReason) {
+        if at < Time::NEVER {
+            self.timers.insert((at, reason));
+        }
+    }
+
+    /// Acts on every timer that is due. A timer whose owner has moved on is dropped.
+    fn fire_timers(&mut self) {
+        while let Some(&(at, reason)) = self.timers.first() {
+            if at > self.now {
+                break;
+            }
+            self.timers.pop_first();
+            match reason {
+                WakeReason::CallDeadline(attempt) => self.call_deadline(attempt, at),
+                WakeReason::AgentDeadline(agent) => self.agent_deadline(agent, at),
+                WakeReason::Feed(_) | WakeReason::CallRate(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

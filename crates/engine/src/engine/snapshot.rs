@@ -1,0 +1,137 @@
+//! A look at the engine from outside, for live views.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::agent::AgentState;
+use crate::group::GroupState;
+use crate::ids::{AgentId, AttemptId, GroupId};
+use crate::settings::DialMode;
+use crate::time::{Time, rfc3339};
+
+use super::Engine;
+use super::state::Stage;
+
+/// What the engine sees at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Snapshot {
+    /// The groups that are loaded.
+    pub groups: Vec<GroupSnapshot>,
+    /// The agents that are known.
+    pub agents: Vec<AgentSnapshot>,
+}
+
+/// A campaign group at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct GroupSnapshot {
+    /// Which.
+    pub group: GroupId,
+    /// Where it is in its life.
+    pub state: GroupState,
+    /// How it dials.
+    pub dial_mode: DialMode,
+    /// Contacts in the hopper.
+    pub hopper: u32,
+    /// Lines that are dialling or ringing.
+    pub ringing: u32,
+    /// Answered calls that wait for an agent.
+    pub waiting: u32,
+    /// Calls with an agent.
+    pub connected: u32,
+    /// Agents at work with the group's skill.
+    pub agents_working: u32,
+    /// Of those, ready.
+    pub agents_ready: u32,
+    /// Why it places no calls, if it places none.
+    pub idle_reason: Option<IdleReason>,
+}
+
+/// Why a running group places no calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IdleReason {
+    /// It is not running.
+    NotRunning,
+    /// No agent with its skill is at work.
+    NoAgents,
+    /// No agent is ready.
+    AgentsBusy,
+    /// The switch cannot be reached.
+    NoLines,
+    /// No contact is callable at this hour; some will be later.
+    NothingCallableNow,
+    /// No contact is left.
+    NothingLeft,
+}
+
+/// An agent at one instant.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct AgentSnapshot {
+    /// Who.
+    pub agent: AgentId,
+    /// Their state.
+    pub state: AgentState,
+    /// The reason given with it.
+    pub reason: Option<String>,
+    /// Since when.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub since: Time,
+    /// The call they are on or finishing.
+    pub attempt: Option<AttemptId>,
+}
+
+impl Engine {
+    /// What the engine sees now.
+    pub fn snapshot(&self) -> Snapshot {
+        let agents = self.agents.values().map(|agent| AgentSnapshot {
+            agent: agent.id,
+            state: agent.state,
+            reason: agent.reason.clone(),
+            since: agent.since,
+            attempt: agent.attempt,
+        });
+        Snapshot {
+            groups: self.groups.keys().map(|id| self.group_snapshot(*id)).collect(),
+            agents: agents.collect(),
+        }
+    }
+
+    fn group_snapshot(&self, id: GroupId) -> GroupSnapshot {
+        let group = &self.groups[&id];
+        let skill = group.definition.skill;
+        let connected =
+            self.calls.values().filter(|call| call.group == id && call.stage == Stage::Talking).count();
+        let working = self.working.get(&skill).copied().unwrap_or(0);
+        let ready = self.ready.get(&skill).map_or(0, std::collections::BTreeSet::len) as u32;
+        let idle_reason = if group.ringing > 0 {
+            None
+        } else if !group.is_running() {
+            Some(IdleReason::NotRunning)
+        } else if !self.lines_are_up {
+            Some(IdleReason::NoLines)
+        } else if working == 0 {
+            Some(IdleReason::NoAgents)
+        } else if group.hopper.is_empty() && group.ran_dry {
+            Some(IdleReason::NothingLeft)
+        } else if group.hopper.is_empty() && group.fetch_not_before > self.now {
+            Some(IdleReason::NothingCallableNow)
+        } else if ready == 0 {
+            Some(IdleReason::AgentsBusy)
+        } else {
+            None
+        };
+        GroupSnapshot {
+            group: id,
+            state: group.state,
+            dial_mode: group.dial_mode(),
+            hopper: group.hopper.len() as u32,
+            ringing: group.ringing,
+            waiting: group.waiting.len() as u32,
+            connected: connected as u32,
+            agents_working: working,
+            agents_ready: ready,
+            idle_reason,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the engine knows of groups, agents and calls.
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::contact::HopperContact;
+use crate::group::{Actor, GroupState};
+use crate::hopper::Hopper;
+use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::pacing::Pacing;
+use crate::settings::DialMode;
+use crate::time::Time;
+
+use super::io::GroupDefinition;
+
+/// What is to happen once changes are durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AfterStored {
+    PlaceCall(AttemptId),
+    AgentMovesOn(AgentId),
+    GroupAtRest(GroupId),
+}
+
+pub(super) struct Group {
+    pub definition: GroupDefinition,
+    pub state: GroupState,
+    pub pacing: Box<dyn Pacing>,
+    pub hopper: Hopper,
+    /// Names the latest question for contacts.
+    pub fence: u64,
+    pub fetching: bool,
+    pub fetch_not_before: Time,
+    /// The last answer said that nothing is left.
+    pub ran_dry: bool,
+    /// When the next call may be placed, by the group's limit on calls per second.
+    pub next_call_at: Time,
+    /// Calls that are not over.
+    pub calls_up: u32,
+    /// Of those, how many are dialling or ringing.
+    pub ringing: u32,
+    /// Answered calls that wait for an agent, the oldest first.
+    pub waiting: std::collections::VecDeque<AttemptId>,
+    /// Who asked for the unload under way.
+    pub unload_actor: Actor,
+    pub unload_is_forced: bool,
+}
+
+impl Group {
+    pub fn dial_mode(&self) -> DialMode {
+        self.definition.settings.dial_mode
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.state == GroupState::Running
+    }
+}
+
+pub(super) struct Agent {
+    pub id: AgentId,
+    pub skills: Vec<(SkillId, u8)>,
+    pub state: AgentState,
+    pub reason: Option<String>,
+    /// Since when they are in this state.
+    pub since: Time,
+    /// The call they are on, or finishing.
+    pub attempt: Option<AttemptId>,
+    pub preview: Option<(GroupId, HopperContact)>,
+    /// What they do after the call.
+    pub afterwards: Afterwards,
+    /// When their present state ends by itself.
+    pub deadline: Option<Time>,
+    /// Wrap-up is over but not yet durable.
+    pub is_saving: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Afterwards {
+    Ready,
+    NotReady(Option<String>),
+    LogOut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its attempt is not yet durable; nothing was placed.
+    Recording,
+    Dialling,
+    Ringing,
+    /// Picked up; it is not known by whom.
+    Answered,
+    /// Picked up by a person who waits for an agent.
+    Waiting,
+    /// An agent is being connected.
+    Connecting,
+    Talking,
+    /// Hears the message for people whom no agent is free for.
+    Message,
+    /// We asked for its end.
+    Ending,
+    /// Over; the agent is finishing.
+    WrapUp,
+}
+
+pub(super) struct Call {
+    pub group: GroupId,
+    pub contact: HopperContact,
+    pub stage: Stage,
+    pub agent: Option<AgentId>,
+    /// When its stage ends by itself.
+    pub deadline: Option<Time>,
+    pub ringing_at: Option<Time>,
+    pub answered_at: Option<Time>,
+    pub connected_at: Option<Time>,
+    pub detected: Option<super::io::Detected>,
+    /// The result that it gets if we end it; known before the end.
+    pub verdict: Option<CallResult>,
+    /// Said by the agent before the call was over.
+    pub disposal: Option<Disposal>,
+    /// The result it ended with, during wrap-up.
+    pub result: Option<CallResult>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disposal {
+    pub disposition: Option<String>,
+    pub notes: Option<String>,
+    pub callback_at: Option<Time>,
+}
