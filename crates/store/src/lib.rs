@@ -1,1 +1,13 @@
-//! store
+//! Everything that Outdial keeps, in SQLite or PostgreSQL. SQL is written here and nowhere else.
+//!
+//! What the crate does are plain functions over a transaction ([`Tx`]), one file per concern; [`Store::write`] and
+//! [`Store::read`] run them on the database's own threads.
+
+pub mod db;
+mod error;
+pub mod records;
+mod value;
+
+pub use db::{Dialect, Store, StoreOptions, StoreTarget, Tx};
+pub use error::StoreError;
+pub use value::{FromValue, Row, Value};

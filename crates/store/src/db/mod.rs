@@ -1,0 +1,15 @@
+//! The two databases behind one face: transactions, workers, migrations.
+
+mod dialect;
+mod job;
+mod migrate;
+mod postgres;
+mod postgres_value;
+mod sqlite;
+mod store;
+mod tx;
+
+pub use dialect::Dialect;
+pub use migrate::{MIGRATIONS, Migration};
+pub use store::{Store, StoreOptions, StoreTarget};
+pub use tx::Tx;
