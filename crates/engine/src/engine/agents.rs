@@ -111,6 +111,9 @@ impl Engine {
 
     /// Takes the oldest waiting call that they have the skill for, else waits for one.
     fn becomes_ready(&mut self, id: AgentId) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.afterwards = Afterwards::Ready;
+        }
         self.change_agent_state(id, AgentState::Ready, None);
         let Some(agent) = self.agents.get(&id) else { return };
         let skilled = |skill: SkillId| agent.skills.iter().any(|(own, _)| *own == skill);

@@ -60,6 +60,7 @@ impl Engine {
                 break;
             }
             let Some(contact) = self.next_callable(id) else { break };
+            self.count_call(id);
             self.start_attempt(id, contact, None);
         }
     }
@@ -101,20 +102,23 @@ impl Engine {
             .sum()
     }
 
-    /// Spreads calls over the second: one every 1/limit.
+    /// Whether the group's limit on calls per second lets another call go now; if not, a timer says when.
     fn call_rate_allows(&mut self, id: GroupId) -> bool {
-        let now = self.now;
-        let Some(group) = self.groups.get_mut(&id) else { return false };
-        if group.next_call_at > now {
-            let at = group.next_call_at;
+        let Some(group) = self.groups.get(&id) else { return false };
+        let at = group.next_call_at;
+        if at > self.now {
             self.set_timer(at, WakeReason::CallRate(id));
-            return false;
         }
-        let spacing = Duration::from_micros(
-            1_000_000 / u64::from(group.definition.settings.calls_per_second_max.max(1)),
-        );
-        group.next_call_at = group.next_call_at.max(now) + spacing;
-        true
+        at <= self.now
+    }
+
+    /// Spreads calls over the second: one every 1/limit.
+    fn count_call(&mut self, id: GroupId) {
+        let now = self.now;
+        if let Some(group) = self.groups.get_mut(&id) {
+            let per_second = u64::from(group.definition.settings.calls_per_second_max.max(1));
+            group.next_call_at = group.next_call_at.max(now) + Duration::from_micros(1_000_000 / per_second);
+        }
     }
 
     /// The first contact in the hopper that may still be called at this instant; the others go back.
@@ -201,6 +205,7 @@ impl Engine {
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.fetching = true;
+        group.open_fetches += 1;
         group.fence += 1;
         let fence = group.fence;
         self.outputs.push_back(Output::Fetch { group: id, fence, wanted: (full - len) as u32 });
@@ -215,12 +220,13 @@ impl Engine {
     ) {
         let now = self.now;
         let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
+        group.open_fetches = group.open_fetches.saturating_sub(1);
         if group.fence != fence || !group.is_running() {
             // The question is not ours any more, but the contacts were claimed for us: give them back.
             for contact in contacts {
                 self.give_back(id, &contact, None);
             }
-            return;
+            return self.continue_unload(id);
         }
         group.fetching = false;
         group.ran_dry = contacts.is_empty() && !supply.any_left;
@@ -240,10 +246,12 @@ impl Engine {
     pub(super) fn fetch_failed(&mut self, id: GroupId, fence: u64) {
         let again = self.now + LOOK_AGAIN;
         let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
+        group.open_fetches = group.open_fetches.saturating_sub(1);
         if group.fence == fence {
             group.fetching = false;
             group.fetch_not_before = again;
         }
+        self.continue_unload(id);
     }
 
     pub(super) fn more_contacts(&mut self, id: GroupId) {

@@ -43,6 +43,7 @@ impl Engine {
             hopper: Hopper::default(),
             fence: 0,
             fetching: false,
+            open_fetches: 0,
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
             next_call_at: Time::EPOCH,
@@ -176,7 +177,7 @@ impl Engine {
             self.group_changed(id, action, actor);
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.state == GroupState::UnloadInProgress && group.calls_up == 0 {
+        if group.state == GroupState::UnloadInProgress && group.calls_up == 0 && group.open_fetches == 0 {
             self.empty_hopper(id);
             if let Some(group) = self.groups.get_mut(&id) {
                 group.state = GroupState::NotLoaded;

@@ -28,6 +28,8 @@ pub(super) struct Group {
     /// Names the latest question for contacts.
     pub fence: u64,
     pub fetching: bool,
+    /// Questions for contacts that are not answered yet; the lease is held until they are.
+    pub open_fetches: u32,
     pub fetch_not_before: Time,
     /// The last answer said that nothing is left.
     pub ran_dry: bool,

@@ -251,10 +251,14 @@ impl Floor {
     fn settle(&mut self, contacts: u32) {
         for _ in 0..100 {
             self.store_all();
-            if self.fetches.is_empty() {
+            if !self.fetches.is_empty() {
+                self.answer_fetch(contacts, true);
+            } else if let Some((at, WakeReason::CallRate(_))) = self.engine.next_wake() {
+                self.now = at;
+                self.input(Input::Woken);
+            } else {
                 break;
             }
-            self.answer_fetch(contacts, true);
         }
     }
 
@@ -628,7 +632,12 @@ fn attempts_that_a_crash_left_are_settled_before_anything_else() {
 #[test]
 fn calls_are_spread_over_the_second_by_the_groups_limit() {
     let settings = GroupSettings { calls_per_second_max: 2, ..with_mode(DialMode::Power) };
-    let mut floor = one_agent(settings);
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.answer_fetch(20, true);
+    floor.store_all();
     assert_eq!(floor.dialled.len(), 1);
     floor.now = floor.now + Duration::from_millis(500);
     floor.input(Input::Woken);
@@ -807,7 +816,7 @@ fn two_groups_and_four_agents() -> Floor {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// The laws of [`Floor::check`], [`Floor::apply`] and [`Floor::take`] hold after every step.
     #[test]
