@@ -1,0 +1,242 @@
+//! The history of attempts, and what came of them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine::{
+    AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId, PhoneNumber, TenantId, Time,
+};
+
+use super::page::{Page, Rows, Select};
+use super::{corrupt, debug_showing};
+use crate::{Row, StoreError, Tx, values};
+
+/// How far an attempt is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum AttemptState {
+    /// Decided on; its call may be up.
+    Open,
+    /// Its call is over, its contact has no plan yet.
+    Ended,
+    /// Done with.
+    Settled,
+}
+
+impl AttemptState {
+    /// The number stored for it.
+    pub fn code(self) -> i64 {
+        match self {
+            Self::Open => 0,
+            Self::Ended => 1,
+            Self::Settled => 2,
+        }
+    }
+
+    /// From the stored number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        [Self::Open, Self::Ended, Self::Settled].into_iter().find(|state| state.code() == code)
+    }
+}
+
+/// One dial of one phone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// Which.
+    pub id: AttemptId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// For which campaign.
+    pub campaign: CampaignId,
+    /// For which group.
+    pub group: GroupId,
+    /// Who was called.
+    pub contact: ContactId,
+    /// On which of their numbers, by its position.
+    pub phone: u8,
+    /// The number itself.
+    pub number: PhoneNumber,
+    /// Which attempt on the contact it was, from 1.
+    pub attempt_number: u16,
+    /// How the group dialled.
+    pub dial_mode: DialMode,
+    /// The number shown.
+    pub caller_id: Option<PhoneNumber>,
+    /// The agent it was for, or who was connected.
+    pub agent: Option<AgentId>,
+    /// How far it is.
+    pub state: AttemptState,
+    /// When it was decided.
+    pub started_at: Time,
+    /// When it began to ring.
+    pub ringing_at: Option<Time>,
+    /// When it was picked up.
+    pub answered_at: Option<Time>,
+    /// When the agent was connected.
+    pub connected_at: Option<Time>,
+    /// When the call was over.
+    pub ended_at: Option<Time>,
+    /// When the contact had its plan.
+    pub settled_at: Option<Time>,
+    /// How it ended.
+    pub result: Option<CallResult>,
+    /// What the agent said it was.
+    pub disposition: Option<String>,
+    /// The agent's notes.
+    pub notes: Option<String>,
+}
+
+debug_showing!(Attempt: id, tenant, campaign, group, contact, phone, number, state, started_at, result);
+
+/// Which attempts are wanted; what is not given does not matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AttemptFilter {
+    /// Of this campaign.
+    pub campaign: Option<CampaignId>,
+    /// Of this group.
+    pub group: Option<GroupId>,
+    /// On this contact.
+    pub contact: Option<ContactId>,
+    /// Of this agent.
+    pub agent: Option<AgentId>,
+    /// Started at this instant or later.
+    pub since: Option<Time>,
+    /// Started before this instant.
+    pub until: Option<Time>,
+    /// That ended like this.
+    pub result: Option<CallResult>,
+}
+
+/// Where an attempt stands in the history.
+pub type AttemptCursor = (Time, AttemptId);
+
+const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
+    dial_mode, caller_id, agent_id, state, started_at, ringing_at, answered_at, connected_at, ended_at, settled_at,
+    result, disposition, notes FROM attempt";
+
+fn read(row: &Row) -> Result<Attempt, StoreError> {
+    let result: Option<i64> = row.get(18)?;
+    Ok(Attempt {
+        id: row.get(0)?,
+        tenant: row.get(1)?,
+        campaign: row.get(2)?,
+        group: row.get(3)?,
+        contact: row.get(4)?,
+        phone: row.get(5)?,
+        number: row.get(6)?,
+        attempt_number: row.get(7)?,
+        dial_mode: DialMode::from_code(row.get(8)?).ok_or_else(|| corrupt("attempt.dial_mode"))?,
+        caller_id: row.get(9)?,
+        agent: row.get(10)?,
+        state: AttemptState::from_code(row.get(11)?).ok_or_else(|| corrupt("attempt.state"))?,
+        started_at: row.get(12)?,
+        ringing_at: row.get(13)?,
+        answered_at: row.get(14)?,
+        connected_at: row.get(15)?,
+        ended_at: row.get(16)?,
+        settled_at: row.get(17)?,
+        result: result.map(read_result).transpose()?,
+        disposition: row.get(19)?,
+        notes: row.get(20)?,
+    })
+}
+
+fn read_result(code: i64) -> Result<CallResult, StoreError> {
+    CallResult::from_code(code).ok_or_else(|| corrupt("attempt.result"))
+}
+
+/// The attempt with this id.
+///
+/// # Errors
+/// The database failed.
+pub fn get(tx: &mut Tx<'_>, tenant: TenantId, attempt: AttemptId) -> Result<Option<Attempt>, StoreError> {
+    let sql = format!("{COLUMNS} WHERE tenant_id = $1 AND id = $2");
+    tx.query_one(&sql, &values![tenant, attempt])?.as_ref().map(read).transpose()
+}
+
+/// The tenant's attempts, the newest first.
+///
+/// # Errors
+/// The database failed.
+pub fn page(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    filter: &AttemptFilter,
+    page: &Page<AttemptCursor>,
+) -> Result<Rows<Attempt, AttemptCursor>, StoreError> {
+    let mut select = Select::new(format!("{COLUMNS} WHERE tenant_id = $1"), values![tenant])
+        .and_if("campaign_id = ?", filter.campaign)
+        .and_if("group_id = ?", filter.group)
+        .and_if("contact_id = ?", filter.contact)
+        .and_if("agent_id = ?", filter.agent)
+        .and_if("started_at >= ?", filter.since)
+        .and_if("started_at < ?", filter.until)
+        .and_if("result = ?", filter.result.map(CallResult::code));
+    if let Some((started_at, id)) = page.after {
+        select = select.and("(started_at, id) < (?, ?)", [started_at.into(), id.into()]);
+    }
+    select.page(tx, "started_at DESC, id DESC", page, read, |attempt| (attempt.started_at, attempt.id))
+}
+
+/// What came of a group's attempts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupResults {
+    /// Attempts that have ended, by how.
+    pub by_result: BTreeMap<CallResult, u64>,
+    /// Attempts that have not ended.
+    pub open: u64,
+    /// Time that agents were connected with called parties.
+    pub talk_time: Duration,
+}
+
+impl GroupResults {
+    /// All attempts, open ones too.
+    pub fn attempts(&self) -> u64 {
+        self.open + self.by_result.values().sum::<u64>()
+    }
+
+    /// Attempts that a person answered: the denominator of the abandonment rate.
+    pub fn answered_by_person(&self) -> u64 {
+        self.count(CallResult::answered_by_person)
+    }
+
+    /// Attempts that a person answered and no agent took: the numerator of the abandonment rate.
+    pub fn abandoned(&self) -> u64 {
+        self.count(CallResult::is_abandonment)
+    }
+
+    fn count(&self, counts: fn(CallResult) -> bool) -> u64 {
+        self.by_result.iter().filter(|(result, _)| counts(**result)).map(|(_, count)| count).sum()
+    }
+}
+
+/// What came of the attempts that a group has started since an instant. It reads all of them.
+///
+/// # Errors
+/// The database failed.
+pub fn results_of_group(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    group: GroupId,
+    since: Time,
+) -> Result<GroupResults, StoreError> {
+    // PostgreSQL's sum of BIGINT is NUMERIC.
+    let rows = tx.query(
+        "SELECT result, COUNT(*),
+             CAST(COALESCE(SUM(CASE WHEN ended_at > connected_at THEN ended_at - connected_at END), 0) AS BIGINT)
+         FROM attempt WHERE tenant_id = $1 AND group_id = $2 AND started_at >= $3 GROUP BY result",
+        &values![tenant, group, since],
+    )?;
+    let mut results = GroupResults::default();
+    for row in &rows {
+        let count = u64::try_from(row.get::<i64>(1)?).map_err(|_| corrupt("attempt count"))?;
+        match row.get::<Option<i64>>(0)? {
+            Some(code) => {
+                results.by_result.insert(read_result(code)?, count);
+            }
+            None => results.open += count,
+        }
+        let talk_micros = u64::try_from(row.get::<i64>(2)?).map_err(|_| corrupt("attempt talk time"))?;
+        results.talk_time += Duration::from_micros(talk_micros);
+    }
+    Ok(results)
+}
