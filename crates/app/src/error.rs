@@ -1,0 +1,95 @@
+//! What can go wrong in a use case, as callers see it.
+
+use store::StoreError;
+
+/// Why a use case was not done. Nothing of it was done then.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The caller did not say who they are, or the key, password or session is not (or no longer) good.
+    #[error("{0}")]
+    Unauthenticated(&'static str),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such thing, or it is another tenant's.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// The kind of thing, such as `campaign`.
+        what: &'static str,
+        /// As the caller named it.
+        id: String,
+    },
+    /// What was sent cannot be.
+    #[error("{message}")]
+    Invalid {
+        /// Stable code, such as `bad_field`.
+        code: &'static str,
+        /// The part of the request, as a path such as `settings.lines_max`.
+        field: Option<String>,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// It collides with what is there.
+    #[error("{message}")]
+    Conflict {
+        /// Stable code, such as `name_taken`.
+        code: &'static str,
+        /// What is in the way and what to do.
+        message: String,
+    },
+    /// The thing was changed by somebody else since the caller read it.
+    #[error("it was changed meanwhile: read it again and repeat the change with its present ETag")]
+    StaleVersion,
+    /// There is too much to do at the moment; try again a little later.
+    #[error("too much is waiting: try again in a moment")]
+    Overloaded,
+    /// The database or another part is not there at the moment.
+    #[error("{0} is not available at the moment")]
+    Unavailable(&'static str),
+    /// A defect of ours or of a part; the details are in the log.
+    #[error("something went wrong here; the log says what")]
+    Internal(String),
+}
+
+impl AppError {
+    /// An [`AppError::Invalid`] about one part of the request.
+    pub fn invalid(code: &'static str, field: &str, message: impl Into<String>) -> Self {
+        let field = if field.is_empty() { None } else { Some(field.to_owned()) };
+        Self::Invalid { code, field, message: message.into() }
+    }
+
+    /// An [`AppError::Conflict`].
+    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    /// An [`AppError::NotFound`].
+    pub fn not_found(what: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { what, id: id.to_string() }
+    }
+
+    /// The stable code that callers may rely on.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "unauthenticated",
+            Self::Forbidden(_) => "forbidden",
+            Self::NotFound { .. } => "not_found",
+            Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::StaleVersion => "stale_version",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable(_) => "unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Overloaded => Self::Overloaded,
+            StoreError::Unavailable { .. } => Self::Unavailable("the database"),
+            StoreError::StaleVersion => Self::StaleVersion,
+            other => Self::Internal(other.to_string()),
+        }
+    }
+}
