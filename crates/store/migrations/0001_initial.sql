@@ -125,7 +125,7 @@ CREATE TABLE contact (
 CREATE INDEX contact_ready ON contact (campaign_id, bucket_id, rank, id) WHERE feed_state = 1;
 CREATE INDEX contact_waiting ON contact (campaign_id, next_at) WHERE feed_state = 0;
 CREATE INDEX contact_claimed ON contact (claimed_by) WHERE feed_state = 2;
-CREATE INDEX contact_expiring ON contact (expires_at) WHERE feed_state < 2 AND expires_at IS NOT NULL;
+CREATE INDEX contact_expiring ON contact (campaign_id, expires_at) WHERE feed_state < 2 AND expires_at IS NOT NULL;
 CREATE INDEX contact_page ON contact (campaign_id, id);
 CREATE INDEX contact_customer ON contact (tenant_id, external_id);
 

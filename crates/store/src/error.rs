@@ -1,6 +1,6 @@
 //! What can go wrong with stored state.
 
-use engine::GroupId;
+use engine::{ContactId, GroupId};
 
 /// Why something was not stored or read.
 ///
@@ -41,6 +41,12 @@ pub enum StoreError {
     Fenced {
         /// The group.
         group: GroupId,
+    },
+    /// The contact is not in the group's hopper, so the group may not dial it.
+    #[error("contact {contact} is not claimed by the campaign group that wants to dial it")]
+    NotClaimed {
+        /// The contact.
+        contact: ContactId,
     },
     /// What is stored contradicts itself or the change; a defect, or a hand in the database.
     #[error("stored state is not as it must be: {what}")]

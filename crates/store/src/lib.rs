@@ -3,11 +3,16 @@
 //! What the crate does are plain functions over a transaction ([`Tx`]), one file per concern; [`Store::write`] and
 //! [`Store::read`] run them on the database's own threads.
 
+pub mod changes;
 pub mod db;
 mod error;
+pub mod events;
+mod hopper;
+pub mod lease;
 pub mod records;
 mod value;
 
 pub use db::{Dialect, Store, StoreOptions, StoreTarget, Tx};
 pub use error::StoreError;
+pub use hopper::ClaimedContact;
 pub use value::{FromValue, Row, Value};

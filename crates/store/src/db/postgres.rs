@@ -127,17 +127,29 @@ impl PostgresConnection {
 
     pub(super) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let statement = self.prepare_for(sql, values)?;
-        let parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-            values.iter().map(|value| value as _).collect();
-        let rows = self.wait(self.client.query(&statement, &parameters))?;
-        rows.iter()
-            .map(|row| {
-                let read = |index| {
-                    row.try_get::<_, Read>(index).map(|read| read.0).map_err(|failure| error(&failure))
-                };
-                Ok(Row::new((0..row.len()).map(read).collect::<Result<_, _>>()?))
-            })
-            .collect()
+        let parameters: Parameters<'_> = values.iter().map(|value| value as _).collect();
+        read_rows(&self.wait(self.client.query(&statement, &parameters))?)
+    }
+
+    pub(super) fn query_each<V: AsRef<[Value]>>(
+        &mut self,
+        sql: &str,
+        sets: &[V],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut found = Vec::with_capacity(sets.len());
+        for chunk in sets.chunks(PIPELINED_MAX) {
+            let mut pending: Vec<(Statement, Parameters<'_>)> = Vec::with_capacity(chunk.len());
+            for values in chunk {
+                let statement = self.prepare_for(sql, values.as_ref())?;
+                pending.push((statement, values.as_ref().iter().map(|value| value as _).collect()));
+            }
+            let client = &self.client;
+            let sent = pending.iter().map(|(statement, parameters)| client.query(statement, parameters));
+            for rows in self.runtime.block_on(join_all(sent)) {
+                found.push(read_rows(&rows.map_err(|failure| error(&failure))?)?);
+            }
+        }
+        Ok(found)
     }
 
     pub(super) fn copy_in<V: AsRef<[Value]>>(
@@ -163,6 +175,17 @@ impl PostgresConnection {
         };
         self.wait(copying)
     }
+}
+
+type Parameters<'a> = Vec<&'a (dyn tokio_postgres::types::ToSql + Sync)>;
+
+fn read_rows(rows: &[tokio_postgres::Row]) -> Result<Vec<Row>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            let read = |index| row.try_get::<_, Read>(index).map(|read| read.0).map_err(|failure| error(&failure));
+            Ok(Row::new((0..row.len()).map(read).collect::<Result<_, _>>()?))
+        })
+        .collect()
 }
 
 /// The error in the store's words.
