@@ -73,6 +73,11 @@ pub enum Input {
         /// The set's ticket.
         ticket: u64,
     },
+    /// The group's lease is another's, or has to be taken afresh: whatever is held of it is to be let go of.
+    LeaseLost {
+        /// Which group.
+        group: GroupId,
+    },
     /// The switch cannot be reached: place no calls.
     LinesLost,
     /// The switch can be reached again.

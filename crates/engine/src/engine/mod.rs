@@ -90,6 +90,7 @@ impl Engine {
             Input::Agent { agent, event } => self.agent_event(agent, event),
             Input::Stored { ticket } => self.stored(ticket),
             Input::NotStored { ticket } => self.not_stored(ticket),
+            Input::LeaseLost { group } => self.forget_group(group),
             Input::LinesLost => self.lines_are_up = false,
             Input::LinesBack => self.lines_are_up = true,
             Input::Suppressed { numbers } => self.suppressed(&numbers),
@@ -115,6 +116,11 @@ impl Engine {
     /// Inputs that spoke of something not (or no longer) known, since the start.
     pub fn ignored_inputs(&self) -> u64 {
         self.ignored_inputs
+    }
+
+    /// Whether nothing is under way: no call, and nothing that waits to be stored.
+    pub fn is_quiet(&self) -> bool {
+        self.calls.is_empty() && self.changes.is_empty() && self.after_stored.is_empty()
     }
 
     fn ignore(&mut self) {

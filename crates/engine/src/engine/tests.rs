@@ -685,6 +685,7 @@ enum Step {
     Lines(bool),
     Suppress(u64),
     Fence(u128),
+    LoseLease(u128),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -781,6 +782,10 @@ impl Floor {
             Step::Fence(group) => {
                 self.fenced.insert(group_id(group));
             }
+            Step::LoseLease(group) => {
+                self.fenced.insert(group_id(group));
+                self.input(Input::LeaseLost { group: group_id(group) });
+            }
         }
     }
 
@@ -844,13 +849,14 @@ proptest! {
     #[test]
     fn a_group_that_another_node_holds_is_let_go_of(
         before in prop::collection::vec(any_step(), 1..100),
-        after in prop::collection::vec(any_step(), 1..100)
+        after in prop::collection::vec(any_step(), 1..100),
+        is_told in any::<bool>()
     ) {
         let mut floor = two_groups_and_four_agents();
         for step in before {
             floor.step(step);
         }
-        floor.step(Step::Fence(0));
+        floor.step(if is_told { Step::LoseLease(0) } else { Step::Fence(0) });
         for step in after {
             floor.step(step);
         }

@@ -1,0 +1,100 @@
+//! What supervisors see.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine::engine::{AgentSnapshot, GroupSnapshot};
+use engine::time::rfc3339;
+use engine::{AgentState, CallResult, Change, Time};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A tenant's groups and agents at one instant.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct LiveView {
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+    /// The groups that are loaded on this node.
+    pub groups: Vec<GroupLive>,
+    /// The agents.
+    pub agents: Vec<AgentLive>,
+    /// Share of the agents' time at work that they talked, since this node runs the tenant; null before anybody worked.
+    pub talk_share: Option<f64>,
+}
+
+/// A campaign group at one instant.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct GroupLive {
+    /// Its name.
+    pub name: String,
+    /// What the engine sees.
+    #[serde(flatten)]
+    pub now: GroupSnapshot,
+    /// What came of its calls since it was loaded on this node.
+    pub figures: GroupFigures,
+}
+
+/// An agent at one instant.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AgentLive {
+    /// Their name.
+    pub name: String,
+    /// What the engine sees.
+    #[serde(flatten)]
+    pub now: AgentSnapshot,
+}
+
+/// What came of a group's calls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct GroupFigures {
+    /// Attempts started.
+    pub dialled: u64,
+    /// Attempts ended, by call result.
+    pub results: BTreeMap<CallResult, u64>,
+    /// Calls that a person answered.
+    pub answered: u64,
+    /// Of those, without an agent.
+    pub abandoned: u64,
+    /// Abandoned among answered; null before anybody answered.
+    pub abandon_rate: Option<f64>,
+}
+
+impl GroupFigures {
+    pub(crate) fn count(&mut self, change: &Change) {
+        match change {
+            Change::AttemptStarted(_) => self.dialled += 1,
+            Change::AttemptEnded(ended) => {
+                *self.results.entry(ended.result).or_default() += 1;
+                self.answered += u64::from(ended.result.answered_by_person());
+                self.abandoned += u64::from(ended.result.is_abandonment());
+                self.abandon_rate = (self.answered > 0).then(|| self.abandoned as f64 / self.answered as f64);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How long agents have been doing what.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AgentTimes {
+    talking: Duration,
+    at_work: Duration,
+}
+
+impl AgentTimes {
+    /// Counts a stay in a state. Breaks are not counted: a break is not the dialler's to fill.
+    pub fn count(&mut self, state: AgentState, stay: Duration) {
+        if !matches!(state, AgentState::LoggedOut | AgentState::NotReady) {
+            self.at_work += stay;
+        }
+        if state == AgentState::OnCall {
+            self.talking += stay;
+        }
+    }
+
+    pub fn talk_share(&self) -> Option<f64> {
+        (!self.at_work.is_zero()).then(|| self.talking.as_secs_f64() / self.at_work.as_secs_f64())
+    }
+}

@@ -1,0 +1,185 @@
+//! The floor: campaign groups, agents and calls as they are now.
+//!
+//! Each tenant has a runner, a task that owns the tenant's engine; this module is the door to them.
+
+mod live;
+mod router;
+mod session;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{Actor, AgentId, CampaignId, DialMode, GroupAction, GroupId, GroupState, PhoneNumber, TenantId};
+use store::Store;
+use store::lease::{self, GroupRow};
+use telephony::{Clock, Driver, Event, SystemClock};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use uuid::Uuid;
+
+pub use live::{AgentLive, GroupFigures, GroupLive, LiveView};
+pub use session::AgentSession;
+
+use crate::AppError;
+use crate::runner::{Message, Runner};
+use router::Routes;
+
+/// Messages that may wait for a runner. At 1,000 agents some 200 arrive a second, so this is several seconds' worth.
+const RUNNER_QUEUE: usize = 4096;
+/// How often the floor looks for loaded groups that nobody runs.
+const ADOPT_EVERY: Duration = Duration::from_secs(5);
+
+/// What every runner shares.
+pub(crate) struct Shared {
+    pub store: Store,
+    /// The time in which calls are made; runs faster than real time in demonstrations.
+    pub clock: Arc<dyn Clock>,
+    /// Real time, by which leases run.
+    pub wall: SystemClock,
+    pub driver: Arc<dyn Driver>,
+    /// This node, as the holder of leases.
+    pub node: Uuid,
+    pub routes: Routes,
+}
+
+/// The door to campaign groups, agents and calls.
+pub struct Floor {
+    shared: Arc<Shared>,
+    runners: Mutex<HashMap<TenantId, mpsc::Sender<Message>>>,
+}
+
+impl Floor {
+    /// A floor on this store and switch. `node` names this process among those that share the database; it must stay
+    /// the same over restarts, so that a restarted node has its groups back at once.
+    pub fn new(store: Store, clock: Arc<dyn Clock>, driver: Arc<dyn Driver>, node: Uuid) -> Self {
+        let shared = Shared { store, clock, wall: SystemClock, driver, node, routes: Routes::default() };
+        Self { shared: Arc::new(shared), runners: Mutex::default() }
+    }
+
+    /// Hands the switch's events to the runners until the driver stops.
+    pub async fn route(&self, events: mpsc::Receiver<Event>) {
+        router::route(Arc::clone(&self.shared), events).await;
+    }
+
+    /// Takes over loaded groups that nobody runs, now and every few seconds. Runs until dropped.
+    ///
+    /// # Errors
+    /// The database refused at the start.
+    pub async fn keep_adopting(&self) -> Result<(), AppError> {
+        let node = self.shared.node;
+        // What this node held before it was restarted is nobody's now.
+        self.shared.store.write(move |tx| lease::release_all(tx, node)).await?;
+        loop {
+            if let Err(error) = self.adopt().await {
+                tracing::warn!(%error, "could not look for groups without a node");
+            }
+            tokio::time::sleep(ADOPT_EVERY).await;
+        }
+    }
+
+    async fn adopt(&self) -> Result<(), AppError> {
+        let now = self.shared.wall.now();
+        let orphans = self.shared.store.read(move |tx| lease::groups_to_adopt(tx, now)).await?;
+        for orphan in orphans {
+            let GroupRow { group, tenant, .. } = orphan.group;
+            tracing::info!(%group, state = ?orphan.state, "taking over a campaign group that nobody runs");
+            self.runner(tenant).await?.send(Message::Adopt { group }).await.map_err(|_| stopped())?;
+        }
+        Ok(())
+    }
+
+    /// Asks something of a campaign group.
+    ///
+    /// # Errors
+    /// There is no such group, its state does not allow the action, or another node runs it.
+    pub async fn act(
+        &self,
+        tenant: TenantId,
+        group: GroupId,
+        action: GroupAction,
+        dial_mode: Option<DialMode>,
+        actor: Actor,
+    ) -> Result<GroupState, AppError> {
+        let runner = self.runner(tenant).await?;
+        let (reply, answer) = oneshot::channel();
+        let message = Message::Act { group, action, dial_mode, actor, reply };
+        runner.try_send(message).map_err(|_| AppError::Overloaded)?;
+        answer.await.map_err(|_| stopped())?
+    }
+
+    /// What a tenant's groups and agents do now.
+    ///
+    /// # Errors
+    /// The runner has stopped.
+    pub async fn live(&self, tenant: TenantId) -> Result<LiveView, AppError> {
+        let runner = self.runner(tenant).await?;
+        let (reply, answer) = oneshot::channel();
+        runner.try_send(Message::Look { reply }).map_err(|_| AppError::Overloaded)?;
+        answer.await.map_err(|_| stopped())
+    }
+
+    /// Opens an agent's session. An earlier one of the same agent ends.
+    ///
+    /// # Errors
+    /// There is no such agent.
+    pub async fn agent_session(&self, tenant: TenantId, agent: AgentId) -> Result<AgentSession, AppError> {
+        AgentSession::open(self.runner(tenant).await?, agent).await
+    }
+
+    /// Definitions of the tenant were changed: running groups and agents take them up.
+    pub async fn definitions_changed(&self, tenant: TenantId) {
+        self.tell(tenant, Message::DefinitionsChanged).await;
+    }
+
+    /// Contacts were added to a campaign or became callable: its groups look again at once.
+    pub async fn contacts_added(&self, tenant: TenantId, campaign: CampaignId) {
+        self.tell(tenant, Message::ContactsAdded { campaign }).await;
+    }
+
+    /// Numbers were put on a suppression list: they leave every hopper, and ringing calls to them are withdrawn.
+    pub async fn suppressed(&self, tenant: TenantId, numbers: BTreeSet<PhoneNumber>) {
+        self.tell(tenant, Message::Suppressed { numbers }).await;
+    }
+
+    /// Places no more calls, lets those that are up end for at most `grace`, and gives the leases up. Groups keep
+    /// their state: the next start goes on with them.
+    pub async fn shut_down(&self, grace: Duration) {
+        let runners: Vec<_> = self.runners.lock().await.drain().map(|(_, runner)| runner).collect();
+        let mut waits = Vec::new();
+        for runner in runners {
+            let (reply, done) = oneshot::channel();
+            if runner.send(Message::ShutDown { grace, reply }).await.is_ok() {
+                waits.push(done);
+            }
+        }
+        for done in waits {
+            // A runner that is gone has nothing left to give up.
+            let _ = done.await;
+        }
+    }
+
+    /// Tells a runner, if the tenant has one; one that is not running reads everything afresh when it starts.
+    async fn tell(&self, tenant: TenantId, message: Message) {
+        let runner = self.runners.lock().await.get(&tenant).cloned();
+        if let Some(runner) = runner {
+            // A runner that has stopped needs no telling.
+            let _ = runner.send(message).await;
+        }
+    }
+
+    async fn runner(&self, tenant: TenantId) -> Result<mpsc::Sender<Message>, AppError> {
+        let mut runners = self.runners.lock().await;
+        if let Some(runner) = runners.get(&tenant).filter(|runner| !runner.is_closed()) {
+            return Ok(runner.clone());
+        }
+        let (sender, receiver) = mpsc::channel(RUNNER_QUEUE);
+        let runner = Runner::start(Arc::clone(&self.shared), tenant, sender.clone(), receiver).await?;
+        tokio::spawn(runner.run());
+        runners.insert(tenant, sender.clone());
+        Ok(sender)
+    }
+}
+
+fn stopped() -> AppError {
+    AppError::Unavailable("the dialler")
+}

@@ -1,0 +1,118 @@
+//! Brings the switch's events to the runner whose call they are about.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use engine::{AttemptId, CallEnd, CallEvent, CallResult, Detected};
+use telephony::{CallStage, EndCause, Event, EventKind, call_result};
+use tokio::sync::mpsc;
+
+use super::Shared;
+use crate::runner::Message;
+
+/// How often the switch is asked what is up after its connection came back, until it answers.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Which runner each call belongs to.
+#[derive(Default)]
+pub(crate) struct Routes(Mutex<HashMap<AttemptId, mpsc::Sender<Message>>>);
+
+impl Routes {
+    pub fn add(&self, attempt: AttemptId, runner: mpsc::Sender<Message>) {
+        self.lock().insert(attempt, runner);
+    }
+
+    pub fn remove(&self, attempt: AttemptId) {
+        self.lock().remove(&attempt);
+    }
+
+    fn get(&self, attempt: AttemptId) -> Option<mpsc::Sender<Message>> {
+        self.lock().get(&attempt).cloned()
+    }
+
+    fn all(&self) -> Vec<(AttemptId, mpsc::Sender<Message>)> {
+        self.lock().iter().map(|(attempt, runner)| (*attempt, runner.clone())).collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, mpsc::Sender<Message>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Call(call) => {
+                let Some(runner) = shared.routes.get(call.attempt) else { continue };
+                if matches!(call.kind, EventKind::Ended(_)) {
+                    shared.routes.remove(call.attempt);
+                }
+                if let Some(event) = translate(call.kind) {
+                    // Awaits when the runner is behind: a hang-up is never dropped.
+                    let _ = runner.send(Message::Call { attempt: call.attempt, event }).await;
+                }
+            }
+            Event::DriverLost { .. } => tell_all(&shared, false).await,
+            Event::DriverBack { .. } => {
+                end_what_is_gone(&shared).await;
+                tell_all(&shared, true).await;
+            }
+        }
+    }
+}
+
+async fn tell_all(shared: &Shared, up: bool) {
+    let mut told: Vec<mpsc::Sender<Message>> = Vec::new();
+    for (_, runner) in shared.routes.all() {
+        if !told.iter().any(|other| other.same_channel(&runner)) {
+            let _ = runner.send(Message::Lines { up }).await;
+            told.push(runner);
+        }
+    }
+}
+
+/// Calls that ended while the connection was down are ended here too.
+async fn end_what_is_gone(shared: &Shared) {
+    let known = shared.routes.all();
+    let up = loop {
+        match shared.driver.live_calls().await {
+            Ok(calls) => break calls,
+            Err(telephony::DriverError::Stopped) => return,
+            Err(error) => {
+                tracing::warn!(%error, "could not ask the switch which calls are up");
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
+        }
+    };
+    for (attempt, runner) in known {
+        if !up.iter().any(|call| call.attempt == attempt) {
+            shared.routes.remove(attempt);
+            let event = CallEvent::Ended(CallEnd::NotAnswered(CallResult::SwitchError));
+            let _ = runner.send(Message::Call { attempt, event }).await;
+        }
+    }
+}
+
+/// The switch's words in the engine's.
+fn translate(kind: EventKind) -> Option<CallEvent> {
+    Some(match kind {
+        EventKind::Placed => return None,
+        EventKind::Ringing => CallEvent::Ringing,
+        EventKind::Answered => CallEvent::Answered,
+        EventKind::Detected(detected) => CallEvent::Detected(match detected {
+            telephony::Detected::Person | telephony::Detected::Unsure => Detected::Person,
+            telephony::Detected::Machine => Detected::Machine,
+            telephony::Detected::Fax => Detected::Fax,
+            telephony::Detected::Silence => Detected::Silence,
+        }),
+        EventKind::Connected { .. } => CallEvent::Connected,
+        EventKind::AgentFailed { .. } => CallEvent::AgentFailed,
+        EventKind::PlayFinished => CallEvent::MessageEnded,
+        EventKind::Ended(cause) => CallEvent::Ended(match cause {
+            EndCause::ByCalledParty => CallEnd::ByCalledParty,
+            EndCause::ByUs | EndCause::Cancelled => CallEnd::ByUs,
+            other => CallEnd::NotAnswered(call_result(CallStage::Placed, other, None)),
+        }),
+    })
+}

@@ -1,0 +1,150 @@
+//! The tenant's definitions, as the engine needs them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use engine::{
+    AgentDefinition, AgentId, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState, SuppressionListId,
+    TenantId, Treatment,
+};
+use store::{StoreError, Tx};
+use uuid::Uuid;
+
+use super::feed::suppression_lists;
+use super::Runner;
+use crate::AppError;
+use crate::definitions::load_all;
+use crate::model::{AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, TreatmentSetBody};
+
+/// Campaign groups and agents of a tenant.
+#[derive(Default)]
+pub(super) struct Definitions {
+    pub groups: HashMap<GroupId, GroupPlan>,
+    pub agents: HashMap<AgentId, AgentPlan>,
+}
+
+pub(super) struct GroupPlan {
+    pub name: String,
+    pub definition: GroupDefinition,
+    pub suppression_lists: Vec<SuppressionListId>,
+}
+
+#[derive(PartialEq)]
+pub(super) struct AgentPlan {
+    pub name: String,
+    pub skills: Vec<(engine::SkillId, u8)>,
+}
+
+/// Reads them all, in one transaction, so that they fit together.
+pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Result<Definitions, AppError>, StoreError> {
+    let read = |error| match error {
+        AppError::Internal(reason) => StoreError::corrupt(reason),
+        other => StoreError::corrupt(other.to_string()),
+    };
+    let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)
+        .map_err(read)?
+        .into_iter()
+        .map(|stored| (stored.id, stored.body.hours))
+        .collect();
+    let treatments: HashMap<Uuid, Vec<Treatment>> = load_all::<TreatmentSetBody>(tx, tenant)
+        .map_err(read)?
+        .into_iter()
+        .map(|stored| (stored.id, stored.body.treatments))
+        .collect();
+    let campaigns = load_all::<CampaignBody>(tx, tenant).map_err(read)?;
+    let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>)> = campaigns
+        .into_iter()
+        .map(|stored| {
+            let lists = suppression_lists(engine::CampaignId(stored.id), &stored.body.suppression_lists);
+            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments)), lists))
+        })
+        .collect();
+    let mut definitions = Definitions::default();
+    for stored in load_all::<CampaignGroupBody>(tx, tenant).map_err(read)? {
+        // A group whose campaign is gone cannot be loaded.
+        let Some((rules, lists)) = rules.get(&stored.body.campaign.0) else { continue };
+        let definition = GroupDefinition {
+            group: GroupId(stored.id),
+            campaign: stored.body.campaign,
+            skill: stored.body.skill,
+            settings: stored.body.settings,
+            rules: Arc::clone(rules),
+            state: GroupState::NotLoaded,
+        };
+        let plan = GroupPlan { name: stored.body.name, definition, suppression_lists: lists.clone() };
+        definitions.groups.insert(GroupId(stored.id), plan);
+    }
+    for stored in load_all::<AgentBody>(tx, tenant).map_err(read)? {
+        let skills = stored.body.skills.iter().map(|own| (own.skill, own.proficiency)).collect();
+        definitions.agents.insert(AgentId(stored.id), AgentPlan { name: stored.body.name, skills });
+    }
+    Ok(Ok(definitions))
+}
+
+fn rules_of(
+    campaign: CampaignBody,
+    hours: &HashMap<Uuid, CallingHours>,
+    treatments: &HashMap<Uuid, Vec<Treatment>>,
+) -> CampaignRules {
+    // Hours that are gone must not widen what is allowed: the cautious ones hold then.
+    let hours = campaign.calling_hours.and_then(|id| hours.get(&id).cloned());
+    let treatments = campaign.treatments.and_then(|id| treatments.get(&id).cloned());
+    CampaignRules {
+        hours: hours.unwrap_or_else(CallingHours::cautious),
+        treatments: treatments.unwrap_or_default(),
+        dispositions: campaign.dispositions,
+        attempts_max: campaign.attempts_max,
+        feed_order: campaign.feed_order,
+    }
+}
+
+impl Runner {
+    /// Reads the definitions again and tells the engine what is new.
+    pub(super) async fn reload_definitions(&mut self) {
+        let tenant = self.tenant;
+        match self.shared.store.read(move |tx| load(tx, tenant)).await {
+            Ok(Ok(definitions)) => self.take_definitions(definitions),
+            Ok(Err(error)) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
+            Err(error) => tracing::warn!(%error, "could not read definitions; the ones before hold"),
+        }
+    }
+
+    pub(super) fn take_definitions(&mut self, definitions: Definitions) {
+        let before = std::mem::replace(&mut self.definitions, definitions);
+        let gone: Vec<AgentId> =
+            before.agents.keys().filter(|agent| !self.definitions.agents.contains_key(agent)).copied().collect();
+        for agent in gone {
+            self.screens.remove(&agent);
+            self.command(Command::RemoveAgent(agent));
+        }
+        let is_new = |(agent, plan): &(&AgentId, &AgentPlan)| before.agents.get(agent) != Some(*plan);
+        let agents: Vec<AgentDefinition> = self
+            .definitions
+            .agents
+            .iter()
+            .filter(is_new)
+            .map(|(agent, plan)| AgentDefinition { agent: *agent, skills: plan.skills.clone() })
+            .collect();
+        for agent in agents {
+            self.command(Command::PutAgent(agent));
+        }
+        let modes: HashMap<GroupId, engine::DialMode> =
+            self.engine.snapshot().groups.into_iter().map(|group| (group.group, group.dial_mode)).collect();
+        let mut groups = Vec::new();
+        for (group, held) in &mut self.held {
+            let Some(plan) = self.definitions.groups.get(group) else { continue };
+            let mut definition = plan.definition.clone();
+            held.rules = Arc::clone(&definition.rules);
+            held.suppression_lists.clone_from(&plan.suppression_lists);
+            // A mode that was set while running stays, unless the definition's own was changed.
+            let mode_before = before.groups.get(group).map(|plan| plan.definition.settings.dial_mode);
+            if let (Some(mode), true) = (modes.get(group), mode_before == Some(definition.settings.dial_mode)) {
+                definition.settings.dial_mode = *mode;
+            }
+            groups.push(definition);
+        }
+        for definition in groups {
+            self.command(Command::PutGroup(definition));
+        }
+    }
+}

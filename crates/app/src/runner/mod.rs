@@ -1,0 +1,304 @@
+//! The runner: the task that owns a tenant's engine and does what it wants done.
+//!
+//! One bounded queue in. It takes what is there, hands each to the engine, drains the outputs and stores all change
+//! sets of the round in one transaction (group commit). One write is under way at a time, so sets are stored in the
+//! order in which they were decided.
+
+mod definitions;
+mod feed;
+mod groups;
+mod outputs;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::{
+    Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode, Engine,
+    GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, TenantId, Time,
+};
+use store::StoreError;
+use telephony::{Clock, Request};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::AppError;
+use crate::floor::{AgentLive, GroupLive, LiveView, Shared};
+use definitions::Definitions;
+use groups::Held;
+
+/// Messages handled before the outputs are drained and stored: what groups commits.
+const BATCH: usize = 256;
+/// How long a lease is taken for. A node that is silent for so long has lost its groups.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often leases are renewed: three chances before one runs out.
+const RENEW_EVERY: Duration = Duration::from_secs(4);
+/// How long a write that failed for a passing reason waits before it is tried again.
+const STORE_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a runner can be told.
+pub(crate) enum Message {
+    Act {
+        group: GroupId,
+        action: GroupAction,
+        dial_mode: Option<DialMode>,
+        actor: Actor,
+        reply: oneshot::Sender<Result<GroupState, AppError>>,
+    },
+    Adopt {
+        group: GroupId,
+    },
+    Call {
+        attempt: AttemptId,
+        event: CallEvent,
+    },
+    Lines {
+        up: bool,
+    },
+    Agent {
+        agent: AgentId,
+        session: u64,
+        event: AgentEvent,
+    },
+    OpenSession {
+        agent: AgentId,
+        screen: mpsc::Sender<AgentNotice>,
+        reply: oneshot::Sender<Result<u64, AppError>>,
+    },
+    CloseSession {
+        agent: AgentId,
+        session: u64,
+    },
+    Fetched {
+        group: GroupId,
+        fence: u64,
+        answer: Result<(Vec<HopperContact>, Supply), StoreError>,
+    },
+    Stored {
+        sets: Vec<ChangeSet>,
+        outcome: Result<(), StoreError>,
+    },
+    Renewed {
+        lost: Vec<GroupId>,
+    },
+    DefinitionsChanged,
+    ContactsAdded {
+        campaign: CampaignId,
+    },
+    Suppressed {
+        numbers: BTreeSet<PhoneNumber>,
+    },
+    Look {
+        reply: oneshot::Sender<LiveView>,
+    },
+    ShutDown {
+        grace: Duration,
+        reply: oneshot::Sender<()>,
+    },
+}
+
+struct Screen {
+    session: u64,
+    notices: mpsc::Sender<AgentNotice>,
+}
+
+struct ShuttingDown {
+    deadline: Time,
+    reply: oneshot::Sender<()>,
+}
+
+/// A tenant's runner.
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+    tenant: TenantId,
+    myself: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    engine: Engine,
+    definitions: Definitions,
+    held: HashMap<GroupId, Held>,
+    screens: HashMap<AgentId, Screen>,
+    next_session: u64,
+    replies: HashMap<u64, oneshot::Sender<Result<GroupState, AppError>>>,
+    next_reply: u64,
+    /// Change sets that wait to be stored.
+    waiting: Vec<ChangeSet>,
+    is_storing: bool,
+    /// Requests that the switch had no room for.
+    unsent: VecDeque<Request>,
+    times: crate::floor::live::AgentTimes,
+    states: HashMap<AgentId, (engine::AgentState, Time)>,
+    renew_at: tokio::time::Instant,
+    shutting_down: Option<ShuttingDown>,
+}
+
+impl Runner {
+    /// A runner that knows the tenant's definitions.
+    pub async fn start(
+        shared: Arc<Shared>,
+        tenant: TenantId,
+        myself: mpsc::Sender<Message>,
+        messages: mpsc::Receiver<Message>,
+    ) -> Result<Self, AppError> {
+        let definitions = shared.store.read(move |tx| definitions::load(tx, tenant)).await??;
+        let mut runner = Self {
+            shared,
+            tenant,
+            myself,
+            messages,
+            engine: Engine::new(rand::random()),
+            definitions: Definitions::default(),
+            held: HashMap::new(),
+            screens: HashMap::new(),
+            next_session: 1,
+            replies: HashMap::new(),
+            next_reply: 1,
+            waiting: Vec::new(),
+            is_storing: false,
+            unsent: VecDeque::new(),
+            times: crate::floor::live::AgentTimes::default(),
+            states: HashMap::new(),
+            renew_at: tokio::time::Instant::now() + RENEW_EVERY,
+            shutting_down: None,
+        };
+        runner.take_definitions(definitions);
+        Ok(runner)
+    }
+
+    /// Runs until every door to it is closed or it was told to shut down.
+    pub async fn run(mut self) {
+        loop {
+            let wake = self.engine.next_wake().map_or(Time::NEVER, |(at, _)| at);
+            let wake = self.shutting_down.as_ref().map_or(wake, |shutting_down| wake.min(shutting_down.deadline));
+            let sleep = self.shared.clock.sleep_until(wake);
+            tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(message).await,
+                    None => return,
+                },
+                () = sleep => self.input(Input::Woken),
+                () = tokio::time::sleep_until(self.renew_at) => self.renew(),
+                () = tokio::time::sleep(STORE_AGAIN), if !self.unsent.is_empty() => {}
+            }
+            for _ in 1..BATCH {
+                let Ok(message) = self.messages.try_recv() else { break };
+                self.take(message).await;
+            }
+            self.send_unsent();
+            self.store();
+            if self.is_shut_down() {
+                return self.give_up_leases().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, message: Message) {
+        match message {
+            Message::Act { group, action, dial_mode, actor, reply } => {
+                self.act(group, action, dial_mode, actor, reply).await;
+            }
+            Message::Adopt { group } => {
+                if let Err(error) = self.hold(group).await {
+                    tracing::warn!(%group, %error, "could not take over a campaign group");
+                }
+            }
+            Message::Call { attempt, event } => self.input(Input::Call { attempt, event }),
+            Message::Lines { up } => self.input(if up { Input::LinesBack } else { Input::LinesLost }),
+            Message::Agent { agent, session, event } => {
+                if self.screens.get(&agent).is_some_and(|screen| screen.session == session) {
+                    self.input(Input::Agent { agent, event });
+                }
+            }
+            Message::OpenSession { agent, screen, reply } => self.open_session(agent, screen, reply),
+            Message::CloseSession { agent, session } => self.close_session(agent, session),
+            Message::Fetched { group, fence, answer } => self.fetched(group, fence, answer),
+            Message::Stored { sets, outcome } => self.stored(sets, outcome).await,
+            Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
+            Message::DefinitionsChanged => self.reload_definitions().await,
+            Message::ContactsAdded { campaign } => self.contacts_added(campaign),
+            Message::Suppressed { numbers } => self.input(Input::Suppressed { numbers }),
+            Message::Look { reply } => {
+                // A look that nobody waits for any more is no loss.
+                let _ = reply.send(self.look());
+            }
+            Message::ShutDown { grace, reply } => {
+                self.input(Input::LinesLost);
+                let deadline = self.shared.clock.now() + grace;
+                self.shutting_down = Some(ShuttingDown { deadline, reply });
+            }
+        }
+    }
+
+    /// Hands an input to the engine and does what it wants done.
+    fn input(&mut self, input: Input) {
+        self.engine.handle(self.shared.clock.now(), input);
+        while let Some(output) = self.engine.poll() {
+            self.carry_out(output);
+        }
+    }
+
+    fn open_session(
+        &mut self,
+        agent: AgentId,
+        notices: mpsc::Sender<AgentNotice>,
+        reply: oneshot::Sender<Result<u64, AppError>>,
+    ) {
+        if !self.definitions.agents.contains_key(&agent) {
+            let _ = reply.send(Err(AppError::not_found("agent", agent)));
+            return;
+        }
+        let session = self.next_session;
+        self.next_session += 1;
+        self.screens.insert(agent, Screen { session, notices });
+        let _ = reply.send(Ok(session));
+    }
+
+    fn close_session(&mut self, agent: AgentId, session: u64) {
+        if self.screens.get(&agent).is_some_and(|screen| screen.session == session) {
+            self.screens.remove(&agent);
+            self.input(Input::Agent { agent, event: AgentEvent::ConnectionLost });
+        }
+    }
+
+    fn contacts_added(&mut self, campaign: CampaignId) {
+        let groups: Vec<GroupId> =
+            self.held.iter().filter(|(_, held)| held.row.campaign == campaign).map(|(group, _)| *group).collect();
+        for group in groups {
+            self.input(Input::MoreContacts { group });
+        }
+    }
+
+    fn look(&mut self) -> LiveView {
+        let now = self.shared.clock.now();
+        for (state, since) in self.states.values_mut() {
+            self.times.count(*state, now.since(*since));
+            *since = now;
+        }
+        let snapshot = self.engine.snapshot();
+        let group = |now: engine::engine::GroupSnapshot| {
+            let held = self.held.get(&now.group);
+            let figures = held.map(|held| held.figures.clone()).unwrap_or_default();
+            let name = self.definitions.groups.get(&now.group).map(|group| group.name.clone());
+            GroupLive { name: name.unwrap_or_default(), now, figures }
+        };
+        let agent = |now: engine::engine::AgentSnapshot| {
+            let name = self.definitions.agents.get(&now.agent).map(|agent| agent.name.clone());
+            AgentLive { name: name.unwrap_or_default(), now }
+        };
+        LiveView {
+            at: now,
+            groups: snapshot.groups.into_iter().map(group).collect(),
+            agents: snapshot.agents.into_iter().map(agent).collect(),
+            talk_share: self.times.talk_share(),
+        }
+    }
+
+    /// Whether a shutdown can end: nothing is up and all is stored, or time is over.
+    fn is_shut_down(&self) -> bool {
+        let Some(shutting_down) = &self.shutting_down else { return false };
+        let is_quiet = || self.engine.is_quiet() && self.waiting.is_empty() && !self.is_storing;
+        shutting_down.deadline <= self.shared.clock.now() || is_quiet()
+    }
+
+    fn command(&mut self, command: Command) {
+        self.input(Input::Command(command));
+    }
+}

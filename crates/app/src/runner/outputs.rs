@@ -1,0 +1,177 @@
+//! Doing what the engine wants done.
+
+use std::sync::Arc;
+
+use engine::{AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output};
+use store::changes::{self, HeldGroup};
+use store::StoreError;
+use telephony::{Message as Audio, PlaceCall, Request, SendError, Variables};
+
+use super::{Message, Runner, STORE_AGAIN};
+use crate::AppError;
+
+/// Requests that may wait for a switch that has no room; more than that and calls fail.
+const UNSENT_MAX: usize = 10_000;
+
+impl Runner {
+    pub(super) fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Persist(set) => self.note(set),
+            Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::Dial(request) => self.place(request),
+            Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
+            Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),
+            Output::PlaySafeHarbour(attempt) => self.send(Request::Play { attempt, message: Audio::SafeHarbour }),
+            Output::Tell { agent, notice } => self.tell(agent, notice),
+            Output::Answer { reply, outcome } => {
+                if let Some(reply) = self.replies.remove(&reply) {
+                    let refused = |refused: engine::group::ActionRefused| AppError::conflict("action_refused", refused.to_string());
+                    let _ = reply.send(outcome.map_err(refused));
+                }
+            }
+            Output::AtRest(group) => self.at_rest(group),
+        }
+    }
+
+    /// Counts changes and puts them with those that wait to be stored.
+    fn note(&mut self, set: ChangeSet) {
+        for change in &set.changes {
+            if let Some(held) = change.group().and_then(|group| self.held.get_mut(&group)) {
+                held.figures.count(change);
+            }
+            if let Change::AgentChanged(changed) = change {
+                let before = self.states.insert(changed.agent, (changed.state, changed.at));
+                if let Some((state, since)) = before {
+                    self.times.count(state, changed.at.since(since));
+                }
+            }
+        }
+        self.waiting.push(set);
+    }
+
+    fn place(&mut self, request: DialRequest) {
+        let attempt = request.attempt;
+        self.shared.routes.add(attempt, self.myself.clone());
+        let call = PlaceCall {
+            attempt,
+            to: request.number,
+            caller_id: request.caller_id,
+            ring_timeout: request.ring_timeout,
+            attempt_number: u32::from(request.attempt_number),
+            detect_machine: true,
+            variables: Variables::default(),
+        };
+        if let Err(error) = self.shared.driver.send(Request::Place(call)) {
+            // Nothing rang, so the attempt ends here and its treatment may try again.
+            self.shared.routes.remove(attempt);
+            let result = match error {
+                SendError::Overloaded => CallResult::AllTrunksBusy,
+                SendError::NotConnected | SendError::Stopped => CallResult::DialError,
+            };
+            let event = CallEvent::Ended(CallEnd::NotAnswered(result));
+            // Through the queue and not at once: the engine is being drained.
+            let (runner, message) = (self.myself.clone(), Message::Call { attempt, event });
+            if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = runner.try_send(message) {
+                tokio::spawn(async move { runner.send(message).await });
+            }
+        }
+    }
+
+    fn send(&mut self, request: Request) {
+        if let Err(SendError::Overloaded) = self.shared.driver.send(request.clone())
+            && self.unsent.len() < UNSENT_MAX
+        {
+            self.unsent.push_back(request);
+        }
+    }
+
+    pub(super) fn send_unsent(&mut self) {
+        while let Some(request) = self.unsent.pop_front() {
+            if let Err(SendError::Overloaded) = self.shared.driver.send(request.clone()) {
+                self.unsent.push_front(request);
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, agent: AgentId, notice: AgentNotice) {
+        if let Some(screen) = self.screens.get(&agent)
+            && screen.notices.try_send(notice).is_err()
+        {
+            // It is gone, or so far behind that it shows what is no longer so: it has to come back.
+            self.screens.remove(&agent);
+            let (runner, agent) = (self.myself.clone(), agent);
+            tokio::spawn(async move { runner.send(Message::CloseSession { agent, session: 0 }).await });
+        }
+    }
+
+    /// Stores what waits, in one transaction, unless a write is under way.
+    pub(super) fn store(&mut self) {
+        if self.is_storing || self.waiting.is_empty() {
+            return;
+        }
+        self.is_storing = true;
+        let sets = Arc::new(std::mem::take(&mut self.waiting));
+        let held: Arc<[HeldGroup]> = self.held_groups();
+        let (store, tenant, runner) = (self.shared.store.clone(), self.tenant, self.myself.clone());
+        tokio::spawn(async move {
+            let outcome = loop {
+                let (sets, held) = (Arc::clone(&sets), Arc::clone(&held));
+                match store.write(move |tx| changes::apply(tx, tenant, &held, &sets)).await {
+                    Err(error @ (StoreError::Overloaded | StoreError::Unavailable { .. } | StoreError::Contended)) => {
+                        tracing::warn!(%error, "could not store; trying again");
+                        tokio::time::sleep(STORE_AGAIN).await;
+                    }
+                    outcome => break outcome,
+                }
+            };
+            let sets = Arc::try_unwrap(sets).unwrap_or_else(|sets| (*sets).clone());
+            let _ = runner.send(Message::Stored { sets, outcome }).await;
+        });
+    }
+
+    /// What came of a write. If one group's lease is gone the others' changes are stored without it.
+    pub(super) async fn stored(&mut self, sets: Vec<ChangeSet>, outcome: Result<(), StoreError>) {
+        self.is_storing = false;
+        match outcome {
+            Ok(()) => {
+                for set in sets {
+                    self.input(Input::Stored { ticket: set.ticket });
+                }
+            }
+            Err(StoreError::Fenced { group }) => {
+                let of_group = |set: &ChangeSet| set.changes.iter().any(|change| change.group() == Some(group));
+                let (lost, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(of_group);
+                others.append(&mut self.waiting);
+                self.waiting = others;
+                tracing::warn!(%group, "another node runs the campaign group now");
+                for set in lost {
+                    self.input(Input::NotStored { ticket: set.ticket });
+                }
+                self.lose(group);
+            }
+            Err(error) => self.start_over(sets, &error).await,
+        }
+    }
+
+    /// A write that may or may not have happened, or that the database refuses: what the engine believes and what is
+    /// stored may differ. Every group concerned is let go of and taken up again from what is stored.
+    async fn start_over(&mut self, sets: Vec<ChangeSet>, error: &StoreError) {
+        tracing::error!(%error, "changes could not be stored; taking the groups up again from the database");
+        let mut groups = std::collections::BTreeSet::new();
+        for set in sets {
+            groups.extend(set.changes.iter().filter_map(Change::group));
+            if set.changes.iter().all(|change| change.group().is_none()) {
+                self.input(Input::Stored { ticket: set.ticket });
+            } else {
+                self.input(Input::NotStored { ticket: set.ticket });
+            }
+        }
+        for group in groups {
+            self.lose(group);
+            if let Err(error) = self.hold(group).await {
+                tracing::error!(%group, %error, "could not take the campaign group up again");
+            }
+        }
+    }
+}
