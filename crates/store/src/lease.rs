@@ -93,6 +93,17 @@ pub fn release(tx: &mut Tx<'_>, group: GroupId, epoch: i64) -> Result<(), StoreE
     Ok(())
 }
 
+/// Gives back every lease of an owner: at its start, when what it held in an earlier life is nobody's.
+///
+/// # Errors
+/// Those of the database.
+pub fn release_all(tx: &mut Tx<'_>, owner: Uuid) -> Result<u64, StoreError> {
+    tx.execute(
+        "UPDATE group_runtime SET lease_owner = NULL, lease_until = 0 WHERE lease_owner = $1",
+        &values![owner],
+    )
+}
+
 /// Groups that are loaded although nobody holds their lease: after a crash or the loss of a node. They are to be
 /// acquired and run on.
 ///
