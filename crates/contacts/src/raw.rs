@@ -8,6 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::field::FieldName;
+use crate::record_error::{RecordError, RecordErrorCode};
 
 /// How the texts of a source are to be read where people write them differently.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -168,15 +169,38 @@ impl RawContact<'static> {
     /// again.
     ///
     /// # Errors
-    /// The text is not JSON, or not of the form of a contact.
-    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+    /// The text is not JSON, or not of the form of a contact; the error does not repeat what it says.
+    pub fn from_json(text: &str) -> Result<Self, RecordError> {
         if !text.contains(crate::rejects::COLUMN_PREFIX) {
-            return serde_json::from_str(text);
+            return serde_json::from_str(text).map_err(|error| form_error(&error));
         }
-        let mut object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-        object.retain(|key, _| !crate::rejects::COLUMNS.contains(&key.as_str()));
-        serde_json::from_value(object.into())
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+            .and_then(|mut object| {
+                object.retain(|key, _| !crate::rejects::COLUMNS.contains(&key.as_str()));
+                serde_json::from_value(object.into())
+            })
+            .map_err(|error| form_error(&error))
     }
+}
+
+/// What is wrong with a text that is no contact. The library's own words are used where they name a key only: its other
+/// messages quote the value.
+fn form_error(error: &serde_json::Error) -> RecordError {
+    let detail = error.to_string();
+    let names_a_key =
+        ["unknown field", "missing field", "duplicate field"].iter().any(|start| detail.starts_with(start));
+    let message = match error.classify() {
+        _ if names_a_key => format!("not a contact: {detail}"),
+        serde_json::error::Category::Data => {
+            format!(
+                "not a contact: a value of the wrong type at line {} column {}",
+                error.line(),
+                error.column()
+            )
+        }
+        _ => format!("not JSON at line {} column {}", error.line(), error.column()),
+    };
+    RecordError::new(RecordErrorCode::BrokenRow, message)
 }
 
 /// A map in the order of the text; null is the same as absent.
@@ -226,6 +250,36 @@ mod tests {
         assert!(RawContact::from_json(r#"{"external_id": "1", "phone": []}"#).is_err());
         assert!(RawContact::from_json(r#"{"phones": [{"number": "1", "extension": "2"}]}"#).is_err());
         assert!(RawContact::from_json(r#"{"fields": {"a": [1]}}"#).is_err());
+    }
+
+    #[test]
+    fn an_error_of_form_names_keys_and_places_but_no_values() {
+        let message = |text: &str| RawContact::from_json(text).unwrap_err().message.into_owned();
+        assert!(message(r#"{"phone": []}"#).starts_with("not a contact: unknown field `phone`"));
+        assert_eq!(
+            message(r#"{"phones": "+33123456789"}"#),
+            "not a contact: a value of the wrong type at line 1 column 25"
+        );
+        assert_eq!(message(r#"{"external_id": Zoé}"#), "not JSON at line 1 column 17");
+    }
+
+    #[test]
+    fn the_schema_names_every_key() {
+        let schema = serde_json::to_value(schemars::schema_for!(RawContact<'static>)).unwrap();
+        let keys: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(
+            keys,
+            [
+                "expires_at",
+                "external_id",
+                "fields",
+                "not_before",
+                "phones",
+                "preferred_agent",
+                "priority",
+                "zone"
+            ]
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct RejectsWriter<W: Write> {
 enum Output<W: Write> {
     /// The places of the original columns that are written.
     Csv {
-        writer: csv::Writer<W>,
+        writer: Box<csv::Writer<W>>,
         columns: Vec<usize>,
     },
     Ndjson(W),
@@ -62,7 +62,7 @@ impl<W: Write> RejectsWriter<W> {
             return Ok(Self { output: Output::Ndjson(output) });
         };
         let delimiter = u8::try_from(delimiter).unwrap_or(b',');
-        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(output);
+        let mut writer = Box::new(csv::WriterBuilder::new().delimiter(delimiter).from_writer(output));
         let columns: Vec<usize> =
             (0..headings.len()).filter(|index| !is_added_column(&headings[*index])).collect();
         writer.write_record(columns.iter().map(|index| headings[*index].as_str()).chain(COLUMNS))?;
