@@ -1,0 +1,13 @@
+//! What is kept besides the contacts' way through the engine, on both databases.
+
+mod attempts;
+mod audit;
+mod contacts;
+mod definitions;
+mod idempotency;
+mod imports;
+mod keys;
+mod support;
+mod suppression;
+mod tenants;
+mod users;
