@@ -186,6 +186,19 @@ fn a_process_that_was_only_slow_cannot_store_its_batch_after_a_takeover() {
 }
 
 #[test]
+fn a_claim_under_another_tenant_is_no_claim() {
+    on_both_databases(|database| {
+        with_one_queued(database);
+        take(database, 1, 10, 0).unwrap();
+        let foreign = ImportClaim { tenant: tenant(2), ..claim(1) };
+        assert_eq!(progress(database, foreign, 20), Err(StoreError::StaleVersion));
+        assert_eq!(finish(database, foreign, ImportEnd::Completed), Err(StoreError::StaleVersion));
+        let job = stored(database);
+        assert_eq!((job.state, job.counts), (ImportState::Running, ImportCounts::default()));
+    });
+}
+
+#[test]
 fn batches_add_up() {
     on_both_databases(|database| {
         with_one_queued(database);
