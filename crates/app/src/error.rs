@@ -43,9 +43,12 @@ pub enum AppError {
     /// There is too much to do at the moment; try again a little later.
     #[error("too much is waiting: try again in a moment")]
     Overloaded,
-    /// The database or another part is not there at the moment.
+    /// A part is not there at the moment.
     #[error("{0} is not available at the moment")]
     Unavailable(&'static str),
+    /// The database said no.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A defect of ours or of a part; the details are in the log.
     #[error("something went wrong here; the log says what")]
     Internal(String),
@@ -75,21 +78,11 @@ impl AppError {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound { .. } => "not_found",
             Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
-            Self::StaleVersion => "stale_version",
-            Self::Overloaded => "overloaded",
-            Self::Unavailable(_) => "unavailable",
-            Self::Internal(_) => "internal",
-        }
-    }
-}
-
-impl From<StoreError> for AppError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Overloaded => Self::Overloaded,
-            StoreError::Unavailable { .. } => Self::Unavailable("the database"),
-            StoreError::StaleVersion => Self::StaleVersion,
-            other => Self::Internal(other.to_string()),
+            Self::StaleVersion | Self::Store(StoreError::StaleVersion) => "stale_version",
+            Self::Overloaded | Self::Store(StoreError::Overloaded | StoreError::Contended) => "overloaded",
+            Self::Unavailable(_)
+            | Self::Store(StoreError::Unavailable { .. } | StoreError::CommitUnknown) => "unavailable",
+            Self::Internal(_) | Self::Store(_) => "internal",
         }
     }
 }

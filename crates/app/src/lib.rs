@@ -1,23 +1,141 @@
 //! The use cases of Outdial: the only place where the parts meet.
 
+pub mod access;
+mod audit;
+pub mod definitions;
 mod error;
 pub mod floor;
 mod ids;
+pub mod model;
+pub mod paging;
+mod reports;
+mod runner;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+pub use access::{Permission, Principal, Role};
 pub use error::AppError;
 pub use ids::Ids;
 
 use floor::Floor;
-use store::Store;
-use telephony::Clock;
+use store::{Store, StoreError, Tx};
+use telephony::{Clock, Driver, Event};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// What an [`App`] has to be told.
+#[derive(Clone, Debug)]
+pub struct AppSettings {
+    /// Names this process among those that share the database; the same over restarts.
+    pub node: String,
+    /// Where uploaded files are kept.
+    pub data_dir: PathBuf,
+}
 
 /// Outdial as one process runs it. Every use case starts here.
 pub struct App {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
+    pub(crate) passwords: access::Passwords,
     /// Campaign groups, agents and calls.
     pub floor: Floor,
+}
+
+impl App {
+    /// Starts Outdial on a store and a switch: groups that were running go on at once.
+    ///
+    /// # Errors
+    /// The database refused, or the directory for files cannot be made.
+    pub async fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        driver: Arc<dyn Driver>,
+        events: mpsc::Receiver<Event>,
+        settings: AppSettings,
+    ) -> Result<Arc<Self>, AppError> {
+        let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
+        let passwords = access::Passwords::start();
+        let app = Arc::new(Self { store, clock, ids: Ids::random(), passwords, floor });
+        app.floor.forget_earlier_life().await?;
+        let routed = Arc::clone(&app);
+        tokio::spawn(async move { routed.floor.route(events).await });
+        let adopting = Arc::clone(&app);
+        tokio::spawn(async move { adopting.floor.keep_adopting().await });
+        Ok(app)
+    }
+
+    /// Lets what is under way end, for at most `grace`, and gives up what this node holds.
+    pub async fn shut_down(&self, grace: Duration) {
+        self.floor.shut_down(grace).await;
+    }
+
+    /// The present instant, in the time in which calls are made.
+    pub fn now(&self) -> engine::Time {
+        self.clock.now()
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_ready(&self) -> Result<(), AppError> {
+        Ok(self.store.read(|tx| tx.query_one("SELECT 1", &[]).map(drop)).await?)
+    }
+
+    /// Runs a use case's work in one transaction. An error of any kind undoes it all.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, AppError> + Send + Sync + 'static,
+    {
+        let refusal = Arc::new(Mutex::new(None));
+        let inside = Arc::clone(&refusal);
+        let outcome = self.store.write(move |tx| work(tx).map_err(|error| call_off(&inside, error))).await;
+        outcome.map_err(|error| refused(&refusal, error))
+    }
+
+    /// As [`Self::write`], for work that changes nothing.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, AppError>
+    where
+        T: Send + 'static,
+        F: Fn(&mut Tx<'_>) -> Result<T, AppError> + Send + Sync + 'static,
+    {
+        let refusal = Arc::new(Mutex::new(None));
+        let inside = Arc::clone(&refusal);
+        let outcome = self.store.read(move |tx| work(tx).map_err(|error| call_off(&inside, error))).await;
+        outcome.map_err(|error| refused(&refusal, error))
+    }
+}
+
+/// Why a use case called its own transaction off, kept beside the store, which only knows that it was.
+type Refusal = Mutex<Option<AppError>>;
+
+fn call_off(refusal: &Refusal, error: AppError) -> StoreError {
+    match error {
+        // The store itself tries again what only met others.
+        AppError::Store(error) => error,
+        other => {
+            *refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(other);
+            StoreError::CalledOff
+        }
+    }
+}
+
+fn refused(refusal: &Refusal, error: StoreError) -> AppError {
+    match refusal.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(refusal) if error == StoreError::CalledOff => refusal,
+        _ => error.into(),
+    }
+}
+
+/// A node's id as the holder of leases: the same for the same name.
+fn node_id(name: &str) -> Uuid {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(name.as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    Uuid::from_bytes(bytes)
 }

@@ -1,2 +1,85 @@
-//! outdial
-fn main() {}
+//! `outdial`: one program that serves, demonstrates, imports, measures and administers.
+
+mod admin;
+mod bench;
+mod config;
+mod demo;
+mod import;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use config::Config;
+use tracing_subscriber::EnvFilter;
+
+/// Outbound contact-centre campaign engine.
+#[derive(Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Arguments {
+    /// The configuration file (TOML).
+    #[arg(long, global = true, env = "OUTDIAL_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the engine and its API.
+    Serve,
+    /// Dial a demonstration list with simulated people and agents.
+    Demo(demo::Arguments),
+    /// Import contacts from a CSV or NDJSON file into a running Outdial.
+    Import(import::Arguments),
+    /// Create tenants and keys, check the stored data.
+    #[command(subcommand)]
+    Admin(admin::Task),
+    /// Check the configuration and say what it comes to.
+    CheckConfig,
+    /// Measure; one JSON line a result.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("outdial: {error:#}");
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let config = Config::read(arguments.config.as_deref(), std::env::vars())?;
+    let quiet = matches!(arguments.command, Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Bench(_));
+    log_to_stderr(&config, quiet)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match arguments.command {
+            Task::Serve => serve::run(config).await,
+            Task::Demo(arguments) => demo::run(config, arguments).await,
+            Task::Import(arguments) => import::run(arguments).await,
+            Task::Admin(task) => admin::run(config, task).await,
+            Task::CheckConfig => admin::check_config(&config),
+            Task::Bench(arguments) => bench::run(arguments).await,
+        }
+    })
+}
+
+/// Logs go to standard error: standard output belongs to results. Commands that a person watches log warnings only.
+fn log_to_stderr(config: &Config, quiet: bool) -> anyhow::Result<()> {
+    let filter = if quiet && config.log.filter == "info" { "warn" } else { config.log.filter.as_str() };
+    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log.filter is wrong: {error}"))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = if config.log.json { lines.json().try_init() } else { lines.try_init() };
+    set.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}

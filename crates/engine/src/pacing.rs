@@ -19,7 +19,7 @@ pub struct PacingView {
 }
 
 /// A policy that decides how many calls to place. A predictive policy implements this as the others do.
-pub trait Pacing: Send {
+pub trait Pacing: Send + Sync {
     /// How many calls to place now, on top of those under way. Limits on lines and on calls per second are the
     /// engine's business, not the policy's.
     fn lines_to_add(&mut self, view: &PacingView) -> u32;

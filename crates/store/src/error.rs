@@ -63,6 +63,9 @@ pub enum StoreError {
     /// The file, address or schema cannot be used by this program.
     #[error("the database cannot be opened: {0}")]
     Unusable(String),
+    /// The caller's own work said no; it knows why. Nothing was changed.
+    #[error("the change was called off")]
+    CalledOff,
     /// The work panicked. Nothing was changed.
     #[error("the work on the database panicked")]
     Panicked,

@@ -68,6 +68,15 @@ pub fn acquire(
     taken.map(|row| Ok(Lease { epoch: row.get(0)?, state: state(&row, 1)?, dial_mode: dial_mode(&row, 2)? })).transpose()
 }
 
+/// The group's state as last stored; a group that was never loaded is not loaded.
+///
+/// # Errors
+/// Those of the database.
+pub fn stored_state(tx: &mut Tx<'_>, group: GroupId) -> Result<GroupState, StoreError> {
+    let row = tx.query_one("SELECT state FROM group_runtime WHERE group_id = $1", &values![group])?;
+    row.map_or(Ok(GroupState::NotLoaded), |row| state(&row, 0))
+}
+
 /// Prolongs a lease. One that has run out can be prolonged as long as nobody has taken it.
 ///
 /// # Errors

@@ -75,7 +75,7 @@ pub struct PlaceCall {
     pub caller_id: Option<PhoneNumber>,
     /// How long it may ring.
     pub ring_timeout: Duration,
-    /// Which attempt on this phone it is, counted from 1.
+    /// Which attempt on the contact it is, counted from 1.
     pub attempt_number: u32,
     /// Whether to find out who or what answered. Without it no `Detected` comes.
     pub detect_machine: bool,

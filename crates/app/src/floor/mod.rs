@@ -2,7 +2,7 @@
 //!
 //! Each tenant has a runner, a task that owns the tenant's engine; this module is the door to them.
 
-mod live;
+pub(crate) mod live;
 mod router;
 mod session;
 
@@ -61,14 +61,18 @@ impl Floor {
         router::route(Arc::clone(&self.shared), events).await;
     }
 
-    /// Takes over loaded groups that nobody runs, now and every few seconds. Runs until dropped.
+    /// Gives back what this node held before it was restarted: it is nobody's now.
     ///
     /// # Errors
-    /// The database refused at the start.
-    pub async fn keep_adopting(&self) -> Result<(), AppError> {
+    /// The database refused.
+    pub async fn forget_earlier_life(&self) -> Result<(), AppError> {
         let node = self.shared.node;
-        // What this node held before it was restarted is nobody's now.
-        self.shared.store.write(move |tx| lease::release_all(tx, node)).await?;
+        self.shared.store.write(move |tx| lease::release_all(tx, node).map(drop)).await?;
+        Ok(())
+    }
+
+    /// Takes over loaded groups that nobody runs, now and every few seconds. Runs until dropped.
+    pub async fn keep_adopting(&self) {
         loop {
             if let Err(error) = self.adopt().await {
                 tracing::warn!(%error, "could not look for groups without a node");

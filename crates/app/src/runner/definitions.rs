@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentDefinition, AgentId, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState, SuppressionListId,
-    TenantId, Treatment,
+    AgentDefinition, AgentId, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState,
+    SuppressionListId, TenantId, Treatment,
 };
 use store::{StoreError, Tx};
 use uuid::Uuid;
 
-use super::feed::suppression_lists;
 use super::Runner;
+use super::feed::suppression_lists;
 use crate::AppError;
 use crate::definitions::load_all;
 use crate::model::{AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, TreatmentSetBody};
@@ -36,22 +36,16 @@ pub(super) struct AgentPlan {
 }
 
 /// Reads them all, in one transaction, so that they fit together.
-pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Result<Definitions, AppError>, StoreError> {
-    let read = |error| match error {
-        AppError::Internal(reason) => StoreError::corrupt(reason),
-        other => StoreError::corrupt(other.to_string()),
-    };
-    let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)
-        .map_err(read)?
+pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, AppError> {
+    let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)?
         .into_iter()
         .map(|stored| (stored.id, stored.body.hours))
         .collect();
-    let treatments: HashMap<Uuid, Vec<Treatment>> = load_all::<TreatmentSetBody>(tx, tenant)
-        .map_err(read)?
+    let treatments: HashMap<Uuid, Vec<Treatment>> = load_all::<TreatmentSetBody>(tx, tenant)?
         .into_iter()
         .map(|stored| (stored.id, stored.body.treatments))
         .collect();
-    let campaigns = load_all::<CampaignBody>(tx, tenant).map_err(read)?;
+    let campaigns = load_all::<CampaignBody>(tx, tenant)?;
     let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>)> = campaigns
         .into_iter()
         .map(|stored| {
@@ -60,7 +54,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Result<Definitio
         })
         .collect();
     let mut definitions = Definitions::default();
-    for stored in load_all::<CampaignGroupBody>(tx, tenant).map_err(read)? {
+    for stored in load_all::<CampaignGroupBody>(tx, tenant)? {
         // A group whose campaign is gone cannot be loaded.
         let Some((rules, lists)) = rules.get(&stored.body.campaign.0) else { continue };
         let definition = GroupDefinition {
@@ -74,11 +68,19 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Result<Definitio
         let plan = GroupPlan { name: stored.body.name, definition, suppression_lists: lists.clone() };
         definitions.groups.insert(GroupId(stored.id), plan);
     }
-    for stored in load_all::<AgentBody>(tx, tenant).map_err(read)? {
+    for stored in load_all::<AgentBody>(tx, tenant)? {
         let skills = stored.body.skills.iter().map(|own| (own.skill, own.proficiency)).collect();
         definitions.agents.insert(AgentId(stored.id), AgentPlan { name: stored.body.name, skills });
     }
-    Ok(Ok(definitions))
+    Ok(definitions)
+}
+
+/// A definition that cannot be read is a contradiction in what is stored.
+pub(super) fn for_store<T>(outcome: Result<T, AppError>) -> Result<T, StoreError> {
+    outcome.map_err(|error| match error {
+        AppError::Store(error) => error,
+        other => StoreError::corrupt(other.to_string()),
+    })
 }
 
 fn rules_of(
@@ -102,17 +104,20 @@ impl Runner {
     /// Reads the definitions again and tells the engine what is new.
     pub(super) async fn reload_definitions(&mut self) {
         let tenant = self.tenant;
-        match self.shared.store.read(move |tx| load(tx, tenant)).await {
-            Ok(Ok(definitions)) => self.take_definitions(definitions),
-            Ok(Err(error)) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
-            Err(error) => tracing::warn!(%error, "could not read definitions; the ones before hold"),
+        match self.shared.store.read(move |tx| for_store(load(tx, tenant))).await {
+            Ok(definitions) => self.take_definitions(definitions),
+            Err(error) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
         }
     }
 
     pub(super) fn take_definitions(&mut self, definitions: Definitions) {
         let before = std::mem::replace(&mut self.definitions, definitions);
-        let gone: Vec<AgentId> =
-            before.agents.keys().filter(|agent| !self.definitions.agents.contains_key(agent)).copied().collect();
+        let gone: Vec<AgentId> = before
+            .agents
+            .keys()
+            .filter(|agent| !self.definitions.agents.contains_key(agent))
+            .copied()
+            .collect();
         for agent in gone {
             self.screens.remove(&agent);
             self.command(Command::RemoveAgent(agent));
@@ -138,7 +143,8 @@ impl Runner {
             held.suppression_lists.clone_from(&plan.suppression_lists);
             // A mode that was set while running stays, unless the definition's own was changed.
             let mode_before = before.groups.get(group).map(|plan| plan.definition.settings.dial_mode);
-            if let (Some(mode), true) = (modes.get(group), mode_before == Some(definition.settings.dial_mode)) {
+            if let (Some(mode), true) = (modes.get(group), mode_before == Some(definition.settings.dial_mode))
+            {
                 definition.settings.dial_mode = *mode;
             }
             groups.push(definition);

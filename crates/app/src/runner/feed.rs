@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use engine::{BucketId, CallingHours, GroupId, HopperContact, Openness, SuppressionListId, Supply, Time, ZoneSet};
+use engine::{
+    BucketId, CallingHours, GroupId, HopperContact, Openness, Supply, SuppressionListId, Time, ZoneSet,
+};
 use store::feed::{self, ClaimRequest};
 use store::{StoreError, Tx};
 
@@ -62,7 +64,12 @@ pub(super) struct Openings {
 }
 
 impl Openings {
-    pub(super) fn read(tx: &mut Tx<'_>, campaign: engine::CampaignId, hours: &CallingHours, now: Time) -> Result<Self, StoreError> {
+    pub(super) fn read(
+        tx: &mut Tx<'_>,
+        campaign: engine::CampaignId,
+        hours: &CallingHours,
+        now: Time,
+    ) -> Result<Self, StoreError> {
         let mut openings = Self { open: HashMap::new(), opens: HashMap::new(), zones: HashMap::new() };
         for (id, bucket) in feed::buckets(tx, campaign)? {
             let openness = hours.openness(now, &bucket.zones, bucket.window);
@@ -91,8 +98,11 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
         .contacts
         .into_iter()
         .map(|contact| {
-            let (zones, until) =
-                openings.open.get(&contact.bucket).cloned().unwrap_or_else(|| (openings.zones(contact.bucket), request.now));
+            let (zones, until) = openings
+                .open
+                .get(&contact.bucket)
+                .cloned()
+                .unwrap_or_else(|| (openings.zones(contact.bucket), request.now));
             contact.into_hopper(zones, until)
         })
         .collect();
@@ -106,7 +116,10 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
 }
 
 /// The lists that a campaign is scrubbed against: those it names and its own.
-pub(super) fn suppression_lists(campaign: engine::CampaignId, named: &[SuppressionListId]) -> Vec<SuppressionListId> {
+pub(super) fn suppression_lists(
+    campaign: engine::CampaignId,
+    named: &[SuppressionListId],
+) -> Vec<SuppressionListId> {
     let own = SuppressionListId(campaign.0);
     named.iter().copied().chain([own]).collect()
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use engine::{
-    Actor, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input, SuppressionListId, Unfinished,
+    Actor, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input, SuppressionListId,
+    Unfinished,
 };
 use store::changes::HeldGroup;
 use store::lease::{self, GroupRow, Lease};
@@ -75,7 +76,11 @@ impl Runner {
                 let mut contact = attempt.contact;
                 contact.phone = attempt.phone;
                 let zones = openings.zones(contact.bucket);
-                Unfinished { attempt: attempt.attempt, contact: contact.into_hopper(zones, call_time), result: attempt.result }
+                Unfinished {
+                    attempt: attempt.attempt,
+                    contact: contact.into_hopper(zones, call_time),
+                    result: attempt.result,
+                }
             });
             let left = left.collect();
             store_feed::return_claims(tx, group, lease.epoch)?;
@@ -146,7 +151,8 @@ impl Runner {
         if self.held.is_empty() {
             return;
         }
-        let leases: Vec<(GroupId, i64)> = self.held.iter().map(|(group, held)| (*group, held.epoch)).collect();
+        let leases: Vec<(GroupId, i64)> =
+            self.held.iter().map(|(group, held)| (*group, held.epoch)).collect();
         let until = self.shared.wall.now() + LEASE;
         let (store, runner) = (self.shared.store.clone(), self.myself.clone());
         tokio::spawn(async move {
@@ -171,10 +177,12 @@ impl Runner {
     }
 
     pub(super) async fn give_up_leases(mut self) {
-        let leases: Vec<(GroupId, i64)> = self.held.drain().map(|(group, held)| (group, held.epoch)).collect();
-        let given_up = self.shared.store.write(move |tx| {
-            leases.iter().try_for_each(|(group, epoch)| lease::release(tx, *group, *epoch))
-        });
+        let leases: Vec<(GroupId, i64)> =
+            self.held.drain().map(|(group, held)| (group, held.epoch)).collect();
+        let given_up = self
+            .shared
+            .store
+            .write(move |tx| leases.iter().try_for_each(|(group, epoch)| lease::release(tx, *group, *epoch)));
         if let Err(error) = given_up.await {
             tracing::warn!(%error, "could not give leases up; they run out by themselves");
         }

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode, Engine,
-    GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, TenantId, Time,
+    Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
+    Engine, GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, TenantId, Time,
 };
 use store::StoreError;
-use telephony::{Clock, Request};
+use telephony::Request;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::AppError;
@@ -138,7 +138,8 @@ impl Runner {
         myself: mpsc::Sender<Message>,
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
-        let definitions = shared.store.read(move |tx| definitions::load(tx, tenant)).await??;
+        let definitions =
+            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant))).await?;
         let mut runner = Self {
             shared,
             tenant,
@@ -167,7 +168,8 @@ impl Runner {
     pub async fn run(mut self) {
         loop {
             let wake = self.engine.next_wake().map_or(Time::NEVER, |(at, _)| at);
-            let wake = self.shutting_down.as_ref().map_or(wake, |shutting_down| wake.min(shutting_down.deadline));
+            let wake =
+                self.shutting_down.as_ref().map_or(wake, |shutting_down| wake.min(shutting_down.deadline));
             let sleep = self.shared.clock.sleep_until(wake);
             tokio::select! {
                 message = self.messages.recv() => match message {
@@ -259,8 +261,12 @@ impl Runner {
     }
 
     fn contacts_added(&mut self, campaign: CampaignId) {
-        let groups: Vec<GroupId> =
-            self.held.iter().filter(|(_, held)| held.row.campaign == campaign).map(|(group, _)| *group).collect();
+        let groups: Vec<GroupId> = self
+            .held
+            .iter()
+            .filter(|(_, held)| held.row.campaign == campaign)
+            .map(|(group, _)| *group)
+            .collect();
         for group in groups {
             self.input(Input::MoreContacts { group });
         }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use engine::{AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output};
-use store::changes::{self, HeldGroup};
+use engine::{
+    AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output,
+};
 use store::StoreError;
+use store::changes::{self, HeldGroup};
 use telephony::{Message as Audio, PlaceCall, Request, SendError, Variables};
 
 use super::{Message, Runner, STORE_AGAIN};
@@ -21,11 +23,15 @@ impl Runner {
             Output::Dial(request) => self.place(request),
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
             Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),
-            Output::PlaySafeHarbour(attempt) => self.send(Request::Play { attempt, message: Audio::SafeHarbour }),
+            Output::PlaySafeHarbour(attempt) => {
+                self.send(Request::Play { attempt, message: Audio::SafeHarbour })
+            }
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
                 if let Some(reply) = self.replies.remove(&reply) {
-                    let refused = |refused: engine::group::ActionRefused| AppError::conflict("action_refused", refused.to_string());
+                    let refused = |refused: engine::group::ActionRefused| {
+                        AppError::conflict("action_refused", refused.to_string())
+                    };
                     let _ = reply.send(outcome.map_err(refused));
                 }
             }
@@ -118,7 +124,11 @@ impl Runner {
             let outcome = loop {
                 let (sets, held) = (Arc::clone(&sets), Arc::clone(&held));
                 match store.write(move |tx| changes::apply(tx, tenant, &held, &sets)).await {
-                    Err(error @ (StoreError::Overloaded | StoreError::Unavailable { .. } | StoreError::Contended)) => {
+                    Err(
+                        error @ (StoreError::Overloaded
+                        | StoreError::Unavailable { .. }
+                        | StoreError::Contended),
+                    ) => {
                         tracing::warn!(%error, "could not store; trying again");
                         tokio::time::sleep(STORE_AGAIN).await;
                     }
@@ -140,7 +150,8 @@ impl Runner {
                 }
             }
             Err(StoreError::Fenced { group }) => {
-                let of_group = |set: &ChangeSet| set.changes.iter().any(|change| change.group() == Some(group));
+                let of_group =
+                    |set: &ChangeSet| set.changes.iter().any(|change| change.group() == Some(group));
                 let (lost, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(of_group);
                 others.append(&mut self.waiting);
                 self.waiting = others;

@@ -120,10 +120,11 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.agent = Some(agent);
         let (group, contact) = (call.group, call.contact.contact);
+        let attempt_number = call.contact.attempts.saturating_add(1);
         let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
         self.set_agent_state(agent, AgentState::Reserved, Some(attempt));
         // The screen comes before the voice.
-        self.tell(agent, AgentNotice::Call { attempt, group, contact, number });
+        self.tell(agent, AgentNotice::Call { attempt, group, contact, number, attempt_number });
         self.outputs.push_back(Output::Connect { attempt, agent });
     }
 

@@ -330,6 +330,8 @@ pub enum AgentNotice {
         contact: ContactId,
         /// The number that was dialled.
         number: PhoneNumber,
+        /// Which attempt on the contact it is, from 1.
+        attempt_number: u16,
     },
     /// They are talking.
     Connected {

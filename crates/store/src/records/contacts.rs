@@ -358,3 +358,21 @@ pub fn reopen(
     )?;
     Ok(Some(if reopened > 0 { Reopening::Reopened } else { Reopening::NotFinal }))
 }
+
+/// Whether a campaign has any contact.
+///
+/// # Errors
+/// The database failed.
+pub fn any_of_campaign(tx: &mut Tx<'_>, tenant: TenantId, campaign: CampaignId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM contact WHERE campaign_id = $1 AND tenant_id = $2 LIMIT 1";
+    Ok(tx.query_one(sql, &values![campaign, tenant])?.is_some())
+}
+
+/// Whether a source has any contact.
+///
+/// # Errors
+/// The database failed.
+pub fn any_of_source(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM contact WHERE source_id = $1 AND tenant_id = $2 LIMIT 1";
+    Ok(tx.query_one(sql, &values![source, tenant])?.is_some())
+}

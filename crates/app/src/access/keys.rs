@@ -1,0 +1,207 @@
+//! API keys.
+
+use engine::time::{rfc3339, rfc3339_option};
+use engine::{TenantId, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::records::keys::{self as rows, ApiKey};
+use store::records::{Page, Rows, tenants};
+use uuid::Uuid;
+
+use super::{Permission, Principal, Role, Secret};
+use crate::audit::{self, Action};
+use crate::model::check_name;
+use crate::{App, AppError};
+
+/// A key to be made.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    /// What it is for, for people.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends to be good; never if not given.
+    #[serde(default, with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub expires_at: Option<Time>,
+}
+
+/// A key as lists show it: never the key itself.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct KeyView {
+    /// Which.
+    pub id: Uuid,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The first characters of the key.
+    pub prefix: String,
+    /// When it was made.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub created_at: Time,
+    /// When it ends to be good.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub expires_at: Option<Time>,
+    /// When it was revoked.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub revoked_at: Option<Time>,
+    /// When it was last used, to the minute.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub last_used_at: Option<Time>,
+}
+
+impl TryFrom<ApiKey> for KeyView {
+    type Error = AppError;
+    fn try_from(key: ApiKey) -> Result<Self, AppError> {
+        Ok(Self {
+            id: key.id,
+            name: key.name,
+            role: Role::from_name(&key.role)?,
+            prefix: key.prefix,
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+        })
+    }
+}
+
+impl App {
+    /// Makes a tenant. For whoever runs the installation.
+    ///
+    /// # Errors
+    /// The name cannot be, or is taken.
+    pub async fn create_tenant(&self, name: &str) -> Result<tenants::Tenant, AppError> {
+        check_name(name)?;
+        let now = self.clock.now();
+        let tenant =
+            tenants::Tenant { id: TenantId(self.ids.next(now)), name: name.to_owned(), created_at: now };
+        self.write(move |tx| match tenants::create(tx, &tenant) {
+            Ok(()) => Ok(tenant.clone()),
+            Err(store::StoreError::Conflict { .. }) => {
+                Err(AppError::conflict("name_taken", "another tenant has this name: choose another"))
+            }
+            Err(error) => Err(error.into()),
+        })
+        .await
+    }
+
+    /// A tenant by its name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tenant_by_name(&self, name: &str) -> Result<Option<tenants::Tenant>, AppError> {
+        let name = name.to_owned();
+        self.read(move |tx| Ok(tenants::by_name(tx, &name)?)).await
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn tenant(&self, tenant: TenantId) -> Result<tenants::Tenant, AppError> {
+        self.read(move |tx| tenants::get(tx, tenant)?.ok_or_else(|| AppError::not_found("tenant", tenant)))
+            .await
+    }
+
+    /// All tenants. For whoever runs the installation.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn tenants(&self, page: Page<TenantId>) -> Result<Rows<tenants::Tenant, TenantId>, AppError> {
+        self.read(move |tx| Ok(tenants::list(tx, &page)?)).await
+    }
+
+    /// Makes a key. The secret is given this once and cannot be had again.
+    ///
+    /// # Errors
+    /// The caller may not, or the key cannot be.
+    pub async fn create_key(&self, who: &Principal, new: NewKey) -> Result<(KeyView, Secret), AppError> {
+        who.may(Permission::Administer)?;
+        check_name(&new.name)?;
+        let (who, now, secret) = (who.clone(), self.clock.now(), Secret::random());
+        if new.expires_at.is_some_and(|at| at <= now) {
+            return Err(AppError::invalid(
+                "already_expired",
+                "expires_at",
+                "expires_at must be in the future",
+            ));
+        }
+        let (id, audit_id) = (self.ids.next(now), self.ids.next(now));
+        let stored = secret.clone();
+        let view = self
+            .write(move |tx| {
+                let key = ApiKey {
+                    id,
+                    tenant: who.tenant,
+                    name: new.name.clone(),
+                    role: new.role.name().to_owned(),
+                    prefix: stored.prefix(),
+                    created_at: now,
+                    expires_at: new.expires_at,
+                    revoked_at: None,
+                    last_used_at: None,
+                };
+                rows::insert(tx, &key, &stored.sha256())?;
+                let after = serde_json::json!({ "name": new.name, "role": new.role.name() });
+                audit::note(tx, &who, audit_id, now, Action::Create, "api_key", Some(id), None, Some(after))?;
+                KeyView::try_from(key)
+            })
+            .await?;
+        Ok((view, secret))
+    }
+
+    /// Lists keys.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn keys(&self, who: &Principal, page: Page<Uuid>) -> Result<Rows<KeyView, Uuid>, AppError> {
+        who.may(Permission::Administer)?;
+        let tenant = who.tenant;
+        self.read(move |tx| {
+            let Rows { rows, next } = rows::list(tx, tenant, &page)?;
+            Ok(Rows { rows: rows.into_iter().map(KeyView::try_from).collect::<Result<_, _>>()?, next })
+        })
+        .await
+    }
+
+    /// Revokes a key, for good and at once.
+    ///
+    /// # Errors
+    /// The caller may not, or there is none.
+    pub async fn revoke_key(&self, who: &Principal, key: Uuid) -> Result<(), AppError> {
+        who.may(Permission::Administer)?;
+        let (who, now) = (who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        self.write(move |tx| {
+            if !rows::revoke(tx, who.tenant, key, now)? {
+                return Err(AppError::not_found("API key", key));
+            }
+            audit::note(tx, &who, audit_id, now, Action::Revoke, "api_key", Some(key), None, None)
+        })
+        .await
+    }
+
+    /// Who holds this key or session token.
+    ///
+    /// # Errors
+    /// Nobody, or not any more.
+    pub async fn authenticate(&self, secret: &Secret) -> Result<Principal, AppError> {
+        let (hash, now) = (secret.sha256(), self.clock.now());
+        let found = self.read(move |tx| super::users::find(tx, &hash, now)).await?;
+        let Some((principal, due)) = found else {
+            return Err(AppError::Unauthenticated("the API key or session is not (or no longer) good"));
+        };
+        if let Some(key) = due {
+            let tenant = principal.tenant;
+            self.write(move |tx| Ok(rows::touch(tx, tenant, key, now)?)).await?;
+        }
+        Ok(principal)
+    }
+}

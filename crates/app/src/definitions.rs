@@ -1,0 +1,255 @@
+//! Creating, reading, changing and deleting what users configure.
+
+use engine::{GroupId, GroupState, TenantId};
+use store::records::definitions::{self as rows, NewDefinition, Seen};
+use store::records::{Page, Rows, contacts as contact_rows};
+use store::{StoreError, Tx, lease};
+use uuid::Uuid;
+
+use crate::access::{Permission, Principal};
+use crate::audit::{self, Action};
+use crate::model::{CampaignBody, Definition, Stored, check_name};
+use crate::{App, AppError};
+
+fn typed<T: Definition>(row: rows::Definition) -> Result<Stored<T>, AppError> {
+    let body = serde_json::from_value(row.body).map_err(|error| {
+        AppError::Internal(format!("the stored {} {} cannot be read: {error}", T::KIND, row.id))
+    })?;
+    Ok(Stored {
+        id: row.id,
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+        body,
+    })
+}
+
+fn json<T: Definition>(body: &T) -> Result<serde_json::Value, AppError> {
+    serde_json::to_value(body).map_err(|error| AppError::Internal(error.to_string()))
+}
+
+/// All definitions of a kind.
+///
+/// # Errors
+/// The database failed, or a stored body cannot be read.
+pub fn load_all<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Stored<T>>, AppError> {
+    let mut all = Vec::new();
+    let mut page = Page::first(store::records::PAGE_ROWS_MAX);
+    loop {
+        let Rows { rows, next } = rows::list(tx, tenant, T::KIND, None, &page)?;
+        for row in rows {
+            all.push(typed(row)?);
+        }
+        match next {
+            Some(next) => page = Page::after(next, store::records::PAGE_ROWS_MAX),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// One definition.
+///
+/// # Errors
+/// There is none, or the database failed.
+pub fn load<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, id: Uuid) -> Result<Stored<T>, AppError> {
+    rows::get(tx, tenant, T::KIND, id)?.map_or_else(|| Err(AppError::not_found(T::KIND, id)), typed)
+}
+
+/// Refuses a body that names what is not there.
+fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) -> Result<(), AppError> {
+    for reference in body.references() {
+        if rows::get(tx, tenant, reference.kind, reference.id)?.is_none() {
+            let message = format!("there is no {} {}", reference.kind, reference.id);
+            return Err(AppError::invalid("unknown_reference", &reference.field, message));
+        }
+    }
+    Ok(())
+}
+
+fn name_taken<T: Definition>(error: StoreError) -> AppError {
+    match error {
+        StoreError::Conflict { .. } => {
+            AppError::conflict("name_taken", format!("another {} has this name: choose another", T::KIND))
+        }
+        other => other.into(),
+    }
+}
+
+impl App {
+    /// Creates a definition.
+    ///
+    /// # Errors
+    /// The caller may not, the body cannot be, names what is not there, or its name is taken.
+    pub async fn create<T: Definition>(&self, who: &Principal, body: T) -> Result<Stored<T>, AppError> {
+        who.may(Permission::Configure)?;
+        check_name(body.name())?;
+        body.check()?;
+        let (who_in, now) = (who.clone(), self.clock.now());
+        let (id, audit_id) = (self.ids.next(now), self.ids.next(now));
+        let stored = self
+            .write(move |tx| {
+                check_references(tx, who_in.tenant, &body)?;
+                let value = json(&body)?;
+                let (tenant, kind, parent) = (who_in.tenant, T::KIND, body.parent());
+                let new = NewDefinition { id, tenant, kind, parent, name: body.name(), body: &value, now };
+                let row = rows::insert(tx, &new).map_err(name_taken::<T>)?;
+                audit::note(tx, &who_in, audit_id, now, Action::Create, kind, Some(id), None, Some(value))?;
+                typed(row)
+            })
+            .await?;
+        self.floor.definitions_changed(who.tenant).await;
+        Ok(stored)
+    }
+
+    /// Reads a definition.
+    ///
+    /// # Errors
+    /// The caller may not, or there is none.
+    pub async fn get<T: Definition>(&self, who: &Principal, id: Uuid) -> Result<Stored<T>, AppError> {
+        who.may(Permission::Read)?;
+        let tenant = who.tenant;
+        self.read(move |tx| load(tx, tenant, id)).await
+    }
+
+    /// Lists definitions in the order of their ids.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn list<T: Definition>(
+        &self,
+        who: &Principal,
+        parent: Option<Uuid>,
+        page: Page<Uuid>,
+    ) -> Result<Rows<Stored<T>, Uuid>, AppError> {
+        who.may(Permission::Read)?;
+        let tenant = who.tenant;
+        self.read(move |tx| {
+            let Rows { rows, next } = rows::list(tx, tenant, T::KIND, parent, &page)?;
+            Ok(Rows { rows: rows.into_iter().map(typed).collect::<Result<_, _>>()?, next })
+        })
+        .await
+    }
+
+    /// Changes a definition that the caller has seen in `version`.
+    ///
+    /// # Errors
+    /// As [`Self::create`]; there is none; or it was changed meanwhile.
+    pub async fn update<T: Definition>(
+        &self,
+        who: &Principal,
+        id: Uuid,
+        version: i64,
+        body: T,
+    ) -> Result<Stored<T>, AppError> {
+        who.may(Permission::Configure)?;
+        check_name(body.name())?;
+        body.check()?;
+        let (who_in, now) = (who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        let stored = self
+            .write(move |tx| {
+                let tenant = who_in.tenant;
+                let before: Stored<T> = load(tx, tenant, id)?;
+                check_references(tx, tenant, &body)?;
+                check_change(tx, tenant, id, &before.body, &body)?;
+                let value = json(&body)?;
+                let seen = Seen { tenant, kind: T::KIND, id, version };
+                let row = rows::update(tx, seen, body.name(), &value, now).map_err(name_taken::<T>)?;
+                let row = row.ok_or_else(|| AppError::not_found(T::KIND, id))?;
+                let before = Some(json(&before.body)?);
+                audit::note(
+                    tx,
+                    &who_in,
+                    audit_id,
+                    now,
+                    Action::Update,
+                    T::KIND,
+                    Some(id),
+                    before,
+                    Some(value),
+                )?;
+                typed(row)
+            })
+            .await?;
+        self.floor.definitions_changed(who.tenant).await;
+        Ok(stored)
+    }
+
+    /// Deletes a definition that the caller has seen in `version`.
+    ///
+    /// # Errors
+    /// The caller may not; there is none; it was changed meanwhile; or something needs it.
+    pub async fn delete<T: Definition>(
+        &self,
+        who: &Principal,
+        id: Uuid,
+        version: i64,
+    ) -> Result<(), AppError> {
+        who.may(Permission::Configure)?;
+        let (who_in, now) = (who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        self.write(move |tx| {
+            let tenant = who_in.tenant;
+            let before: Stored<T> = load(tx, tenant, id)?;
+            refuse_if_needed::<T>(tx, tenant, id)?;
+            let seen = Seen { tenant, kind: T::KIND, id, version };
+            if !rows::delete(tx, seen)? {
+                return Err(AppError::not_found(T::KIND, id));
+            }
+            let before = Some(json(&before.body)?);
+            audit::note(tx, &who_in, audit_id, now, Action::Delete, T::KIND, Some(id), before, None)
+        })
+        .await?;
+        self.floor.definitions_changed(who.tenant).await;
+        Ok(())
+    }
+}
+
+/// Refuses changes that would make stored contacts or running groups untrue.
+fn check_change<T: Definition>(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: Uuid,
+    before: &T,
+    after: &T,
+) -> Result<(), AppError> {
+    if before.parent() != after.parent() {
+        let message = format!("a {} stays where it was made: make another one there", T::KIND);
+        return Err(AppError::conflict("parent_is_fixed", message));
+    }
+    let (before, after) = (before as &dyn std::any::Any, after as &dyn std::any::Any);
+    if let (Some(before), Some(after)) =
+        (before.downcast_ref::<CampaignBody>(), after.downcast_ref::<CampaignBody>())
+        && before.feed_order != after.feed_order
+        && contact_rows::any_of_campaign(tx, tenant, engine::CampaignId(id))?
+    {
+        let message = "the campaign has contacts, whose order is fixed: make another campaign";
+        return Err(AppError::conflict("feed_order_is_fixed", message));
+    }
+    Ok(())
+}
+
+fn refuse_if_needed<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, id: Uuid) -> Result<(), AppError> {
+    let needed = rows::references(tx, tenant, id)?;
+    if !needed.is_empty() {
+        let names: Vec<String> =
+            needed.iter().map(|other| format!("{} '{}'", other.kind, other.name)).collect();
+        let message = format!("it is needed by {}: change or delete that first", names.join(", "));
+        return Err(AppError::conflict("in_use", message));
+    }
+    if T::KIND == "campaign_group" && lease::stored_state(tx, GroupId(id))? != GroupState::NotLoaded {
+        return Err(AppError::conflict("in_use", "the campaign group is loaded: unload it first"));
+    }
+    let has_contacts = match T::KIND {
+        "campaign" => contact_rows::any_of_campaign(tx, tenant, engine::CampaignId(id))?,
+        "source" => contact_rows::any_of_source(tx, tenant, engine::SourceId(id))?,
+        _ => false,
+    };
+    if has_contacts {
+        return Err(AppError::conflict(
+            "in_use",
+            format!("the {} has contacts, which must stay accounted for", T::KIND),
+        ));
+    }
+    Ok(())
+}

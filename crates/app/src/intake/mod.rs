@@ -1,0 +1,140 @@
+//! The intake: everything that creates or changes contacts comes through here.
+//!
+//! A batch of records goes two steps. [`App::prepare_records`] normalises them on threads of its own (numbers, zones,
+//! fields, fingerprints); [`App::store_records`] writes them in one transaction, where duplicates and suppressed
+//! numbers are found, and tells what became of each. Callers of the API and import jobs differ only in where their
+//! records come from and in what else they write in that transaction.
+
+mod collector;
+mod context;
+mod fingerprint;
+mod pool;
+mod prepare;
+mod result;
+mod write;
+
+use std::sync::Arc;
+
+use contacts::{BoundMap, RawContact};
+use engine::{ImportId, SourceId, TenantId, Time};
+use store::Tx;
+
+pub(crate) use context::IntakeContext;
+pub(crate) use prepare::{Prepared, Record};
+pub use result::{RecordOutcome, RecordResult};
+
+use crate::access::{Permission, Principal};
+use crate::{App, AppError};
+use collector::Collectors;
+use pool::Pool;
+
+/// Records in one request at most.
+pub const RECORDS_MAX: usize = 1000;
+/// Threads that normalise for callers who wait.
+const THREADS_FOR_REQUESTS: usize = 1;
+/// Threads that normalise for imports; their own, so that nobody waits behind a batch of thousands.
+const THREADS_FOR_IMPORTS: usize = 2;
+
+/// The threads and queues of the intake.
+pub(crate) struct Intake {
+    requests: Pool,
+    imports: Pool,
+    collectors: Collectors,
+}
+
+impl Intake {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub(crate) fn start() -> Result<Self, AppError> {
+        Ok(Self {
+            requests: Pool::start("intake", THREADS_FOR_REQUESTS)?,
+            imports: Pool::start("import", THREADS_FOR_IMPORTS)?,
+            collectors: Collectors::default(),
+        })
+    }
+}
+
+/// Records with the rules they come under.
+pub(crate) struct Batch {
+    /// The rules.
+    pub(crate) context: IntakeContext,
+    /// The records, in order.
+    pub(crate) records: Vec<Prepared>,
+    /// The import they belong to.
+    pub(crate) import: Option<ImportId>,
+    /// When they came.
+    pub(crate) now: Time,
+}
+
+impl App {
+    /// Adds or updates contacts of a source, and tells what became of each, in order. They are stored when this
+    /// answers.
+    ///
+    /// Requests for the same source that come at the same time are stored in one transaction.
+    ///
+    /// # Errors
+    /// The caller may not, there is no such source, there are too many records, or too much is waiting. Then nothing
+    /// was stored.
+    pub async fn add_contacts(
+        self: &Arc<Self>,
+        who: &Principal,
+        source: SourceId,
+        records: Vec<RawContact<'static>>,
+    ) -> Result<Vec<RecordResult>, AppError> {
+        who.may(Permission::Feed)?;
+        if records.len() > RECORDS_MAX {
+            let message = format!("a request has at most {RECORDS_MAX} contacts: send more requests or import a file");
+            return Err(AppError::invalid("too_many", "contacts", message));
+        }
+        collector::add(self, who, source, records).await
+    }
+
+    /// The rules under which a source's records are taken at this moment.
+    pub(crate) async fn intake_context(&self, tenant: TenantId, source: SourceId) -> Result<IntakeContext, AppError> {
+        self.read(move |tx| IntakeContext::load(tx, tenant, source)).await
+    }
+
+    /// Makes records ready to be stored; they keep their order.
+    pub(crate) async fn prepare_records(
+        self: &Arc<Self>,
+        context: IntakeContext,
+        records: Vec<(u64, Record)>,
+        file: Option<(ImportId, Option<Arc<BoundMap>>)>,
+    ) -> Result<Batch, AppError> {
+        let pool = if file.is_some() { &self.intake.imports } else { &self.intake.requests };
+        let (app, now) = (Arc::clone(self), self.clock.now());
+        let (import, map) = file.map_or((None, None), |(import, map)| (Some(import), map));
+        let work = move || {
+            let prepare = |(row, record)| {
+                prepare::prepare(row, record, map.as_deref(), &context.rules, &app.ids, now)
+            };
+            let records = records.into_iter().map(prepare).collect();
+            Batch { context, records, import, now }
+        };
+        pool.run(work).await
+    }
+
+    /// Stores a batch in one transaction, together with what `also` writes about it, and wakes the campaign's groups.
+    pub(crate) async fn store_records<T: Send + 'static>(
+        &self,
+        batch: Arc<Batch>,
+        also: impl Fn(&mut Tx<'_>, &Batch, &[RecordResult]) -> Result<T, AppError> + Send + Sync + 'static,
+    ) -> Result<(Vec<RecordResult>, T), AppError> {
+        let (tenant, campaign) = (batch.context.tenant, batch.context.campaign);
+        let (results, told) = self
+            .write(move |tx| {
+                let results = write::write(tx, &batch)?;
+                let told = also(tx, &batch, &results)?;
+                Ok((results, told))
+            })
+            .await?;
+        let is_change =
+            |result: &RecordResult| matches!(result.outcome, RecordOutcome::Created | RecordOutcome::Updated);
+        if results.iter().any(is_change) {
+            self.floor.contacts_added(tenant, campaign).await;
+        }
+        Ok((results, told))
+    }
+}

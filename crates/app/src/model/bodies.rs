@@ -1,0 +1,354 @@
+//! The kinds of things that users configure, one body each.
+
+use std::collections::BTreeSet;
+
+use contacts::{Country, FieldDefinition, SourceMap, ZonePolicy};
+use engine::{
+    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, SkillId, SourceId, SuppressionListId,
+    Treatment,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Definition, Reference};
+use crate::AppError;
+
+/// Contact fields of a campaign at most.
+const FIELDS_MAX: usize = 200;
+/// Dispositions of a campaign at most.
+const DISPOSITIONS_MAX: usize = 200;
+/// Treatments of a set at most.
+const TREATMENTS_MAX: usize = 200;
+/// Attempts on a contact at most, whatever a campaign says.
+const ATTEMPTS_MAX: u16 = 100;
+
+/// What a call is queued to and agents are proficient in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SkillBody {
+    /// Its name.
+    pub name: String,
+}
+
+impl Definition for SkillBody {
+    const KIND: &'static str = "skill";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// How well an agent has a skill.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentSkill {
+    /// The skill.
+    pub skill: SkillId,
+    /// 1 (least) to 100; the most proficient agent who is ready gets the call.
+    #[serde(default = "proficiency_default")]
+    pub proficiency: u8,
+}
+
+fn proficiency_default() -> u8 {
+    50
+}
+
+/// A person who takes calls.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentBody {
+    /// Their name.
+    pub name: String,
+    /// What they can do.
+    #[serde(default)]
+    pub skills: Vec<AgentSkill>,
+}
+
+impl Definition for AgentBody {
+    const KIND: &'static str = "agent";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn references(&self) -> Vec<Reference> {
+        let skill = |(index, own): (usize, &AgentSkill)| {
+            Reference::new(SkillBody::KIND, own.skill.0, format!("skills[{index}].skill"))
+        };
+        self.skills.iter().enumerate().map(skill).collect()
+    }
+    fn check(&self) -> Result<(), AppError> {
+        let mut seen = BTreeSet::new();
+        for (index, own) in self.skills.iter().enumerate() {
+            if !(1..=100).contains(&own.proficiency) {
+                let field = format!("skills[{index}].proficiency");
+                return Err(AppError::invalid("out_of_range", &field, "a proficiency is 1 to 100"));
+            }
+            if !seen.insert(own.skill) {
+                let field = format!("skills[{index}].skill");
+                return Err(AppError::invalid("named_twice", &field, "this skill is named twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is being called for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignBody {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    #[serde(default)]
+    pub description: String,
+    /// What is known of each contact beside numbers.
+    #[serde(default)]
+    pub fields: Vec<FieldDefinition>,
+    /// The calling hours; without any, Monday to Saturday 09:00–20:00 of the called party.
+    #[serde(default)]
+    pub calling_hours: Option<Uuid>,
+    /// The treatments; without any, cautious defaults.
+    #[serde(default)]
+    pub treatments: Option<Uuid>,
+    /// The answers agents can give about a call.
+    #[serde(default)]
+    pub dispositions: Vec<Disposition>,
+    /// Attempts on one contact, all numbers together, 1 to 100.
+    #[serde(default = "attempts_max_default")]
+    pub attempts_max: u16,
+    /// In which order contacts of equal priority are called.
+    #[serde(default)]
+    pub feed_order: FeedOrder,
+    /// Lists of numbers and customers that are not called. The campaign's own list always counts.
+    #[serde(default)]
+    pub suppression_lists: Vec<SuppressionListId>,
+}
+
+fn attempts_max_default() -> u16 {
+    10
+}
+
+impl Definition for CampaignBody {
+    const KIND: &'static str = "campaign";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn references(&self) -> Vec<Reference> {
+        let hours = self.calling_hours.map(|id| Reference::new(CallingHoursBody::KIND, id, "calling_hours"));
+        let treatments = self.treatments.map(|id| Reference::new(TreatmentSetBody::KIND, id, "treatments"));
+        let list = |(index, list): (usize, &SuppressionListId)| {
+            Reference::new(SuppressionListBody::KIND, list.0, format!("suppression_lists[{index}]"))
+        };
+        let lists = self.suppression_lists.iter().enumerate().map(list);
+        hours.into_iter().chain(treatments).chain(lists).collect()
+    }
+    fn check(&self) -> Result<(), AppError> {
+        if !(1..=ATTEMPTS_MAX).contains(&self.attempts_max) {
+            return Err(AppError::invalid("out_of_range", "attempts_max", "attempts_max is 1 to 100"));
+        }
+        if self.fields.len() > FIELDS_MAX {
+            return Err(AppError::invalid("too_many", "fields", "a campaign has at most 200 contact fields"));
+        }
+        let mut names = BTreeSet::new();
+        for (index, field) in self.fields.iter().enumerate() {
+            if !names.insert(field.name.as_str().to_ascii_lowercase()) {
+                let path = format!("fields[{index}].name");
+                return Err(AppError::invalid("named_twice", &path, "two contact fields have this name"));
+            }
+        }
+        check_dispositions(&self.dispositions)
+    }
+}
+
+fn check_dispositions(dispositions: &[Disposition]) -> Result<(), AppError> {
+    if dispositions.len() > DISPOSITIONS_MAX {
+        return Err(AppError::invalid("too_many", "dispositions", "a campaign has at most 200 dispositions"));
+    }
+    let mut codes = BTreeSet::new();
+    for (index, disposition) in dispositions.iter().enumerate() {
+        let field = format!("dispositions[{index}].code");
+        let good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if disposition.code.is_empty() || disposition.code.len() > 64 || !disposition.code.bytes().all(good) {
+            let message = "a code has 1 to 64 ASCII letters, digits, '_' or '-'";
+            return Err(AppError::invalid("bad_code", &field, message));
+        }
+        if !codes.insert(&disposition.code) {
+            return Err(AppError::invalid("named_twice", &field, "two dispositions have this code"));
+        }
+    }
+    Ok(())
+}
+
+/// The runnable pairing of a campaign with the agents that serve it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignGroupBody {
+    /// Its name.
+    pub name: String,
+    /// What it calls for.
+    pub campaign: CampaignId,
+    /// The skill of the agents that serve it.
+    pub skill: SkillId,
+    /// How it dials.
+    #[serde(default)]
+    pub settings: GroupSettings,
+}
+
+impl Definition for CampaignGroupBody {
+    const KIND: &'static str = "campaign_group";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn parent(&self) -> Option<Uuid> {
+        Some(self.campaign.0)
+    }
+    fn references(&self) -> Vec<Reference> {
+        let campaign = Reference::new(CampaignBody::KIND, self.campaign.0, "campaign");
+        vec![campaign, Reference::new(SkillBody::KIND, self.skill.0, "skill")]
+    }
+    fn check(&self) -> Result<(), AppError> {
+        let bad = |bad: engine::settings::BadSetting| {
+            AppError::invalid("out_of_range", &format!("settings.{}", bad.field), bad.to_string())
+        };
+        self.settings.check().map_err(bad)
+    }
+}
+
+/// Where a number that another contact has already counts as a duplicate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DuplicateScope {
+    /// Nowhere.
+    #[default]
+    None,
+    /// In the same source.
+    Source,
+    /// In any source of the campaign.
+    Campaign,
+    /// In any campaign of the tenant.
+    Tenant,
+}
+
+/// Where contacts come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceBody {
+    /// Its name.
+    pub name: String,
+    /// Which campaign its contacts are for.
+    pub campaign: CampaignId,
+    /// The country in which national numbers are read.
+    #[serde(default)]
+    pub default_country: Option<Country>,
+    /// What becomes of a number whose time zone nobody knows.
+    #[serde(default)]
+    pub zone_policy: ZonePolicy,
+    /// Where a number that another contact has already counts as a duplicate.
+    #[serde(default)]
+    pub duplicates: DuplicateScope,
+    /// Days after which a contact that names no expiry is not called any more, 1 to 3650.
+    #[serde(default)]
+    pub expires_after_days: Option<u16>,
+}
+
+impl Definition for SourceBody {
+    const KIND: &'static str = "source";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn parent(&self) -> Option<Uuid> {
+        Some(self.campaign.0)
+    }
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::new(CampaignBody::KIND, self.campaign.0, "campaign")]
+    }
+    fn check(&self) -> Result<(), AppError> {
+        if self.expires_after_days.is_some_and(|days| !(1..=3650).contains(&days)) {
+            return Err(AppError::invalid(
+                "out_of_range",
+                "expires_after_days",
+                "expires_after_days is 1 to 3650",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How a source's columns become contact fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceMapBody {
+    /// Its name.
+    pub name: String,
+    /// Whose columns.
+    pub source: SourceId,
+    /// Which column is what.
+    pub map: SourceMap,
+}
+
+impl Definition for SourceMapBody {
+    const KIND: &'static str = "source_map";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn parent(&self) -> Option<Uuid> {
+        Some(self.source.0)
+    }
+    fn references(&self) -> Vec<Reference> {
+        vec![Reference::new(SourceBody::KIND, self.source.0, "source")]
+    }
+}
+
+/// When people may be called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallingHoursBody {
+    /// Its name.
+    pub name: String,
+    /// The hours, in the called party's own local time.
+    pub hours: CallingHours,
+}
+
+impl Definition for CallingHoursBody {
+    const KIND: &'static str = "calling_hours";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What happens after attempts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TreatmentSetBody {
+    /// Its name.
+    pub name: String,
+    /// The rules, tried in order; the first that matches wins.
+    pub treatments: Vec<Treatment>,
+}
+
+impl Definition for TreatmentSetBody {
+    const KIND: &'static str = "treatment_set";
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn check(&self) -> Result<(), AppError> {
+        if self.treatments.len() > TREATMENTS_MAX {
+            return Err(AppError::invalid("too_many", "treatments", "a set has at most 200 treatments"));
+        }
+        Ok(())
+    }
+}
+
+/// A list of numbers and customers that are not called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuppressionListBody {
+    /// Its name.
+    pub name: String,
+}
+
+impl Definition for SuppressionListBody {
+    const KIND: &'static str = "suppression_list";
+    fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,61 @@
+//! `outdial bench`: measurements, one JSON line a result.
+
+mod engine;
+mod feed;
+mod intake;
+mod add;
+
+use anyhow::bail;
+use serde_json::Value;
+
+/// What to measure, and on what.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which: intake, feed, engine, add; all if none is named.
+    names: Vec<String>,
+    /// Databases: `sqlite` makes a file in a temporary directory; a `postgres://` address names a server on which a
+    /// database is made and dropped. May be given more than once.
+    #[arg(long = "db", default_value = "sqlite")]
+    databases: Vec<String>,
+    /// Rows of the intake bench.
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Contacts in the large list of the feed bench.
+    #[arg(long, default_value_t = 5_000_000)]
+    contacts: u64,
+}
+
+const NAMES: [&str; 4] = ["engine", "feed", "intake", "add"];
+
+/// Runs the benches that are named.
+///
+/// # Errors
+/// A bench is not known, or one failed.
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if let Some(name) = arguments.names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        bail!("there is no bench '{name}'; there are {}", NAMES.join(", "));
+    }
+    let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|other| other == name);
+    if wanted("engine") {
+        print(engine::run());
+    }
+    for database in &arguments.databases {
+        if wanted("feed") {
+            print(feed::run(database, arguments.contacts).await?);
+        }
+        if wanted("intake") {
+            print(intake::run(database, arguments.rows).await?);
+        }
+        if wanted("add") {
+            print(add::run(database).await?);
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the results of the command")]
+fn print(results: Vec<Value>) {
+    for result in results {
+        println!("{result}");
+    }
+}

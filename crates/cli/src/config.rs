@@ -1,0 +1,209 @@
+//! Configuration: one TOML file, then environment variables over it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+/// Everything that can be set. `contrib/outdial.default.toml` has every key with its default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where and how the API is served.
+    pub server: Server,
+    /// Where everything is kept.
+    pub database: Database,
+    /// This process among those that share the database.
+    pub node: Node,
+    /// The simulated carrier.
+    pub carrier: Carrier,
+    /// What is logged and how.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// The key that creates tenants and their first keys; none forbids both over the API.
+    pub root_key: Option<String>,
+    /// Seconds that calls and requests under way have to end at shutdown.
+    pub shutdown_grace_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), root_key: None, shutdown_grace_seconds: 30 }
+    }
+}
+
+/// `[database]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// A file for SQLite, or `postgres://user:password@host/name`.
+    pub url: String,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: "outdial.db".to_owned() }
+    }
+}
+
+/// `[node]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Node {
+    /// Its name, the same over restarts and another for each process that shares the database.
+    pub name: String,
+    /// Directory for uploaded files.
+    pub data_dir: PathBuf,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { name: "outdial-1".to_owned(), data_dir: PathBuf::from("outdial-data") }
+    }
+}
+
+/// `[carrier]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Carrier {
+    /// Lines of the simulated carrier.
+    pub lines_max: u32,
+    /// Chooses how called people behave.
+    pub seed: u64,
+}
+
+impl Default for Carrier {
+    fn default() -> Self {
+        Self { lines_max: 1000, seed: 1 }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Which lines, as in `info,outdial=debug`.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), json: false }
+    }
+}
+
+/// Sets one key from a variable's text.
+type Setter = fn(&mut Config, &str) -> anyhow::Result<()>;
+
+/// The variables that are heard, each over the key it is named after.
+const VARIABLES: &[(&str, Setter)] = &[
+    ("OUTDIAL_SERVER_LISTEN", |config, text| set(&mut config.server.listen, text)),
+    ("OUTDIAL_SERVER_ROOT_KEY", |config, text| {
+        config.server.root_key = Some(text.to_owned());
+        Ok(())
+    }),
+    ("OUTDIAL_SERVER_SHUTDOWN_GRACE_SECONDS", |config, text| set(&mut config.server.shutdown_grace_seconds, text)),
+    ("OUTDIAL_DATABASE_URL", |config, text| set(&mut config.database.url, text)),
+    ("OUTDIAL_NODE_NAME", |config, text| set(&mut config.node.name, text)),
+    ("OUTDIAL_NODE_DATA_DIR", |config, text| set(&mut config.node.data_dir, text)),
+    ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
+    ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
+    ("OUTDIAL_LOG_FILTER", |config, text| set(&mut config.log.filter, text)),
+    ("OUTDIAL_LOG_JSON", |config, text| set(&mut config.log.json, text)),
+];
+
+fn set<T: std::str::FromStr>(key: &mut T, text: &str) -> anyhow::Result<()>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    *key = text.parse()?;
+    Ok(())
+}
+
+impl Config {
+    /// Reads the file, if one is named, then the environment.
+    ///
+    /// # Errors
+    /// What is wrong, with the file's line or the variable's name.
+    pub fn read(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        let mut config = match file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+                toml::from_str(&text).with_context(|| format!("the configuration file {} is wrong", path.display()))?
+            }
+            None => Self::default(),
+        };
+        for (name, value) in environment.filter(|(name, _)| name.starts_with("OUTDIAL_") && name != "OUTDIAL_CONFIG") {
+            let Some((_, setter)) = VARIABLES.iter().find(|(known, _)| *known == name) else {
+                let known: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).collect();
+                bail!("the environment variable {name} is not known; known are {}", known.join(", "));
+            };
+            setter(&mut config, &value).with_context(|| format!("the environment variable {name} is wrong"))?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.server.root_key.as_ref().is_some_and(|key| key.len() < 24) {
+            bail!("server.root_key must have at least 24 characters: whoever guesses it owns every tenant");
+        }
+        if self.carrier.lines_max == 0 {
+            bail!("carrier.lines_max must be at least 1");
+        }
+        if self.node.name.trim().is_empty() {
+            bail!("node.name must not be empty");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::read(Some(file.path()), environment).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn the_shipped_default_file_says_what_the_program_does_by_itself() {
+        let shipped = include_str!("../../../contrib/outdial.default.toml");
+        assert_eq!(format!("{:?}", read(shipped, &[]).unwrap()), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_line_and_the_reason() {
+        let error = read("[server]\nlisten = \"everywhere\"\n", &[]).unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+        let error = read("[server]\nport = 1\n", &[]).unwrap_err();
+        assert!(error.contains("line 2") && error.contains("port"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file_and_unknown_variables_are_refused() {
+        let config = read("[database]\nurl = \"a.db\"\n", &[("OUTDIAL_DATABASE_URL", "b.db")]).unwrap();
+        assert_eq!(config.database.url, "b.db");
+        assert!(read("", &[("OUTDIAL_DATABSE_URL", "b.db")]).unwrap_err().contains("OUTDIAL_DATABSE_URL"));
+        assert!(read("", &[("OUTDIAL_LOG_JSON", "perhaps")]).unwrap_err().contains("OUTDIAL_LOG_JSON"));
+    }
+
+    #[test]
+    fn a_root_key_that_can_be_guessed_is_refused() {
+        assert!(read("[server]\nroot_key = \"secret\"\n", &[]).is_err());
+    }
+}

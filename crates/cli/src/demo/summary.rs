@@ -1,0 +1,103 @@
+//! What the demonstration shows while it runs and says at its end.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use app::{App, AppError};
+use engine::{AgentState, CampaignId, GroupId, TenantId, Time};
+use serde::Serialize;
+use store::feed::Counts;
+
+/// What came of the demonstration. Everything but `talk_share` is read from the database.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// Attempts made.
+    pub dialled: u64,
+    /// Attempts by how they ended; the sum is `dialled`.
+    pub results: BTreeMap<String, u64>,
+    /// Calls that a person answered.
+    pub answered: u64,
+    /// Of those, ended without an agent.
+    pub abandoned: u64,
+    /// Abandoned among answered.
+    pub abandon_rate: f64,
+    /// Share of the agents' time at work that they talked.
+    pub talk_share: f64,
+    /// Contacts by state; the sum is all of them.
+    pub contacts: BTreeMap<String, u64>,
+    /// Calls that rang a number beside another call to it; must be 0.
+    pub dialled_twice: u64,
+}
+
+/// Reads the outcome.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn outcome(
+    app: &App,
+    tenant: TenantId,
+    campaign: CampaignId,
+    group: GroupId,
+    dialled_twice: u64,
+) -> Result<Outcome, AppError> {
+    let results = app.results_of_group(tenant, group, Time::EPOCH).await?;
+    let counts = app.contact_counts(campaign).await?;
+    let live = app.floor.live(tenant).await?;
+    let by_result = results.by_result.iter();
+    let answered: u64 = by_result.clone().filter(|(result, _)| result.answered_by_person()).map(|(_, count)| count).sum();
+    let abandoned: u64 = by_result.filter(|(result, _)| result.is_abandonment()).map(|(_, count)| count).sum();
+    let mut named: BTreeMap<String, u64> =
+        results.by_result.iter().map(|(result, count)| (result.name().to_owned(), *count)).collect();
+    if results.open > 0 {
+        named.insert("open".to_owned(), results.open);
+    }
+    Ok(Outcome {
+        dialled: results.attempts(),
+        results: named,
+        answered,
+        abandoned,
+        abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },
+        talk_share: round(live.talk_share.unwrap_or(0.0)),
+        contacts: by_state(&counts),
+        dialled_twice,
+    })
+}
+
+fn by_state(counts: &Counts) -> BTreeMap<String, u64> {
+    let states = [("waiting", counts.waiting), ("ready", counts.ready), ("claimed", counts.claimed)];
+    let mut named: BTreeMap<String, u64> = states.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    named.insert("final".to_owned(), counts.done.iter().map(|(_, count)| count).sum());
+    named
+}
+
+fn round(share: f64) -> f64 {
+    (share * 10_000.0).round() / 10_000.0
+}
+
+/// One line for a person who watches.
+pub async fn line(app: &App, tenant: TenantId, campaign: CampaignId, seconds: u64) -> Result<String, AppError> {
+    let live = app.floor.live(tenant).await?;
+    let counts = app.contact_counts(campaign).await?;
+    let agents = |state| live.agents.iter().filter(|agent| agent.now.state == state).count();
+    let mut line = format!("{seconds:>4} s");
+    for group in &live.groups {
+        let (now, figures) = (&group.now, &group.figures);
+        let rate = figures.abandon_rate.unwrap_or(0.0) * 100.0;
+        // Writing to a String cannot fail.
+        let _ = write!(
+            line,
+            " │ lines {:>3} ringing {:>3} talking │ {:>6} dialled {:>6} answered {:>4} abandoned ({rate:.1} %)",
+            now.ringing, now.connected, figures.dialled, figures.answered, figures.abandoned
+        );
+    }
+    let _ = write!(
+        line,
+        " │ agents {:>2} ready {:>2} talking {:>2} wrap-up │ talk {:>2.0} % │ {:>6} contacts left",
+        agents(AgentState::Ready),
+        agents(AgentState::OnCall),
+        agents(AgentState::WrapUp),
+        live.talk_share.unwrap_or(0.0) * 100.0,
+        counts.waiting + counts.ready + counts.claimed,
+    );
+    Ok(line)
+}

@@ -1,0 +1,113 @@
+//! `outdial serve`, and the assembly of the parts that the demonstration uses too.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use app::{App, AppSettings};
+use simulator::World;
+use store::{Store, StoreOptions, StoreTarget};
+use telephony::{CarrierSettings, CarrierStatistics, Clock, SimulatedCarrier, SystemClock};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use web::WebSettings;
+
+use crate::config::Config;
+
+/// Outdial, running.
+pub struct Running {
+    /// The use cases.
+    pub app: Arc<App>,
+    /// Where the API listens.
+    pub address: SocketAddr,
+    /// The simulated carrier, for its figures.
+    pub carrier: Arc<SimulatedCarrier>,
+    server: JoinHandle<std::io::Result<()>>,
+    stop_serving: tokio::sync::oneshot::Sender<()>,
+    grace: Duration,
+}
+
+/// Opens the database, starts carrier, engine and API.
+///
+/// # Errors
+/// The database cannot be opened or the address is taken; the message says which and why.
+pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
+    let target = StoreTarget::parse(&config.database.url).context("database.url is wrong")?;
+    let store = Store::open(&target, StoreOptions::default())
+        .await
+        .with_context(|| format!("cannot open the database {}", target_name(&config.database.url)))?;
+    let world = World::with_default_population(config.carrier.seed);
+    let settings = CarrierSettings { lines_max: config.carrier.lines_max, ..CarrierSettings::default() };
+    let (carrier, events) = SimulatedCarrier::start(world, Arc::clone(&clock), settings);
+    let driver: Arc<dyn telephony::Driver> = Arc::<SimulatedCarrier>::clone(&carrier);
+    let settings = AppSettings { node: config.node.name.clone(), data_dir: config.node.data_dir.clone() };
+    let app = App::start(store, clock, driver, events, settings).await?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
+    let address = listener.local_addr()?;
+    let web = WebSettings { root_key: config.server.root_key.clone(), ..WebSettings::default() };
+    let router = web::router(Arc::clone(&app), web);
+    let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(async move {
+        web::serve(listener, router, async {
+            // A sender that is gone stops the server as well.
+            let _ = stopped.await;
+        })
+        .await
+    });
+    let grace = Duration::from_secs(config.server.shutdown_grace_seconds);
+    Ok(Running { app, address, carrier, server, stop_serving, grace })
+}
+
+impl Running {
+    /// What the carrier did.
+    pub fn carrier_statistics(&self) -> CarrierStatistics {
+        self.carrier.statistics()
+    }
+
+    /// Takes no more requests, places no more calls, lets what is under way end and gives the leases up.
+    pub async fn shut_down(self) {
+        // The server may have stopped by itself.
+        let _ = self.stop_serving.send(());
+        self.app.shut_down(self.grace).await;
+        if tokio::time::timeout(Duration::from_secs(5), self.server).await.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+    }
+}
+
+/// Runs until asked to stop.
+///
+/// # Errors
+/// Those of [`start`].
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let running = start(&config, Arc::new(SystemClock)).await?;
+    tracing::info!(address = %running.address, "outdial serves its API");
+    wait_for_stop().await?;
+    tracing::info!("stopping: calls that are up have {} s to end", config.server.shutdown_grace_seconds);
+    running.shut_down().await;
+    Ok(())
+}
+
+/// Waits for an interrupt or a request to terminate.
+///
+/// # Errors
+/// Signals cannot be heard.
+pub async fn wait_for_stop() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// The database's name without its password.
+pub fn target_name(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, host)) if url.contains("://") => format!("…@{host}"),
+        _ => url.to_owned(),
+    }
+}
