@@ -7,9 +7,11 @@ pub mod changes;
 pub mod db;
 mod error;
 pub mod events;
+pub mod feed;
 mod hopper;
 pub mod lease;
 pub mod records;
+pub mod recovery;
 mod value;
 
 pub use db::{Dialect, Store, StoreOptions, StoreTarget, Tx};

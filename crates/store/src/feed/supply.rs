@@ -1,0 +1,276 @@
+//! Questions about what the feed holds.
+
+use engine::{
+    Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, PhoneNumber, PhoneStatus, SuppressionListId,
+    TenantId, Time,
+};
+
+use crate::events::{self, NewEvent};
+use crate::{StoreError, Tx, Value, values};
+
+/// What is left to call for a campaign.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Supply {
+    /// Buckets that have contacts which are ready; whether they are open now, the caller knows.
+    pub ready: Vec<BucketId>,
+    /// Whether any contact is in a hopper.
+    pub any_claimed: bool,
+    /// When the next waiting contact is due; none if none waits.
+    pub next_due: Option<Time>,
+}
+
+impl Supply {
+    /// Whether no contact is left: none is ready, waiting or in a hopper.
+    pub fn is_exhausted(&self) -> bool {
+        self.ready.is_empty() && !self.any_claimed && self.next_due.is_none()
+    }
+}
+
+/// What is left to call for a campaign. Costs as much as the campaign has buckets, however many contacts it has.
+///
+/// # Errors
+/// Those of the database.
+pub fn supply(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Supply, StoreError> {
+    let ready = tx.query(
+        "SELECT b.bucket_id FROM campaign_bucket b
+         WHERE b.campaign_id = $1
+               AND EXISTS (SELECT 1 FROM contact c
+                           WHERE c.campaign_id = b.campaign_id AND c.bucket_id = b.bucket_id AND c.feed_state = 1)
+         ORDER BY b.bucket_id",
+        &values![campaign],
+    )?;
+    let claimed = tx.query_one(
+        "SELECT 1 FROM contact WHERE feed_state = 2
+             AND claimed_by IN (SELECT group_id FROM group_runtime WHERE campaign_id = $1) LIMIT 1",
+        &values![campaign],
+    )?;
+    let due = tx.query_one(
+        "SELECT next_at FROM contact WHERE campaign_id = $1 AND feed_state = 0 ORDER BY next_at LIMIT 1",
+        &values![campaign],
+    )?;
+    Ok(Supply {
+        ready: ready.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?,
+        any_claimed: claimed.is_some(),
+        next_due: due.map(|row| row.get(0)).transpose()?,
+    })
+}
+
+/// The buckets that a campaign has, or had, contacts under.
+///
+/// # Errors
+/// Those of the database.
+pub fn buckets(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Vec<(BucketId, Bucket)>, StoreError> {
+    let rows = tx.query(
+        "SELECT b.id, b.text FROM campaign_bucket c JOIN bucket b ON b.id = c.bucket_id
+         WHERE c.campaign_id = $1 ORDER BY b.id",
+        &values![campaign],
+    )?;
+    rows.iter()
+        .map(|row| {
+            let id: BucketId = row.get(0)?;
+            let bucket = Bucket::parse(&row.get::<String>(1)?);
+            bucket.map(|bucket| (id, bucket)).ok_or_else(|| StoreError::corrupt(format!("bucket {} is unreadable", id.0)))
+        })
+        .collect()
+}
+
+/// Ends contacts whose time is over and which are not in a hopper, at most `limit`, each with an event
+/// `contact.closed`. Tells how many; call again while it is `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub fn close_expired(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    campaign: CampaignId,
+    now: Time,
+    limit: u32,
+) -> Result<u64, StoreError> {
+    let expired = tx.query(
+        "SELECT id FROM contact
+         WHERE campaign_id = $1 AND tenant_id = $2 AND feed_state < 2 AND expires_at IS NOT NULL AND expires_at <= $3
+         ORDER BY expires_at LIMIT $4 FOR UPDATE SKIP LOCKED",
+        &values![campaign, tenant, now, limit],
+    )?;
+    let expired = expired.iter().map(|row| row.get(0)).collect::<Result<Vec<ContactId>, _>>()?;
+    let closed = tx.execute(
+        "UPDATE contact SET feed_state = 3, final_reason = $2 WHERE id = ANY($1)",
+        &[Value::uuids(expired.iter().map(|id| id.0)), FinalReason::Expired.code().into()],
+    )?;
+    let told = expired.iter().map(|contact| {
+        let body = serde_json::json!({
+            "kind": "contact.closed", "campaign": campaign, "contact": contact, "reason": FinalReason::Expired,
+            "at": now.to_rfc3339(),
+        });
+        NewEvent::new(now, "contact.closed", &body)
+    });
+    events::append(tx, tenant, &told.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(closed)
+}
+
+/// A campaign's contacts by where they are.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Those that wait for an instant.
+    pub waiting: u64,
+    /// Those that may be called when their bucket is open.
+    pub ready: u64,
+    /// Those in a hopper or on the phone.
+    pub claimed: u64,
+    /// Those that are done, by reason.
+    pub done: Vec<(FinalReason, u64)>,
+}
+
+impl Counts {
+    /// All contacts.
+    pub fn total(&self) -> u64 {
+        self.waiting + self.ready + self.claimed + self.done.iter().map(|(_, count)| count).sum::<u64>()
+    }
+}
+
+/// Counts a campaign's contacts. It looks at every one of them: for reports, not for the dialling path.
+///
+/// # Errors
+/// Those of the database.
+pub fn counts(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Counts, StoreError> {
+    let rows = tx.query(
+        "SELECT feed_state, final_reason, COUNT(*) FROM contact WHERE campaign_id = $1
+         GROUP BY feed_state, final_reason ORDER BY feed_state, final_reason",
+        &values![campaign],
+    )?;
+    let mut counts = Counts::default();
+    for row in &rows {
+        let count: u64 = row.get(2)?;
+        match (row.get::<i64>(0)?, row.get::<Option<i64>>(1)?.and_then(FinalReason::from_code)) {
+            (0, _) => counts.waiting += count,
+            (1, _) => counts.ready += count,
+            (2, _) => counts.claimed += count,
+            (3, Some(reason)) => counts.done.push((reason, count)),
+            (state, _) => return Err(StoreError::corrupt(format!("contacts in feed state {state} without a reason"))),
+        }
+    }
+    Ok(counts)
+}
+
+/// What decides whether a contact is dialled; the caller turns it into words.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WhyNot {
+    /// Its campaign.
+    pub campaign: CampaignId,
+    /// 0 waits for `next_at`, 1 ready, 2 claimed, 3 final.
+    pub feed_state: u8,
+    /// Why it is done.
+    pub final_reason: Option<FinalReason>,
+    /// Not before this instant.
+    pub next_at: Time,
+    /// Not from this instant on.
+    pub expires_at: Option<Time>,
+    /// The zones and window of the number that is next.
+    pub bucket: Option<Bucket>,
+    /// The position of that number.
+    pub next_phone: u8,
+    /// Its numbers: position, status, attempts, attempts allowed.
+    pub phones: Vec<(u8, PhoneStatus, u16, Option<u16>)>,
+    /// The group in whose hopper it is.
+    pub claimed_by: Option<GroupId>,
+    /// Whether it has an attempt that is not settled.
+    pub has_unsettled_attempt: bool,
+    /// Its numbers on the lists named, or on the campaign's own.
+    pub suppressed_numbers: Vec<SuppressedNumber>,
+    /// The lists that it is on as a customer, with the instants until which it is.
+    pub suppressed_customer: Vec<(SuppressionListId, Option<Time>)>,
+}
+
+/// A number that is on a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SuppressedNumber {
+    /// Its position among the contact's numbers.
+    pub position: u8,
+    /// The number.
+    pub number: PhoneNumber,
+    /// The list.
+    pub list: SuppressionListId,
+    /// Until when; none is for ever.
+    pub until: Option<Time>,
+}
+
+/// What decides whether a contact of a tenant is dialled; `None` if there is no such contact.
+///
+/// # Errors
+/// Those of the database.
+pub fn why_not(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    contact: ContactId,
+    lists: &[SuppressionListId],
+    now: Time,
+) -> Result<Option<WhyNot>, StoreError> {
+    let found = tx.query_one(
+        "SELECT c.campaign_id, c.feed_state, c.final_reason, c.next_at, c.expires_at, b.text, c.next_phone,
+                c.claimed_by, c.external_id,
+                EXISTS (SELECT 1 FROM attempt a WHERE a.contact_id = c.id AND a.state < 2)
+         FROM contact c LEFT JOIN bucket b ON b.id = c.bucket_id WHERE c.id = $1 AND c.tenant_id = $2",
+        &values![contact, tenant],
+    )?;
+    let Some(row) = found else { return Ok(None) };
+    let campaign: CampaignId = row.get(0)?;
+    let all_lists = lists.iter().map(|list| list.0).chain([campaign.0]);
+    let lists = Value::uuids(all_lists);
+    Ok(Some(WhyNot {
+        campaign,
+        feed_state: row.get(1)?,
+        final_reason: row.get::<Option<i64>>(2)?.and_then(FinalReason::from_code),
+        next_at: row.get(3)?,
+        expires_at: row.get(4)?,
+        bucket: row.get::<Option<String>>(5)?.and_then(|text| Bucket::parse(&text)),
+        next_phone: row.get(6)?,
+        phones: phones(tx, contact)?,
+        claimed_by: row.get(7)?,
+        has_unsettled_attempt: row.get(9)?,
+        suppressed_numbers: suppressed_numbers(tx, contact, &lists, now)?,
+        suppressed_customer: suppressed_customer(tx, &row.get::<String>(8)?, &lists, now)?,
+    }))
+}
+
+fn phones(tx: &mut Tx<'_>, contact: ContactId) -> Result<Vec<(u8, PhoneStatus, u16, Option<u16>)>, StoreError> {
+    let rows = tx.query(
+        "SELECT position, status, attempts, attempts_max FROM phone WHERE contact_id = $1 ORDER BY position",
+        &values![contact],
+    )?;
+    let read = |row: &crate::Row| Ok((row.get(0)?, PhoneStatus::from_code(row.get(1)?), row.get(2)?, row.get(3)?));
+    rows.iter().map(read).collect()
+}
+
+fn suppressed_numbers(
+    tx: &mut Tx<'_>,
+    contact: ContactId,
+    lists: &Value,
+    now: Time,
+) -> Result<Vec<SuppressedNumber>, StoreError> {
+    let rows = tx.query(
+        "SELECT p.position, p.number, s.list_id, s.until FROM phone p JOIN suppressed_number s ON s.number = p.number
+         WHERE p.contact_id = $1 AND s.list_id = ANY($2) AND (s.until IS NULL OR s.until > $3)
+         ORDER BY p.position, s.list_id",
+        &[contact.into(), lists.clone(), now.into()],
+    )?;
+    rows.iter()
+        .map(|row| {
+            let (position, number) = (row.get(0)?, row.get(1)?);
+            Ok(SuppressedNumber { position, number, list: row.get(2)?, until: row.get(3)? })
+        })
+        .collect()
+}
+
+fn suppressed_customer(
+    tx: &mut Tx<'_>,
+    external_id: &str,
+    lists: &Value,
+    now: Time,
+) -> Result<Vec<(SuppressionListId, Option<Time>)>, StoreError> {
+    let rows = tx.query(
+        "SELECT list_id, until FROM suppressed_customer
+         WHERE external_id = $1 AND list_id = ANY($2) AND (until IS NULL OR until > $3) ORDER BY list_id",
+        &[external_id.into(), lists.clone(), now.into()],
+    )?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
