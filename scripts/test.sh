@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Every test, PostgreSQL's included. The last line is `N passed, N failed`; the exit status is 0 if nothing failed.
+# TEST_PG_URL, when set, names a PostgreSQL superuser to use instead of a cluster of this script's own.
+
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source scripts/postgres.sh
+
+passed=0
+failed=0
+logs=$(mktemp -d)
+
+finish() {
+    stop_postgres
+    rm -rf "$logs"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# One thing that the tests need is not there: the tests that need it fail, and so does the run.
+missing() {
+    say "MISSING: $*"
+    failed=$((failed + 1))
+}
+
+# attribute NAME LINE: the number in NAME="…"; 0 if there is none.
+attribute() {
+    local number
+    number=$(sed -n "s/.*[[:space:]]$1=\"\([0-9][0-9]*\)\".*/\1/p" <<<"$2")
+    echo "${number:-0}"
+}
+
+# Unit and integration tests, counted from the JUnit report: its first element has the totals.
+run_nextest() {
+    local report=${CARGO_TARGET_DIR:-target}/nextest/ci/junit.xml status=0 totals failures
+    rm -f "$report"
+    cargo nextest run --locked --workspace --profile ci </dev/null >&2 || status=$?
+    totals=$(grep -m 1 '<testsuites ' "$report" 2>/dev/null || true)
+    failures=$(($(attribute failures "$totals") + $(attribute errors "$totals")))
+    passed=$((passed + $(attribute tests "$totals") - failures))
+    failed=$((failed + failures))
+    if [ "$status" -ne 0 ] && [ "$failures" -eq 0 ]; then
+        missing "tests that could not be built or run (cargo nextest ended with $status)"
+    elif [ -z "$totals" ]; then
+        missing "the report of cargo nextest, $report"
+    fi
+}
+
+# Examples in the documentation, counted from each crate's `test result:` line.
+run_doctests() {
+    local status=0 counts failures
+    cargo test --locked --workspace --doc --no-fail-fast </dev/null >"$logs/doctests" 2>&1 || status=$?
+    counts=$(awk '/^test result:/ {
+        for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i - 1); if ($i ~ /^failed/) f += $(i - 1) }
+    } END { print p + 0, f + 0 }' "$logs/doctests")
+    failures=${counts#* }
+    passed=$((passed + ${counts% *}))
+    failed=$((failed + failures))
+    if [ "$status" -ne 0 ]; then
+        cat "$logs/doctests" >&2
+        [ "$failures" -gt 0 ] || missing "documentation examples that could not be built (cargo test --doc ended with $status)"
+    fi
+}
+
+need_build_tools
+if [ -n "${TEST_PG_URL:-}" ]; then
+    say "using the PostgreSQL of TEST_PG_URL"
+else
+    start_postgres || missing "PostgreSQL: the tests that need it will fail"
+fi
+if have cargo-nextest || install_cargo_tool nextest "$nextest_version" --no-default-features --features default-no-update; then
+    run_nextest
+else
+    missing "cargo-nextest, which runs the tests"
+fi
+run_doctests
+
+finish
+printf '%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
