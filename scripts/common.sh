@@ -8,7 +8,7 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$repository"
 
 # Tools live outside the repository, so that fresh clones share them and `cargo install`'s own folder is left alone.
-cache=${OUTDIAL_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/outdial}
+cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/outdial
 nextest_version=0.9.143
 deny_version=0.20.2
 
