@@ -1,7 +1,9 @@
 //! The use cases of Outdial: the only place where the parts meet.
 
 pub mod access;
+pub mod attempts;
 mod audit;
+pub mod contacts;
 pub mod definitions;
 mod error;
 pub mod floor;
@@ -10,6 +12,7 @@ pub mod model;
 pub mod paging;
 mod reports;
 mod runner;
+pub mod suppression;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,0 +1,237 @@
+//! "Why is this contact not dialled?", answered with the rules that stand in the way.
+
+use engine::time::rfc3339_option;
+use engine::{
+    CallingHours, CampaignId, ContactId, GroupId, GroupState, Openness, PhoneStatus, TenantId, Time,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use store::feed::{self, WhyNot};
+use store::records::definitions as definition_rows;
+use store::records::{PAGE_ROWS_MAX, Page};
+use store::{Tx, lease};
+
+use super::get;
+use crate::access::{Permission, Principal};
+use crate::definitions;
+use crate::model::{CallingHoursBody, CampaignBody, CampaignGroupBody, Definition};
+use crate::{App, AppError};
+
+/// Why a contact is not dialled at this moment.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "WhyNot")]
+pub struct WhyNotView {
+    /// The contact.
+    pub contact: ContactId,
+    /// Whether nothing stands in its way: it is dialled as soon as it is its turn.
+    pub callable: bool,
+    /// What stands in its way, the weightiest first.
+    pub reasons: Vec<WhyNotReason>,
+}
+
+/// One thing that stands in the way.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct WhyNotReason {
+    /// Which rule.
+    pub rule: WhyNotRule,
+    /// In words.
+    pub message: String,
+    /// Until when, if that is known.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<Time>,
+}
+
+/// A rule that keeps a contact from being dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyNotRule {
+    /// It is done.
+    Final,
+    /// Its time is over.
+    Expired,
+    /// The customer is on a suppression list.
+    CustomerSuppressed,
+    /// A number is on a suppression list.
+    NumberSuppressed,
+    /// A number may not be dialled any more.
+    NumberNotDialable,
+    /// Its next attempt is later.
+    NotYet,
+    /// Nobody knows the time zone of the number that is next.
+    NoZone,
+    /// It is outside the calling hours where the called party is.
+    OutsideHours,
+    /// It is being called.
+    BeingCalled,
+    /// It is in the hopper of a campaign group.
+    InHopper,
+    /// None of the campaign's groups is running.
+    NoGroupRunning,
+}
+
+impl App {
+    /// Says why a contact is not dialled at this moment.
+    ///
+    /// # Errors
+    /// The caller may not, or there is no such contact.
+    pub async fn why_not(&self, who: &Principal, contact: ContactId) -> Result<WhyNotView, AppError> {
+        who.may(Permission::Read)?;
+        let (tenant, now) = (who.tenant, self.clock.now());
+        self.read(move |tx| {
+            let campaign = get(tx, tenant, contact)?.campaign;
+            let body = definitions::load::<CampaignBody>(tx, tenant, campaign.0)?.body;
+            let facts = feed::why_not(tx, tenant, contact, &body.suppression_lists, now)?
+                .ok_or_else(|| AppError::not_found("contact", contact))?;
+            let hours = match body.calling_hours {
+                Some(id) => definitions::load::<CallingHoursBody>(tx, tenant, id)?.body.hours,
+                None => CallingHours::cautious(),
+            };
+            let running = any_group_runs(tx, tenant, campaign)?;
+            let reasons = reasons(&facts, &hours, running, now);
+            Ok(WhyNotView { contact, callable: reasons.is_empty(), reasons })
+        })
+        .await
+    }
+}
+
+fn any_group_runs(tx: &mut Tx<'_>, tenant: TenantId, campaign: CampaignId) -> Result<bool, AppError> {
+    let page = Page::first(PAGE_ROWS_MAX);
+    let groups = definition_rows::list(tx, tenant, CampaignGroupBody::KIND, Some(campaign.0), &page)?;
+    for group in groups.rows {
+        if lease::stored_state(tx, GroupId(group.id))? == GroupState::Running {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The rules in the order in which the feed asks them.
+fn reasons(facts: &WhyNot, hours: &CallingHours, any_group_runs: bool, now: Time) -> Vec<WhyNotReason> {
+    let mut reasons = Vec::new();
+    let mut say = |rule, message: String, until| reasons.push(WhyNotReason { rule, message, until });
+    if let Some(reason) = facts.final_reason {
+        let word = serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned));
+        say(WhyNotRule::Final, format!("it is done: {}", word.unwrap_or_default()), None);
+    }
+    if facts.final_reason.is_none() && facts.expires_at.is_some_and(|at| at <= now) {
+        say(WhyNotRule::Expired, "its time is over".to_owned(), None);
+    }
+    for (list, until) in &facts.suppressed_customer {
+        say(WhyNotRule::CustomerSuppressed, format!("the customer is on suppression list {list}"), *until);
+    }
+    for entry in &facts.suppressed_numbers {
+        let message = format!("phone {} is on suppression list {}", entry.position, entry.list);
+        say(WhyNotRule::NumberSuppressed, message, entry.until);
+    }
+    for (position, status, attempts, attempts_max) in &facts.phones {
+        let why = match status {
+            PhoneStatus::Bad => "is of no use",
+            PhoneStatus::Suppressed => "was suppressed",
+            PhoneStatus::Exhausted => "has had all its attempts",
+            PhoneStatus::Active if attempts_max.is_some_and(|max| *attempts >= max) => {
+                "has had all its attempts"
+            }
+            PhoneStatus::Active => continue,
+        };
+        say(WhyNotRule::NumberNotDialable, format!("phone {position} {why}"), None);
+    }
+    if facts.final_reason.is_some() {
+        return reasons;
+    }
+    if facts.next_at > now {
+        say(WhyNotRule::NotYet, "its next attempt is later".to_owned(), Some(facts.next_at));
+    }
+    match &facts.bucket {
+        None => {
+            let message = format!("nobody knows the time zone of phone {}", facts.next_phone);
+            say(WhyNotRule::NoZone, message, None);
+        }
+        Some(bucket) => {
+            if let Openness::Closed { opens } = hours.openness(now, &bucket.zones, bucket.window) {
+                let message = format!("it is outside the calling hours in {}", bucket.zones);
+                say(WhyNotRule::OutsideHours, message, Some(opens).filter(|opens| *opens != Time::NEVER));
+            }
+        }
+    }
+    if facts.has_unsettled_attempt {
+        say(WhyNotRule::BeingCalled, "it is being called".to_owned(), None);
+    } else if let Some(group) = facts.claimed_by {
+        say(
+            WhyNotRule::InHopper,
+            format!("it is in the hopper of campaign group {group}, soon to be dialled"),
+            None,
+        );
+    }
+    if !any_group_runs {
+        say(
+            WhyNotRule::NoGroupRunning,
+            "none of the campaign's groups is running: start one".to_owned(),
+            None,
+        );
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::{Bucket, FinalReason};
+
+    fn facts() -> WhyNot {
+        WhyNot {
+            campaign: CampaignId(uuid::Uuid::from_u128(1)),
+            feed_state: 1,
+            final_reason: None,
+            next_at: Time::EPOCH,
+            expires_at: None,
+            bucket: Some(Bucket { zones: "Europe/Paris".parse().unwrap(), window: None }),
+            next_phone: 0,
+            phones: vec![(0, PhoneStatus::Active, 0, None)],
+            claimed_by: None,
+            has_unsettled_attempt: false,
+            suppressed_numbers: Vec::new(),
+            suppressed_customer: Vec::new(),
+        }
+    }
+
+    fn rules(facts: &WhyNot, running: bool, now: &str) -> Vec<WhyNotRule> {
+        let now = Time::parse_rfc3339(now).unwrap();
+        reasons(facts, &CallingHours::cautious(), running, now).iter().map(|reason| reason.rule).collect()
+    }
+
+    const FRIDAY_NOON: &str = "2026-11-20T11:00:00Z";
+    const SUNDAY_NOON: &str = "2026-11-22T11:00:00Z";
+
+    #[test]
+    fn nothing_stands_in_the_way_of_a_ready_contact_in_its_hours() {
+        assert_eq!(rules(&facts(), true, FRIDAY_NOON), []);
+    }
+
+    #[test]
+    fn hours_and_groups_are_asked() {
+        assert_eq!(
+            rules(&facts(), false, SUNDAY_NOON),
+            [WhyNotRule::OutsideHours, WhyNotRule::NoGroupRunning]
+        );
+        let now = Time::parse_rfc3339(SUNDAY_NOON).unwrap();
+        let until = reasons(&facts(), &CallingHours::cautious(), true, now)[0].until;
+        assert_eq!(until, Some(Time::parse_rfc3339("2026-11-23T08:00:00Z").unwrap()));
+    }
+
+    #[test]
+    fn a_contact_that_is_done_says_so_and_no_more() {
+        let done = WhyNot { final_reason: Some(FinalReason::Closed), feed_state: 3, ..facts() };
+        assert_eq!(rules(&done, false, SUNDAY_NOON), [WhyNotRule::Final]);
+    }
+
+    #[test]
+    fn every_number_that_may_not_be_dialled_is_named() {
+        let phones = vec![(0, PhoneStatus::Bad, 1, None), (1, PhoneStatus::Active, 3, Some(3))];
+        let spent = WhyNot { phones, ..facts() };
+        assert_eq!(
+            rules(&spent, true, FRIDAY_NOON),
+            [WhyNotRule::NumberNotDialable, WhyNotRule::NumberNotDialable]
+        );
+    }
+}
