@@ -1,12 +1,15 @@
 //! Who changed what.
 
 use engine::Time;
+use engine::time::rfc3339;
+use schemars::JsonSchema;
+use serde::Serialize;
 use store::Tx;
-use store::records::audit::{self as rows, AuditCursor, AuditEntry, AuditFilter};
-use store::records::{Page, Rows};
+use store::records::audit::{self as rows, AuditEntry, AuditFilter};
 use uuid::Uuid;
 
 use crate::access::{Permission, Principal};
+use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
 /// What was done.
@@ -70,23 +73,60 @@ pub(crate) fn note(
     Ok(rows::add(tx, &entry)?)
 }
 
+/// An entry of the audit log.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct AuditView {
+    /// Which.
+    pub id: Uuid,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+    /// Who: a user, a key, or the operator at the command line.
+    pub actor: String,
+    /// What they did.
+    pub action: String,
+    /// To what kind of thing.
+    pub target_kind: String,
+    /// To which.
+    pub target: Option<Uuid>,
+    /// How it was.
+    pub before: Option<serde_json::Value>,
+    /// How it became.
+    pub after: Option<serde_json::Value>,
+}
+
+impl From<AuditEntry> for AuditView {
+    fn from(entry: AuditEntry) -> Self {
+        Self {
+            id: entry.id,
+            at: entry.at,
+            actor: entry.actor,
+            action: entry.action,
+            target_kind: entry.target_kind,
+            target: entry.target,
+            before: entry.before,
+            after: entry.after,
+        }
+    }
+}
+
 impl App {
-    /// Who changed what, the newest first.
+    /// Who changed what, the newest first; of one thing alone if `target` names it.
     ///
     /// # Errors
     /// The caller may not see it.
     pub async fn audit(
         &self,
         who: &Principal,
-        actor: Option<String>,
         target: Option<Uuid>,
-        page: Page<AuditCursor>,
-    ) -> Result<Rows<AuditEntry, AuditCursor>, AppError> {
+        page: &PageRequest,
+    ) -> Result<Listing<AuditView>, AppError> {
         who.may(Permission::Administer)?;
-        let tenant = who.tenant;
+        let (tenant, page) = (who.tenant, page.read()?);
         self.read(move |tx| {
-            let filter = AuditFilter { actor: actor.as_deref(), target_kind: None, target };
-            Ok(rows::page(tx, tenant, filter, &page)?)
+            let filter = AuditFilter { actor: None, target_kind: None, target };
+            Ok(Listing::of(rows::page(tx, tenant, filter, &page)?, AuditView::from))
         })
         .await
     }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::model::{CampaignBody, Definition, Stored, check_name};
+use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
 fn typed<T: Definition>(row: rows::Definition) -> Result<Stored<T>, AppError> {
@@ -119,15 +120,11 @@ impl App {
         &self,
         who: &Principal,
         parent: Option<Uuid>,
-        page: Page<Uuid>,
-    ) -> Result<Rows<Stored<T>, Uuid>, AppError> {
+        page: &PageRequest,
+    ) -> Result<Listing<Stored<T>>, AppError> {
         who.may(Permission::Read)?;
-        let tenant = who.tenant;
-        self.read(move |tx| {
-            let Rows { rows, next } = rows::list(tx, tenant, T::KIND, parent, &page)?;
-            Ok(Rows { rows: rows.into_iter().map(typed).collect::<Result<_, _>>()?, next })
-        })
-        .await
+        let (tenant, page) = (who.tenant, page.read()?);
+        self.read(move |tx| Listing::try_of(rows::list(tx, tenant, T::KIND, parent, &page)?, typed)).await
     }
 
     /// Changes a definition that the caller has seen in `version`.

@@ -1,1 +1,132 @@
-//! web
+//! HTTP: the API under `/v1`, its documentation, live streams and agents' sessions. Every handler is thin: it reads
+//! the request, calls one use case of `app` and writes the answer.
+
+mod api;
+mod auth;
+mod endpoint;
+mod extract;
+mod idempotency;
+mod limits;
+mod measure;
+mod problem;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::App;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use tokio::net::TcpListener;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::timeout::TimeoutLayer;
+
+use endpoint::Api;
+use limits::Limits;
+pub use problem::Problem;
+
+/// How the API is served.
+#[derive(Clone, Debug)]
+pub struct WebSettings {
+    /// The key that creates tenants and their first keys; none forbids both.
+    pub root_key: Option<String>,
+    /// Bytes of a request's body at most, uploads left out.
+    pub body_bytes_max: usize,
+    /// Bytes of an uploaded file at most.
+    pub upload_bytes_max: u64,
+    /// Requests carried out at once; more are answered with 503.
+    pub requests_at_once_max: usize,
+    /// Requests a second of one key, on average; a burst may be twice that.
+    pub requests_per_second_max: u32,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        Self {
+            root_key: None,
+            body_bytes_max: 1024 * 1024,
+            upload_bytes_max: 4 * 1024 * 1024 * 1024,
+            requests_at_once_max: 512,
+            requests_per_second_max: 1000,
+        }
+    }
+}
+
+/// What every handler sees.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub app: Arc<App>,
+    pub settings: Arc<WebSettings>,
+    pub limits: Arc<Limits>,
+    pub tickets: Arc<auth::Tickets>,
+}
+
+/// How long an ordinary request may take; uploads and streams are not ordinary.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The whole of it as a router.
+pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
+    let metrics = measure::recorder();
+    let limits = Arc::new(Limits::new(&settings));
+    let body_bytes_max = settings.body_bytes_max;
+    let context = Context { app, settings: Arc::new(settings), limits, tickets: Arc::default() };
+    let (ordinary, document) = api::ordinary(Api::new()).finish();
+    let (lasting, document) = api::lasting(Api::continued(document)).finish();
+    let document = Arc::new(document.to_json());
+    let ordinary =
+        ordinary.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT));
+    let api = ordinary
+        .merge(lasting)
+        .layer(middleware::from_fn_with_state(context.clone(), idempotency::answer_once))
+        .layer(middleware::from_fn_with_state(context.clone(), limits::keep))
+        .layer(DefaultBodyLimit::max(body_bytes_max));
+    let swagger = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(true);
+    Router::new()
+        .merge(api)
+        .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").config(swagger))
+        .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
+        .route("/", get(|| async { Html(include_str!("../assets/index.html")) }))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(move || async move { metrics.render() }))
+        .fallback(|| async {
+            Problem::new(StatusCode::NOT_FOUND, "no_such_path", "there is nothing at this path: see /docs")
+        })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this path does not take this method: see /docs",
+            )
+        })
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(middleware::from_fn(measure::count))
+        .layer(middleware::map_response(problem::name_request))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(CompressionLayer::new())
+        .with_state(context)
+}
+
+async fn ready(
+    axum::extract::State(context): axum::extract::State<Context>,
+) -> Result<&'static str, Problem> {
+    context.app.check_ready().await?;
+    Ok("ready")
+}
+
+/// Serves until `stop` completes; requests under way are answered first.
+///
+/// # Errors
+/// The listener failed.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}

@@ -5,12 +5,13 @@ use engine::{TenantId, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::records::keys::{self as rows, ApiKey};
-use store::records::{Page, Rows, tenants};
+use store::records::tenants;
 use uuid::Uuid;
 
 use super::{Permission, Principal, Role, Secret};
 use crate::audit::{self, Action};
 use crate::model::check_name;
+use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
 /// A key to be made.
@@ -56,6 +57,25 @@ pub struct KeyView {
     pub last_used_at: Option<Time>,
 }
 
+/// An organisation.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct TenantView {
+    /// Which.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// When it came to be.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub created_at: Time,
+}
+
+impl From<tenants::Tenant> for TenantView {
+    fn from(tenant: tenants::Tenant) -> Self {
+        Self { id: tenant.id, name: tenant.name, created_at: tenant.created_at }
+    }
+}
+
 impl TryFrom<ApiKey> for KeyView {
     type Error = AppError;
     fn try_from(key: ApiKey) -> Result<Self, AppError> {
@@ -77,13 +97,13 @@ impl App {
     ///
     /// # Errors
     /// The name cannot be, or is taken.
-    pub async fn create_tenant(&self, name: &str) -> Result<tenants::Tenant, AppError> {
+    pub async fn create_tenant(&self, name: &str) -> Result<TenantView, AppError> {
         check_name(name)?;
         let now = self.clock.now();
         let tenant =
             tenants::Tenant { id: TenantId(self.ids.next(now)), name: name.to_owned(), created_at: now };
         self.write(move |tx| match tenants::create(tx, &tenant) {
-            Ok(()) => Ok(tenant.clone()),
+            Ok(()) => Ok(tenant.clone().into()),
             Err(store::StoreError::Conflict { .. }) => {
                 Err(AppError::conflict("name_taken", "another tenant has this name: choose another"))
             }
@@ -96,26 +116,30 @@ impl App {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn tenant_by_name(&self, name: &str) -> Result<Option<tenants::Tenant>, AppError> {
+    pub async fn tenant_by_name(&self, name: &str) -> Result<Option<TenantView>, AppError> {
         let name = name.to_owned();
-        self.read(move |tx| Ok(tenants::by_name(tx, &name)?)).await
+        self.read(move |tx| Ok(tenants::by_name(tx, &name)?.map(TenantView::from))).await
     }
 
     /// A tenant.
     ///
     /// # Errors
     /// There is none.
-    pub async fn tenant(&self, tenant: TenantId) -> Result<tenants::Tenant, AppError> {
-        self.read(move |tx| tenants::get(tx, tenant)?.ok_or_else(|| AppError::not_found("tenant", tenant)))
-            .await
+    pub async fn tenant(&self, tenant: TenantId) -> Result<TenantView, AppError> {
+        self.read(move |tx| {
+            let found = tenants::get(tx, tenant)?.map(TenantView::from);
+            found.ok_or_else(|| AppError::not_found("tenant", tenant))
+        })
+        .await
     }
 
     /// All tenants. For whoever runs the installation.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn tenants(&self, page: Page<TenantId>) -> Result<Rows<tenants::Tenant, TenantId>, AppError> {
-        self.read(move |tx| Ok(tenants::list(tx, &page)?)).await
+    pub async fn tenants(&self, page: &PageRequest) -> Result<Listing<TenantView>, AppError> {
+        let page = page.read()?;
+        self.read(move |tx| Ok(Listing::of(tenants::list(tx, &page)?, TenantView::from))).await
     }
 
     /// Makes a key. The secret is given this once and cannot be had again.
@@ -161,14 +185,10 @@ impl App {
     ///
     /// # Errors
     /// The caller may not.
-    pub async fn keys(&self, who: &Principal, page: Page<Uuid>) -> Result<Rows<KeyView, Uuid>, AppError> {
+    pub async fn keys(&self, who: &Principal, page: &PageRequest) -> Result<Listing<KeyView>, AppError> {
         who.may(Permission::Administer)?;
-        let tenant = who.tenant;
-        self.read(move |tx| {
-            let Rows { rows, next } = rows::list(tx, tenant, &page)?;
-            Ok(Rows { rows: rows.into_iter().map(KeyView::try_from).collect::<Result<_, _>>()?, next })
-        })
-        .await
+        let (tenant, page) = (who.tenant, page.read()?);
+        self.read(move |tx| Listing::try_of(rows::list(tx, tenant, &page)?, KeyView::try_from)).await
     }
 
     /// Revokes a key, for good and at once.

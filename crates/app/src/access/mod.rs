@@ -9,7 +9,7 @@ use engine::{AgentId, TenantId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use keys::{KeyView, NewKey};
+pub use keys::{KeyView, NewKey, TenantView};
 pub use passwords::Passwords;
 pub use secret::Secret;
 pub use users::{NewUser, UserUpdate, UserView};

@@ -7,12 +7,13 @@ use engine::{AgentId, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::records::users::{self as rows, User, UserChange};
-use store::records::{Page, Rows, definitions, keys, tenants};
+use store::records::{definitions, keys, tenants};
 use store::{StoreError, Tx};
 use uuid::Uuid;
 
 use super::{Permission, Principal, Role, Secret};
 use crate::audit::{self, Action};
+use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
 /// How long a session lasts: a long shift.
@@ -183,14 +184,10 @@ impl App {
     ///
     /// # Errors
     /// The caller may not.
-    pub async fn users(&self, who: &Principal, page: Page<Uuid>) -> Result<Rows<UserView, Uuid>, AppError> {
+    pub async fn users(&self, who: &Principal, page: &PageRequest) -> Result<Listing<UserView>, AppError> {
         who.may(Permission::Administer)?;
-        let tenant = who.tenant;
-        self.read(move |tx| {
-            let Rows { rows, next } = rows::list(tx, tenant, &page)?;
-            Ok(Rows { rows: rows.into_iter().map(UserView::try_from).collect::<Result<_, _>>()?, next })
-        })
-        .await
+        let (tenant, page) = (who.tenant, page.read()?);
+        self.read(move |tx| Listing::try_of(rows::list(tx, tenant, &page)?, UserView::try_from)).await
     }
 
     /// Changes a user. A new password or being shut out ends their sessions.

@@ -1,0 +1,203 @@
+//! An agent's session: JSON messages over a WebSocket.
+
+use app::floor::AgentSession;
+use app::{AppError, Principal};
+use axum::Json;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::Response;
+use engine::time::rfc3339_option;
+use engine::{AgentEvent, AgentId, AgentNotice, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::auth::Caller;
+use crate::endpoint::{Api, get, post};
+use crate::extract::Body;
+use crate::{Context, Problem};
+
+const TAG: &str = "Agents and skills";
+
+pub(super) fn routes(mut api: Api) -> Api {
+    let ticket = post(
+        "/v1/agent-session/tickets",
+        "create_agent_session_ticket",
+        TAG,
+        "A ticket for a browser's socket",
+    );
+    let ticket = ticket.takes::<TicketRequest>(&mut api).gives::<TicketMade>(&mut api);
+    let session = get("/v1/agent-session", "open_agent_session", TAG, "An agent's session (WebSocket)");
+    let session =
+        session.query("agent", "Which agent; a user's own if not given").query("ticket", "Instead of a key");
+    api.route(ticket, make_ticket).route(session.with_status(101), open)
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TicketRequest {
+    /// Which agent; a user's own if not given.
+    #[serde(default)]
+    agent: Option<AgentId>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TicketMade {
+    /// To be given as `?ticket=`; good once, for half a minute.
+    ticket: String,
+}
+
+async fn make_ticket(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Body(request): Body<TicketRequest>,
+) -> Result<(StatusCode, Json<TicketMade>), Problem> {
+    let agent = chosen(&who, request.agent)?;
+    who.may_be(agent)?;
+    let ticket = context.tickets.make(who, agent)?;
+    Ok((StatusCode::CREATED, Json(TicketMade { ticket })))
+}
+
+fn chosen(who: &Principal, agent: Option<AgentId>) -> Result<AgentId, AppError> {
+    agent.or(who.agent).ok_or_else(|| AppError::invalid("missing", "agent", "name the agent: ?agent=ID"))
+}
+
+/// Who opens a session, and as which agent: by ticket, key or session.
+struct Opener(Principal, AgentId);
+
+#[derive(Deserialize)]
+struct Open {
+    agent: Option<AgentId>,
+    ticket: Option<String>,
+}
+
+impl FromRequestParts<Context> for Opener {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
+        let crate::extract::Ask(open) =
+            crate::extract::Ask::<Open>::from_request_parts(parts, context).await?;
+        if let Some(ticket) = open.ticket {
+            let taken = context.tickets.take(&ticket);
+            let (who, agent) =
+                taken.ok_or(AppError::Unauthenticated("the ticket is used up or too old: make another"))?;
+            return Ok(Self(who, agent));
+        }
+        let Caller(who) = Caller::from_request_parts(parts, context).await?;
+        let agent = chosen(&who, open.agent)?;
+        Ok(Self(who, agent))
+    }
+}
+
+async fn open(
+    State(context): State<Context>,
+    Opener(who, agent): Opener,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Problem> {
+    let session = context.app.agent_session(&who, agent).await?;
+    Ok(upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| converse(socket, session)))
+}
+
+/// Carries messages both ways until either side leaves.
+async fn converse(mut socket: WebSocket, mut session: AgentSession) {
+    loop {
+        tokio::select! {
+            said = socket.recv() => match said {
+                Some(Ok(Message::Text(text))) => {
+                    let answer = match serde_json::from_str::<Said>(&text) {
+                        Ok(said) => session.send(said.into()).await.err().map(|error| refused(&error.to_string())),
+                        Err(error) => Some(refused(&format!("this message is not understood: {error}"))),
+                    };
+                    if let Some(answer) = answer
+                        && socket.send(Message::text(answer.to_string())).await.is_err()
+                    {
+                        return;
+                    }
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+            notice = session.recv() => {
+                let Some(notice) = notice else {
+                    let taken = json!({"type": "taken_over", "why": "another session of this agent was opened"});
+                    // The other side may be gone, which is no matter now.
+                    let _ = socket.send(Message::text(taken.to_string())).await;
+                    return;
+                };
+                if socket.send(Message::text(told(notice).to_string())).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn refused(why: &str) -> Value {
+    json!({"type": "refused", "why": why})
+}
+
+/// What an agent's screen says.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+enum Said {
+    LogIn,
+    LogOut,
+    Ready,
+    NotReady {
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    AcceptPreview,
+    RejectPreview,
+    HangUp,
+    Dispose {
+        #[serde(default)]
+        disposition: Option<String>,
+        #[serde(default)]
+        notes: Option<String>,
+        #[serde(default, with = "rfc3339_option")]
+        callback_at: Option<Time>,
+    },
+    /// Ends the wrap-up without a disposition and takes the next call.
+    Next,
+}
+
+impl From<Said> for AgentEvent {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::LogIn => Self::LogIn,
+            Said::LogOut => Self::LogOut,
+            Said::Ready => Self::Ready,
+            Said::NotReady { reason } => Self::NotReady { reason },
+            Said::AcceptPreview => Self::AcceptPreview,
+            Said::RejectPreview => Self::RejectPreview,
+            Said::HangUp => Self::HangUp,
+            Said::Dispose { disposition, notes, callback_at } => {
+                Self::Dispose { disposition, notes, callback_at }
+            }
+            Said::Next => Self::Dispose { disposition: None, notes: None, callback_at: None },
+        }
+    }
+}
+
+/// What an agent's screen is told.
+fn told(notice: AgentNotice) -> Value {
+    match notice {
+        AgentNotice::State { state, reason } => json!({"type": "state", "state": state, "reason": reason}),
+        AgentNotice::Preview { group, contact, number, until } => json!({
+            "type": "preview", "group": group, "contact": contact, "number": number, "until": until.to_rfc3339()
+        }),
+        AgentNotice::Call { attempt, group, contact, number, attempt_number } => json!({
+            "type": "call", "attempt": attempt, "group": group, "contact": contact, "number": number,
+            "attempt_number": attempt_number
+        }),
+        AgentNotice::Connected { attempt } => json!({"type": "connected", "attempt": attempt}),
+        AgentNotice::CallEnded { attempt, result, wrap_up_until } => json!({
+            "type": "call_ended", "attempt": attempt, "result": result,
+            "wrap_up_until": wrap_up_until.map(Time::to_rfc3339)
+        }),
+        AgentNotice::Refused { why } => refused(why),
+    }
+}

@@ -1,0 +1,33 @@
+//! Who changed what.
+
+use app::AuditView;
+use app::paging::Listing;
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::endpoint::{Api, get};
+use crate::extract::{Ask, Page};
+use crate::{Context, Problem};
+
+pub(super) fn routes(mut api: Api) -> Api {
+    let list = get("/v1/audit", "list_audit", "Access", "Who changed what, the newest first").paged();
+    let list = list.query("target", "Only what was done to this").gives::<Listing<AuditView>>(&mut api);
+    api.route(list, entries)
+}
+
+#[derive(Deserialize)]
+struct About {
+    target: Option<Uuid>,
+}
+
+async fn entries(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Page(page): Page,
+    Ask(about): Ask<About>,
+) -> Result<Json<Listing<AuditView>>, Problem> {
+    Ok(Json(context.app.audit(&who, about.target, &page).await?))
+}

@@ -1,0 +1,135 @@
+//! What users configure: the same five operations for every kind.
+
+use app::model::{
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, SkillBody, SourceBody,
+    SourceMapBody, Stored, SuppressionListBody, TreatmentSetBody,
+};
+use app::paging::Listing;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::auth::Caller;
+use crate::endpoint::{Api, delete, get, post, put};
+use crate::extract::{Ask, Body, Id, IfMatch, Page, versioned};
+use crate::{Context, Problem};
+
+/// The operations of one kind under a path.
+struct Family {
+    path: &'static str,
+    /// The kind in operation ids, as in `create_skill`.
+    one: &'static str,
+    many: &'static str,
+    tag: &'static str,
+    /// What things of the kind belong to, if to anything: the listing can be narrowed to one of it.
+    parent: Option<&'static str>,
+}
+
+pub(super) fn all(api: Api) -> Api {
+    let family = |path, one, many, tag, parent| Family { path, one, many, tag, parent };
+    let api = of::<SkillBody>(api, &family("skills", "skill", "skills", "Agents and skills", None));
+    let api = of::<AgentBody>(api, &family("agents", "agent", "agents", "Agents and skills", None));
+    let api = of::<CampaignBody>(api, &family("campaigns", "campaign", "campaigns", "Campaigns", None));
+    let groups =
+        family("campaign-groups", "campaign_group", "campaign_groups", "Campaign groups", Some("campaign"));
+    let api = of::<CampaignGroupBody>(api, &groups);
+    let api = of::<SourceBody>(api, &family("sources", "source", "sources", "Contacts", Some("campaign")));
+    let api = of::<SourceMapBody>(
+        api,
+        &family("source-maps", "source_map", "source_maps", "Contacts", Some("source")),
+    );
+    let api = of::<CallingHoursBody>(
+        api,
+        &family("calling-hours", "calling_hours", "all_calling_hours", "Campaigns", None),
+    );
+    let api = of::<TreatmentSetBody>(
+        api,
+        &family("treatment-sets", "treatment_set", "treatment_sets", "Campaigns", None),
+    );
+    let lists = family("suppression-lists", "suppression_list", "suppression_lists", "Suppression", None);
+    of::<SuppressionListBody>(api, &lists)
+}
+
+fn of<T: Definition>(mut api: Api, family: &Family) -> Api {
+    let Family { path, one, many, tag, parent } = *family;
+    let (all, each) = (format!("/v1/{path}"), format!("/v1/{path}/{{id}}"));
+    let name = one.replace('_', " ");
+    let create_one = post(&all, format!("create_{one}"), tag, format!("Create a {name}"));
+    let create_one = create_one.takes::<T>(&mut api).gives::<Stored<T>>(&mut api);
+    let list_all =
+        get(&all, format!("list_{many}"), tag, format!("List: {}", many.replace('_', " "))).paged();
+    let list_all = list_all.gives::<Listing<Stored<T>>>(&mut api);
+    let list_all = match parent {
+        Some(parent) => list_all.query("parent", &format!("Only those of this {parent}")),
+        None => list_all,
+    };
+    let get_one =
+        get(&each, format!("get_{one}"), tag, format!("Read a {name}")).gives::<Stored<T>>(&mut api);
+    let update_one = put(&each, format!("update_{one}"), tag, format!("Change a {name}")).if_match();
+    let update_one = update_one.takes::<T>(&mut api).gives::<Stored<T>>(&mut api);
+    let delete_one =
+        delete(&each, format!("delete_{one}"), tag, format!("Delete a {name} that nothing needs")).if_match();
+    api.route(create_one, create::<T>)
+        .route(list_all, list::<T>)
+        .route(get_one, read::<T>)
+        .route(update_one, update::<T>)
+        .route(delete_one, remove::<T>)
+}
+
+async fn create<T: Definition>(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    uri: Uri,
+    Body(body): Body<T>,
+) -> Result<Response, Problem> {
+    let stored = context.app.create(&who, body).await?;
+    let location = format!("{}/{}", uri.path(), stored.id);
+    Ok(versioned(StatusCode::CREATED, stored.version, Some(location), &stored))
+}
+
+#[derive(Deserialize)]
+struct Narrow {
+    parent: Option<Uuid>,
+}
+
+async fn list<T: Definition>(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Page(page): Page,
+    Ask(narrow): Ask<Narrow>,
+) -> Result<Json<Listing<Stored<T>>>, Problem> {
+    Ok(Json(context.app.list(&who, narrow.parent, &page).await?))
+}
+
+async fn read<T: Definition>(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    let stored: Stored<T> = context.app.get(&who, id).await?;
+    Ok(versioned(StatusCode::OK, stored.version, None, &stored))
+}
+
+async fn update<T: Definition>(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+    IfMatch(version): IfMatch,
+    Body(body): Body<T>,
+) -> Result<Response, Problem> {
+    let stored = context.app.update(&who, id, version, body).await?;
+    Ok(versioned(StatusCode::OK, stored.version, None, &stored))
+}
+
+async fn remove<T: Definition>(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+    IfMatch(version): IfMatch,
+) -> Result<StatusCode, Problem> {
+    context.app.delete::<T>(&who, id, version).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,50 @@
+//! What groups and agents do now.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use app::floor::LiveView;
+use axum::Json;
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::{self, Stream};
+
+use crate::auth::Caller;
+use crate::endpoint::{Api, get};
+use crate::{Context, Problem};
+
+const TAG: &str = "Live";
+/// How often the stream tells.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+pub(super) fn routes(mut api: Api) -> Api {
+    let now = get("/v1/live", "get_live", TAG, "What groups and agents do now").gives::<LiveView>(&mut api);
+    api.route(now, live)
+}
+
+pub(super) fn streams(api: Api) -> Api {
+    let stream = get("/v1/live/stream", "stream_live", TAG, "The same, each second (server-sent events)");
+    api.route(stream.gives_raw("text/event-stream"), follow)
+}
+
+async fn live(State(context): State<Context>, Caller(who): Caller) -> Result<Json<LiveView>, Problem> {
+    Ok(Json(context.app.live(&who).await?))
+}
+
+async fn follow(
+    State(context): State<Context>,
+    Caller(who): Caller,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    context.app.live(&who).await?;
+    let stream = stream::unfold((context.app, who, true), |(app, who, is_first)| async move {
+        if !is_first {
+            tokio::time::sleep(TELL_EVERY).await;
+        }
+        let event = match app.live(&who).await {
+            Ok(view) => Event::default().event("live").json_data(&view).unwrap_or_default(),
+            Err(error) => Event::default().event("problem").data(error.code()),
+        };
+        Some((Ok(event), (app, who, false)))
+    });
+    Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
+}

@@ -1,0 +1,28 @@
+//! The native API: one file for each family of resources.
+
+mod access;
+mod agent_session;
+mod audit;
+mod definitions;
+mod events;
+mod groups;
+mod live;
+
+use crate::endpoint::Api;
+
+/// Everything that is answered within a moment.
+pub(crate) fn ordinary(api: Api) -> Api {
+    let api = definitions::all(api);
+    let api = access::routes(api);
+    let api = groups::routes(api);
+    let api = events::routes(api);
+    let api = live::routes(api);
+    audit::routes(api)
+}
+
+/// What lasts: streams, sessions, uploads.
+pub(crate) fn lasting(api: Api) -> Api {
+    let api = events::streams(api);
+    let api = live::streams(api);
+    agent_session::routes(api)
+}

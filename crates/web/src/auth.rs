@@ -1,0 +1,104 @@
+//! Who asks.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use app::access::Secret;
+use app::{AppError, Principal};
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use engine::AgentId;
+
+use crate::{Context, Problem};
+
+/// How long a ticket for an agent's session is good: long enough for a page to open its socket.
+const TICKET: Duration = Duration::from_secs(30);
+/// Tickets that may be open; more than that and somebody makes them without using them.
+const TICKETS_MAX: usize = 10_000;
+
+/// The caller, by key or session.
+pub(crate) struct Caller(pub Principal);
+
+/// The secret that a request carries.
+pub(crate) fn secret_of(parts: &Parts) -> Option<Secret> {
+    let bearer = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = bearer.and_then(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    let key = || parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
+    bearer.or_else(key).map(Secret::given)
+}
+
+impl FromRequestParts<Context> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
+        if let Some(known) = parts.extensions.get::<Principal>() {
+            return Ok(Self(known.clone()));
+        }
+        let secret = secret_of(parts).ok_or(AppError::Unauthenticated(
+            "send an API key or a session's token: Authorization: Bearer KEY, or X-Api-Key: KEY",
+        ))?;
+        let principal = context.app.authenticate(&secret).await?;
+        context.limits.take(&principal)?;
+        parts.extensions.insert(principal.clone());
+        Ok(Self(principal))
+    }
+}
+
+/// Whoever runs the installation, by the root key.
+pub(crate) struct Root;
+
+impl FromRequestParts<Context> for Root {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
+        let given = secret_of(parts);
+        // Hashes are compared, so that the time it takes tells nothing of the key.
+        let matches = |key: &String| {
+            given.as_ref().is_some_and(|given| given.sha256() == Secret::given(key.as_str()).sha256())
+        };
+        match &context.settings.root_key {
+            Some(key) if matches(key) => Ok(Self),
+            Some(_) => Err(AppError::Unauthenticated("this needs the root key of the installation").into()),
+            None => Err(AppError::Forbidden("no root key is configured (server.root_key)".into()).into()),
+        }
+    }
+}
+
+struct Ticket {
+    principal: Principal,
+    agent: AgentId,
+    until: Instant,
+}
+
+/// Tickets that let a browser open an agent's session, because a browser's socket can carry no header.
+#[derive(Default)]
+pub(crate) struct Tickets(Mutex<HashMap<String, Ticket>>);
+
+impl Tickets {
+    /// Makes a ticket, good once and for half a minute.
+    ///
+    /// # Errors
+    /// Too many are open.
+    pub fn make(&self, principal: Principal, agent: AgentId) -> Result<String, AppError> {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        tickets.retain(|_, ticket| ticket.until > now);
+        if tickets.len() >= TICKETS_MAX {
+            return Err(AppError::Overloaded);
+        }
+        let text = Secret::random().expose().to_owned();
+        tickets.insert(text.clone(), Ticket { principal, agent, until: now + TICKET });
+        Ok(text)
+    }
+
+    /// Whom a ticket is for; it is used up.
+    pub fn take(&self, text: &str) -> Option<(Principal, AgentId)> {
+        let ticket = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(text)?;
+        (ticket.until > Instant::now()).then_some((ticket.principal, ticket.agent))
+    }
+}

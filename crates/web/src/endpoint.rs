@@ -1,0 +1,238 @@
+//! Routes and their documentation, made together: a route that is not in the OpenAPI document cannot be served.
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{MethodFilter, on};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::Context;
+
+/// What documents one operation.
+pub(crate) struct Endpoint {
+    method: MethodFilter,
+    method_name: &'static str,
+    path: String,
+    id: String,
+    tag: &'static str,
+    summary: String,
+    parameters: Vec<Value>,
+    request: Option<Value>,
+    status: u16,
+    response: Option<Value>,
+    needs_auth: bool,
+}
+
+/// A router and its document, growing together.
+pub(crate) struct Api {
+    router: Router<Context>,
+    document: Document,
+}
+
+/// The OpenAPI document.
+pub(crate) struct Document {
+    paths: Map<String, Value>,
+    schemas: SchemaGenerator,
+}
+
+impl Document {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12()
+            .with(|settings| settings.definitions_path = "/components/schemas".into());
+        Self { paths: Map::new(), schemas: settings.into_generator() }
+    }
+
+    fn schema<T: JsonSchema>(&mut self) -> Value {
+        self.schemas.subschema_for::<T>().to_value()
+    }
+
+    /// The document as it is served.
+    pub fn to_json(mut self) -> Value {
+        let problem = json!({
+            "type": "object",
+            "required": ["type", "title", "status", "code", "detail"],
+            "properties": {
+                "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+                "code": {"type": "string", "description": "Stable; programs may rely on it"},
+                "detail": {"type": "string", "description": "What went wrong and what to do"},
+                "field": {"type": "string", "description": "The part of the request that is wrong"},
+                "request_id": {"type": "string"}
+            }
+        });
+        let mut schemas = self.schemas.take_definitions(true);
+        schemas.insert("Problem".to_owned(), problem);
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "Outdial",
+                "version": env!("CARGO_PKG_VERSION"),
+                "description": "Outbound contact-centre campaign engine.",
+                "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
+            },
+            "paths": self.paths,
+            "components": {
+                "schemas": schemas,
+                "securitySchemes": {
+                    "key": {"type": "http", "scheme": "bearer", "description": "An API key or a session's token"}
+                }
+            }
+        })
+    }
+}
+
+/// Starts the documentation of an operation; `id` is its operation id.
+macro_rules! methods {
+    ($($name:ident, $filter:ident, $status:literal);+ $(;)?) => {$(
+        pub(crate) fn $name(path: impl Into<String>, id: impl Into<String>, tag: &'static str, summary: impl Into<String>) -> Endpoint {
+            Endpoint {
+                method: MethodFilter::$filter,
+                method_name: stringify!($name),
+                path: path.into(),
+                id: id.into(),
+                tag,
+                summary: summary.into(),
+                parameters: Vec::new(),
+                request: None,
+                status: $status,
+                response: None,
+                needs_auth: true,
+            }
+        }
+    )+};
+}
+
+methods! { get, GET, 200; post, POST, 201; put, PUT, 200; delete, DELETE, 204 }
+
+impl Endpoint {
+    /// Takes a JSON body.
+    pub fn takes<T: JsonSchema>(mut self, api: &mut Api) -> Self {
+        let schema = api.document.schema::<T>();
+        self.request = Some(json!({"required": true, "content": {"application/json": {"schema": schema}}}));
+        self
+    }
+
+    /// Takes a body of another kind.
+    pub fn takes_raw(mut self, media_type: &str, description: &str) -> Self {
+        let schema = json!({"type": "string", "format": "binary"});
+        self.request = Some(json!({
+            "required": true, "description": description, "content": {media_type: {"schema": schema}}
+        }));
+        self
+    }
+
+    /// Answers with JSON.
+    pub fn gives<T: JsonSchema>(mut self, api: &mut Api) -> Self {
+        let schema = api.document.schema::<T>();
+        self.response = Some(json!({"application/json": {"schema": schema}}));
+        self
+    }
+
+    /// Answers with something else.
+    pub fn gives_raw(mut self, media_type: &str) -> Self {
+        self.response = Some(json!({media_type: {"schema": {"type": "string"}}}));
+        self
+    }
+
+    /// Answers with this status when all is well.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Has a parameter in the query.
+    pub fn query(mut self, name: &str, description: &str) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "query", "required": false, "description": description, "schema": {"type": "string"}
+        }));
+        self
+    }
+
+    /// Is a listing, page by page.
+    pub fn paged(self) -> Self {
+        self.query("after", "'next' of the page before")
+            .query("limit", "Items in the page, 1 to 1000; 100 if not given")
+    }
+
+    /// Needs the version that the change is based on.
+    pub fn if_match(mut self) -> Self {
+        self.parameters.push(json!({
+            "name": "If-Match", "in": "header", "required": true,
+            "description": "The ETag of the version that the change is based on", "schema": {"type": "string"}
+        }));
+        self
+    }
+
+    /// Is open to everybody.
+    pub fn open(mut self) -> Self {
+        self.needs_auth = false;
+        self
+    }
+
+    fn document(&self) -> Value {
+        let mut parameters = self.parameters.clone();
+        for part in self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            parameters
+                .push(json!({"name": part, "in": "path", "required": true, "schema": {"type": "string"}}));
+        }
+        if self.method_name == "post" {
+            parameters.push(json!({
+                "name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string"},
+                "description": "The request is carried out once, however often it is sent with the same key"
+            }));
+        }
+        let mut good = json!({"description": "Done"});
+        if let Some(response) = &self.response {
+            good["content"] = response.clone();
+        }
+        let problem =
+            json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
+        let mut operation = json!({
+            "operationId": self.id, "tags": [self.tag], "summary": self.summary,
+            "responses": {
+                self.status.to_string(): good,
+                "default": {"description": "What went wrong", "content": problem}
+            }
+        });
+        if !parameters.is_empty() {
+            operation["parameters"] = Value::Array(parameters);
+        }
+        if let Some(request) = &self.request {
+            operation["requestBody"] = request.clone();
+        }
+        if self.needs_auth {
+            operation["security"] = json!([{"key": []}]);
+        }
+        operation
+    }
+}
+
+impl Api {
+    /// Without routes.
+    pub fn new() -> Self {
+        Self { router: Router::new(), document: Document::new() }
+    }
+
+    /// Another router whose routes go into the same document.
+    pub fn continued(document: Document) -> Self {
+        Self { router: Router::new(), document }
+    }
+
+    /// Adds a route.
+    pub fn route<H, T>(mut self, endpoint: Endpoint, handler: H) -> Self
+    where
+        H: Handler<T, Context>,
+        T: 'static,
+    {
+        let operation = endpoint.document();
+        let path = self.document.paths.entry(endpoint.path.clone()).or_insert_with(|| json!({}));
+        path[endpoint.method_name] = operation;
+        self.router = self.router.route(&endpoint.path, on(endpoint.method, handler));
+        self
+    }
+
+    /// The router, and the document for the next one.
+    pub fn finish(self) -> (Router<Context>, Document) {
+        (self.router, self.document)
+    }
+}

@@ -1,0 +1,123 @@
+//! Errors as `application/problem+json` (RFC 9457), with a stable `code`.
+
+use std::any::Any;
+
+use app::AppError;
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use serde_json::json;
+
+/// Seconds after which a client that met an overload may come again.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// An answer that says what went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: String,
+    detail: String,
+    field: Option<String>,
+}
+
+impl Problem {
+    /// A problem with a stable code and what to do about it.
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), detail: detail.into(), field: None }
+    }
+
+    /// About one part of the request.
+    pub fn in_field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        let code = error.code();
+        let status = match (&error, code) {
+            (AppError::Unauthenticated(_), _) => StatusCode::UNAUTHORIZED,
+            (AppError::Forbidden(_), _) => StatusCode::FORBIDDEN,
+            (AppError::NotFound { .. }, _) => StatusCode::NOT_FOUND,
+            (AppError::Invalid { .. }, _) => StatusCode::UNPROCESSABLE_ENTITY,
+            (AppError::Conflict { .. }, _) => StatusCode::CONFLICT,
+            (_, "stale_version") => StatusCode::PRECONDITION_FAILED,
+            (_, "overloaded" | "unavailable") => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        if code == "internal" {
+            tracing::error!(error = ?error, "a request met a fault");
+        }
+        let detail = match status {
+            StatusCode::INTERNAL_SERVER_ERROR => "something went wrong here; the log says what".to_owned(),
+            StatusCode::PRECONDITION_FAILED => AppError::StaleVersion.to_string(),
+            _ => error.to_string(),
+        };
+        let field = match error {
+            AppError::Invalid { field, .. } => field,
+            _ => None,
+        };
+        Self { status, code: code.to_owned(), detail, field }
+    }
+}
+
+/// Marks answers that [`name_request`] completes.
+#[derive(Clone)]
+struct Marked(Problem);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response<Body> {
+        let mut response = (self.status, body(&self, None)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(Marked(self));
+        response
+    }
+}
+
+fn body(problem: &Problem, request: Option<&str>) -> String {
+    let mut body = json!({
+        "type": "about:blank",
+        "title": problem.status.canonical_reason().unwrap_or("Error"),
+        "status": problem.status.as_u16(),
+        "code": problem.code,
+        "detail": problem.detail,
+    });
+    if let Some(field) = &problem.field {
+        body["field"] = json!(field);
+    }
+    if let Some(request) = request {
+        body["request_id"] = json!(request);
+    }
+    body.to_string()
+}
+
+/// Puts the request's id into a problem, so that the log's lines about it can be found.
+pub(crate) async fn name_request(response: Response<Body>) -> Response<Body> {
+    let request = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let (Some(Marked(problem)), Some(request)) = (response.extensions().get::<Marked>().cloned(), request)
+    else {
+        return response;
+    };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(body(&problem, Some(&request))))
+}
+
+/// The answer to a request whose handler panicked.
+pub(crate) fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    tracing::error!("a request handler panicked");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal",
+        "something went wrong here; the log says what",
+    )
+    .into_response()
+}
