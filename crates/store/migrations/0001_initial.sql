@@ -256,9 +256,9 @@ CREATE TABLE import_reject (
     PRIMARY KEY (import_id, row)
 ) /* clustered */;
 
--- Batches that write to one source wait for each other here.
-CREATE TABLE source_lock (
-    source_id UUID PRIMARY KEY,
+-- Batches that write to one source, or look for duplicates in one campaign or tenant, wait for each other here.
+CREATE TABLE intake_lock (
+    scope_id UUID PRIMARY KEY,
     batches BIGINT NOT NULL
 ) /* clustered */;
 

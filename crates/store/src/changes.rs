@@ -202,9 +202,9 @@ fn plan_contacts(
     }
     settle_attempts(tx, planned)?;
     // First the numbers: a plan's bucket may be read from them.
-    let phones = planned.iter().map(|it| {
-        values![it.contact, it.phone, it.phone_status.code(), i64::from(it.attempt.is_some())]
-    });
+    let phones = planned
+        .iter()
+        .map(|it| values![it.contact, it.phone, it.phone_status.code(), i64::from(it.attempt.is_some())]);
     // A status that somebody else set meanwhile is not undone by "still active".
     tx.execute_many(
         "UPDATE phone SET status = CASE WHEN $3 = 0 THEN status ELSE $3 END, attempts = attempts + $4
@@ -244,7 +244,10 @@ fn history(it: &ContactPlanned) -> [Value; 4] {
 }
 
 /// Sets those that are dialled again; gives those that are not in the group's hopper any more.
-fn dial_again<'a>(tx: &mut Tx<'_>, planned: &[&'a ContactPlanned]) -> Result<Vec<&'a ContactPlanned>, StoreError> {
+fn dial_again<'a>(
+    tx: &mut Tx<'_>,
+    planned: &[&'a ContactPlanned],
+) -> Result<Vec<&'a ContactPlanned>, StoreError> {
     let mut dialled = Vec::new();
     let mut sets: Vec<Vec<Value>> = Vec::new();
     for it in planned {
@@ -272,7 +275,11 @@ fn dial_again<'a>(tx: &mut Tx<'_>, planned: &[&'a ContactPlanned]) -> Result<Vec
 
 /// Sets those that are done. `left` are those that were to be dialled again but were closed by a user meanwhile:
 /// they stay closed, and only what the attempt brought is noted.
-fn finish(tx: &mut Tx<'_>, planned: &[&ContactPlanned], left: Vec<&ContactPlanned>) -> Result<(), StoreError> {
+fn finish(
+    tx: &mut Tx<'_>,
+    planned: &[&ContactPlanned],
+    left: Vec<&ContactPlanned>,
+) -> Result<(), StoreError> {
     let finals: Vec<_> = planned
         .iter()
         .filter_map(|it| match it.next {
@@ -302,7 +309,11 @@ fn finish(tx: &mut Tx<'_>, planned: &[&ContactPlanned], left: Vec<&ContactPlanne
     }
 }
 
-fn register_buckets(tx: &mut Tx<'_>, held: &[HeldGroup], planned: &[&ContactPlanned]) -> Result<(), StoreError> {
+fn register_buckets(
+    tx: &mut Tx<'_>,
+    held: &[HeldGroup],
+    planned: &[&ContactPlanned],
+) -> Result<(), StoreError> {
     let mut used: BTreeSet<(CampaignId, BucketId)> = BTreeSet::new();
     for it in planned {
         if let PlannedNext::Dial { bucket: Some(bucket), .. } = it.next {

@@ -9,10 +9,14 @@ mod error;
 pub mod events;
 pub mod feed;
 mod hopper;
+pub mod intake;
 pub mod lease;
 pub mod records;
 pub mod recovery;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod value;
+pub mod verify;
 
 pub use db::{Dialect, Store, StoreOptions, StoreTarget, Tx};
 pub use error::StoreError;

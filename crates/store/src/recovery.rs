@@ -39,7 +39,8 @@ pub struct UnfinishedAttempt {
 /// # Errors
 /// Those of the database; [`StoreError::Corrupt`] if an attempt's contact is gone.
 pub fn unfinished(tx: &mut Tx<'_>, group: GroupId) -> Result<Vec<UnfinishedAttempt>, StoreError> {
-    let columns = hopper::COLUMNS.split(", ").map(|column| format!("c.{column}")).collect::<Vec<_>>().join(", ");
+    let columns =
+        hopper::COLUMNS.split(", ").map(|column| format!("c.{column}")).collect::<Vec<_>>().join(", ");
     let rows = tx.query(
         &format!(
             "SELECT {columns}, a.id, a.phone, a.number, a.attempt_number, a.dial_mode, a.caller_id, a.agent_id,

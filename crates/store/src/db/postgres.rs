@@ -182,7 +182,8 @@ type Parameters<'a> = Vec<&'a (dyn tokio_postgres::types::ToSql + Sync)>;
 fn read_rows(rows: &[tokio_postgres::Row]) -> Result<Vec<Row>, StoreError> {
     rows.iter()
         .map(|row| {
-            let read = |index| row.try_get::<_, Read>(index).map(|read| read.0).map_err(|failure| error(&failure));
+            let read =
+                |index| row.try_get::<_, Read>(index).map(|read| read.0).map_err(|failure| error(&failure));
             Ok(Row::new((0..row.len()).map(read).collect::<Result<_, _>>()?))
         })
         .collect()

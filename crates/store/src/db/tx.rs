@@ -101,7 +101,11 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// The database refuses one of them; the first such error.
-    pub fn query_each<V: AsRef<[Value]>>(&mut self, sql: &str, sets: &[V]) -> Result<Vec<Vec<Row>>, StoreError> {
+    pub fn query_each<V: AsRef<[Value]>>(
+        &mut self,
+        sql: &str,
+        sets: &[V],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
         let rows = match &mut self.connection {
             Connection::Sqlite(connection) => {
                 sets.iter().map(|values| connection.query(sql, values.as_ref())).collect()

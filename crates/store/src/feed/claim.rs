@@ -92,7 +92,10 @@ fn promote_due(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<(), StoreError
         return Ok(());
     }
     let due = due.iter().map(|row| row.get(0)).collect::<Result<Vec<uuid::Uuid>, _>>()?;
-    tx.execute("UPDATE contact SET feed_state = 1 WHERE id = ANY($1) AND feed_state = 0", &[Value::UuidList(due)])?;
+    tx.execute(
+        "UPDATE contact SET feed_state = 1 WHERE id = ANY($1) AND feed_state = 0",
+        &[Value::UuidList(due)],
+    )?;
     Ok(())
 }
 
@@ -136,7 +139,8 @@ fn sort_out(
 ) -> Result<(), StoreError> {
     let mut lists = request.suppression_lists.clone();
     lists.push(SuppressionListId(request.campaign.0));
-    let numbers: HashSet<_> = contacts.iter().flat_map(|it| it.phones.iter().map(|phone| phone.number)).collect();
+    let numbers: HashSet<_> =
+        contacts.iter().flat_map(|it| it.phones.iter().map(|phone| phone.number)).collect();
     let customers: HashSet<&str> = external_ids.values().map(String::as_str).collect();
     let lists = Suppressed::look_up(tx, &lists, &numbers, &customers, request.now)?;
     let verdicts: Vec<Verdict> = contacts

@@ -46,7 +46,8 @@ impl Merge {
             chunk: first,
             is_at_end: false,
         };
-        let mut merge = Self { campaign, buckets: open.iter().map(cursor).collect(), heads: BinaryHeap::new() };
+        let mut merge =
+            Self { campaign, buckets: open.iter().map(cursor).collect(), heads: BinaryHeap::new() };
         let all: Vec<usize> = (0..merge.buckets.len()).collect();
         merge.read(tx, &all)?;
         Ok(merge)

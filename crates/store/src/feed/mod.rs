@@ -10,6 +10,5 @@ mod screen;
 mod supply;
 
 pub use claim::{ClaimRequest, Claimed, claim, return_claims};
-pub use supply::{
-    Counts, Supply, SuppressedNumber, WhyNot, buckets, close_expired, counts, supply, why_not,
-};
+pub(crate) use screen::Suppressed;
+pub use supply::{Counts, Supply, SuppressedNumber, WhyNot, buckets, close_expired, counts, supply, why_not};

@@ -74,7 +74,12 @@ pub(super) enum Verdict {
 }
 
 /// Decides about one contact, and marks its numbers that are suppressed for ever.
-pub(super) fn screen(contact: &mut ClaimedContact, external_id: &str, lists: &Suppressed, now: Time) -> Verdict {
+pub(super) fn screen(
+    contact: &mut ClaimedContact,
+    external_id: &str,
+    lists: &Suppressed,
+    now: Time,
+) -> Verdict {
     if contact.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Verdict::Final(FinalReason::Expired);
     }
@@ -126,13 +131,19 @@ pub(super) fn put_back(group: GroupId, contact: ContactId, until: Time) -> Chang
 }
 
 /// Stores that numbers of these contacts are suppressed for ever.
-pub(super) fn store_suppressed_phones(tx: &mut Tx<'_>, contacts: &[ClaimedContact]) -> Result<(), StoreError> {
+pub(super) fn store_suppressed_phones(
+    tx: &mut Tx<'_>,
+    contacts: &[ClaimedContact],
+) -> Result<(), StoreError> {
     let mut sets = Vec::new();
     for contact in contacts {
         for phone in contact.phones.iter().filter(|phone| phone.status == PhoneStatus::Suppressed) {
             sets.push(values![contact.contact, phone.position]);
         }
     }
-    tx.execute_many("UPDATE phone SET status = 2 WHERE contact_id = $1 AND position = $2 AND status <> 2", &sets)?;
+    tx.execute_many(
+        "UPDATE phone SET status = 2 WHERE contact_id = $1 AND position = $2 AND status <> 2",
+        &sets,
+    )?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Questions about what the feed holds.
 
 use engine::{
-    Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, PhoneNumber, PhoneStatus, SuppressionListId,
-    TenantId, Time,
+    Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, PhoneNumber, PhoneStatus,
+    SuppressionListId, TenantId, Time,
 };
 
 use crate::events::{self, NewEvent};
@@ -69,7 +69,9 @@ pub fn buckets(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Vec<(BucketId, B
         .map(|row| {
             let id: BucketId = row.get(0)?;
             let bucket = Bucket::parse(&row.get::<String>(1)?);
-            bucket.map(|bucket| (id, bucket)).ok_or_else(|| StoreError::corrupt(format!("bucket {} is unreadable", id.0)))
+            bucket
+                .map(|bucket| (id, bucket))
+                .ok_or_else(|| StoreError::corrupt(format!("bucket {} is unreadable", id.0)))
         })
         .collect()
 }
@@ -146,7 +148,9 @@ pub fn counts(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Counts, StoreErro
             (1, _) => counts.ready += count,
             (2, _) => counts.claimed += count,
             (3, Some(reason)) => counts.done.push((reason, count)),
-            (state, _) => return Err(StoreError::corrupt(format!("contacts in feed state {state} without a reason"))),
+            (state, _) => {
+                return Err(StoreError::corrupt(format!("contacts in feed state {state} without a reason")));
+            }
         }
     }
     Ok(counts)
@@ -232,12 +236,16 @@ pub fn why_not(
     }))
 }
 
-fn phones(tx: &mut Tx<'_>, contact: ContactId) -> Result<Vec<(u8, PhoneStatus, u16, Option<u16>)>, StoreError> {
+fn phones(
+    tx: &mut Tx<'_>,
+    contact: ContactId,
+) -> Result<Vec<(u8, PhoneStatus, u16, Option<u16>)>, StoreError> {
     let rows = tx.query(
         "SELECT position, status, attempts, attempts_max FROM phone WHERE contact_id = $1 ORDER BY position",
         &values![contact],
     )?;
-    let read = |row: &crate::Row| Ok((row.get(0)?, PhoneStatus::from_code(row.get(1)?), row.get(2)?, row.get(3)?));
+    let read =
+        |row: &crate::Row| Ok((row.get(0)?, PhoneStatus::from_code(row.get(1)?), row.get(2)?, row.get(3)?));
     rows.iter().map(read).collect()
 }
 
