@@ -7,8 +7,12 @@ pub mod contacts;
 pub mod definitions;
 mod error;
 pub mod floor;
+mod idempotency;
 mod ids;
+pub mod imports;
+pub mod intake;
 pub mod model;
+mod operations;
 pub mod paging;
 mod reports;
 mod runner;
@@ -19,8 +23,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use access::{Permission, Principal, Role};
+pub use audit::AuditView;
 pub use error::AppError;
+pub use idempotency::Repetition;
 pub use ids::Ids;
+pub use operations::{EVENTS_MAX, EventView, GroupStatus};
 
 use floor::Floor;
 use store::{Store, StoreError, Tx};
@@ -43,6 +50,8 @@ pub struct App {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Ids,
     pub(crate) passwords: access::Passwords,
+    pub(crate) intake: intake::Intake,
+    pub(crate) imports: imports::Imports,
     /// Campaign groups, agents and calls.
     pub floor: Floor,
 }
@@ -61,18 +70,21 @@ impl App {
     ) -> Result<Arc<Self>, AppError> {
         let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
         let passwords = access::Passwords::start();
-        let app = Arc::new(Self { store, clock, ids: Ids::random(), passwords, floor });
+        let intake = intake::Intake::start()?;
+        let imports = imports::Imports::open(&settings.data_dir, node_id(&settings.node))?;
+        let app = Arc::new(Self { store, clock, ids: Ids::random(), passwords, intake, imports, floor });
         app.floor.forget_earlier_life().await?;
         let routed = Arc::clone(&app);
         tokio::spawn(async move { routed.floor.route(events).await });
         let adopting = Arc::clone(&app);
         tokio::spawn(async move { adopting.floor.keep_adopting().await });
+        app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
     }
 
     /// Lets what is under way end, for at most `grace`, and gives up what this node holds.
     pub async fn shut_down(&self, grace: Duration) {
-        self.floor.shut_down(grace).await;
+        tokio::join!(self.floor.shut_down(grace), self.imports.stop(grace));
     }
 
     /// The present instant, in the time in which calls are made.

@@ -1,6 +1,7 @@
 //! Requests that add a few contacts each share transactions: a task per source takes what is waiting, stores it
 //! together and answers each.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -10,9 +11,11 @@ use engine::{SourceId, TenantId};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
+use uuid::Uuid;
 
-use super::prepare::{Record, external_id};
+use super::prepare::{Prepared, Record, external_id, repeated};
 use super::result::{RecordOutcome, RecordResult};
+use super::write::seal;
 use crate::access::Principal;
 use crate::audit::{self, Action};
 use crate::{App, AppError};
@@ -120,20 +123,97 @@ impl Together {
     }
 }
 
-async fn serve(app: &Arc<App>, tenant: TenantId, source: SourceId, mut requests: Vec<Request>) {
-    match store(app, tenant, source, &mut requests).await {
+async fn serve(app: &Arc<App>, tenant: TenantId, source: SourceId, requests: Vec<Request>) {
+    let (mut senders, mut waiting, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    for request in requests {
+        waiting.push((request.reply, request.records.len()));
+        senders.push((request.who, request.records.len()));
+        records.extend((1..).zip(request.records.into_iter().map(Record::Contact)));
+    }
+    match store(app, tenant, source, senders, records).await {
         Ok(results) => {
             let mut results = results.into_iter();
-            for (request, count) in requests {
+            for (reply, count) in waiting {
                 // Whoever asked may have gone away; what was stored stays.
-                let _ = request.send(Ok(results.by_ref().take(count).collect()));
+                let _ = reply.send(Ok(results.by_ref().take(count).collect()));
             }
         }
         Err(error) => {
-            tracing::debug!(%source, code = error.code(), "contacts were not stored");
-            for request in requests {
-                let _ = request.reply.send(Err(again(&error)));
+            for (reply, _) in waiting {
+                let _ = reply.send(Err(same(&error)));
             }
         }
+    }
+}
+
+/// Stores the records of several requests; each is noted in the audit log under its sender.
+async fn store(
+    app: &Arc<App>,
+    tenant: TenantId,
+    source: SourceId,
+    senders: Vec<(Principal, usize)>,
+    records: Vec<(u64, Record)>,
+) -> Result<Vec<RecordResult>, AppError> {
+    let context = app.intake_context(tenant, source).await?;
+    let mut batch = app.prepare_records(context, records, None).await?;
+    let mut rest = batch.records.as_mut_slice();
+    for (_, count) in &senders {
+        let (own, others) = rest.split_at_mut(*count);
+        refuse_repeated(own);
+        rest = others;
+    }
+    let agents = app.find_agents(&batch).await?;
+    let batch = seal(batch, &agents);
+    let audit_ids: Vec<Uuid> = senders.iter().map(|_| app.ids.next(batch.now())).collect();
+    let (results, ()) = app
+        .store_records(Arc::new(batch), move |tx, batch, results| {
+            let mut rest = results;
+            for ((who, count), id) in senders.iter().zip(&audit_ids) {
+                let (own, others) = rest.split_at(*count);
+                rest = others;
+                let after = Some(counted(own));
+                audit::note(tx, who, *id, batch.now(), Action::Add, "source", Some(source.0), None, after)?;
+            }
+            Ok(())
+        })
+        .await?;
+    Ok(results)
+}
+
+/// Within one request the first record of an external id counts.
+fn refuse_repeated(records: &mut [Prepared]) {
+    let mut first = HashMap::new();
+    for record in records {
+        let Ok(ready) = &record.content else { continue };
+        match first.entry(ready.record.external_id.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(record.row);
+            }
+            Entry::Occupied(place) => {
+                record.external_id = Some(place.key().clone());
+                record.content = Err(repeated(format!("record {} of this request", place.get())));
+            }
+        }
+    }
+}
+
+fn counted(results: &[RecordResult]) -> serde_json::Value {
+    let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
+    json!({
+        "created": count(RecordOutcome::Created),
+        "updated": count(RecordOutcome::Updated),
+        "unchanged": count(RecordOutcome::Unchanged),
+        "rejected": count(RecordOutcome::Rejected),
+    })
+}
+
+/// The error once more, for another who waits for the same transaction.
+fn same(error: &AppError) -> AppError {
+    match error {
+        AppError::NotFound { what, id } => AppError::NotFound { what, id: id.clone() },
+        AppError::Overloaded => AppError::Overloaded,
+        AppError::Unavailable(what) => AppError::Unavailable(what),
+        AppError::Store(error) => AppError::Store(error.clone()),
+        other => AppError::Internal(other.to_string()),
     }
 }

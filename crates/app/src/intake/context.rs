@@ -30,7 +30,7 @@ pub(crate) struct IntakeContext {
     pub(crate) order: FeedOrder,
     /// Where a number that another contact has already counts as a duplicate.
     pub(crate) duplicates: DuplicateScope,
-    /// Who is not called.
+    /// Who is not called, beside those on the campaign's own list.
     pub(crate) suppression_lists: Vec<SuppressionListId>,
 }
 
@@ -42,12 +42,21 @@ impl IntakeContext {
     pub(crate) fn load(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<Self, AppError> {
         let SourceBody { campaign, default_country, zone_policy, duplicates, expires_after_days, .. } =
             load::<SourceBody>(tx, tenant, source.0)?.body;
-        let CampaignBody { fields, feed_order, mut suppression_lists, .. } =
+        let CampaignBody { fields, feed_order, suppression_lists, .. } =
             load::<CampaignBody>(tx, tenant, campaign.0)?.body;
-        // A list whose id is the campaign's is the campaign's own.
-        suppression_lists.push(SuppressionListId(campaign.0));
         let default_expiry = expires_after_days.map(|days| DAY * u32::from(days));
         let rules = Rules { default_country, fields, zone_policy, default_expiry };
         Ok(Self { tenant, source, campaign, rules, order: feed_order, duplicates, suppression_lists })
+    }
+}
+
+impl From<DuplicateScope> for store::intake::DuplicateScope {
+    fn from(scope: DuplicateScope) -> Self {
+        match scope {
+            DuplicateScope::None => Self::None,
+            DuplicateScope::Source => Self::Source,
+            DuplicateScope::Campaign => Self::Campaign,
+            DuplicateScope::Tenant => Self::Tenant,
+        }
     }
 }

@@ -46,9 +46,11 @@ pub(super) fn of(contact: &NewContact, expires_at: Option<Time>) -> i64 {
         hash.number(phone.kind.code() as u64);
         hash.option(phone.attempts_max.map(u64::from));
         hash.option(phone.caller_id.map(|number| number.digits()));
-        hash.option(phone.window.map(|window| {
-            (u64::from(window.from_minute()) << 16) | u64::from(window.until_minute())
-        }));
+        hash.option(
+            phone
+                .window
+                .map(|window| (u64::from(window.from_minute()) << 16) | u64::from(window.until_minute())),
+        );
         for zone in phone.zones.zones() {
             hash.text(zone.name());
         }
@@ -62,8 +64,12 @@ mod tests {
     use contacts::{RawContact, Rules, ZonePolicy, normalise};
 
     fn contact(json: &str) -> NewContact {
-        let rules =
-            Rules { default_country: None, fields: vec![], zone_policy: ZonePolicy::Reject, default_expiry: None };
+        let rules = Rules {
+            default_country: None,
+            fields: vec![],
+            zone_policy: ZonePolicy::Reject,
+            default_expiry: None,
+        };
         normalise(RawContact::from_json(json).unwrap(), &rules, Time::from_micros(1)).unwrap()
     }
 

@@ -1,6 +1,6 @@
 //! The intake: everything that creates or changes contacts comes through here.
 //!
-//! A batch of records goes two steps. [`App::prepare_records`] normalises them on threads of its own (numbers, zones,
+//! A batch of records goes two steps. [`App::prepare_records`] normalises them on threads of their own (numbers, zones,
 //! fields, fingerprints); [`App::store_records`] writes them in one transaction, where duplicates and suppressed
 //! numbers are found, and tells what became of each. Callers of the API and import jobs differ only in where their
 //! records come from and in what else they write in that transaction.
@@ -13,20 +13,24 @@ mod prepare;
 mod result;
 mod write;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use contacts::{BoundMap, RawContact};
-use engine::{ImportId, SourceId, TenantId, Time};
+use engine::{Bucket, ImportId, SourceId, TenantId, Time};
 use store::Tx;
 
 pub(crate) use context::IntakeContext;
-pub(crate) use prepare::{Prepared, Record};
+pub(crate) use prepare::{Prepared, Record, repeated};
 pub use result::{RecordOutcome, RecordResult};
+pub(crate) use write::{Sealed, seal};
 
 use crate::access::{Permission, Principal};
 use crate::{App, AppError};
 use collector::Collectors;
 use pool::Pool;
+use prepare::Preparation;
+use write::Agents;
 
 /// Records in one request at most.
 pub const RECORDS_MAX: usize = 1000;
@@ -62,10 +66,20 @@ pub(crate) struct Batch {
     pub(crate) context: IntakeContext,
     /// The records, in order.
     pub(crate) records: Vec<Prepared>,
+    /// The buckets of their numbers.
+    pub(crate) buckets: Vec<Bucket>,
     /// The import they belong to.
     pub(crate) import: Option<ImportId>,
     /// When they came.
     pub(crate) now: Time,
+}
+
+/// The file that records come from.
+pub(crate) struct FileOrigin {
+    /// The import that reads it.
+    pub(crate) import: ImportId,
+    /// What its columns are; none for JSON lines.
+    pub(crate) map: Option<Arc<BoundMap>>,
 }
 
 impl App {
@@ -85,14 +99,19 @@ impl App {
     ) -> Result<Vec<RecordResult>, AppError> {
         who.may(Permission::Feed)?;
         if records.len() > RECORDS_MAX {
-            let message = format!("a request has at most {RECORDS_MAX} contacts: send more requests or import a file");
+            let message =
+                format!("a request has at most {RECORDS_MAX} contacts: send more requests or import a file");
             return Err(AppError::invalid("too_many", "contacts", message));
         }
         collector::add(self, who, source, records).await
     }
 
     /// The rules under which a source's records are taken at this moment.
-    pub(crate) async fn intake_context(&self, tenant: TenantId, source: SourceId) -> Result<IntakeContext, AppError> {
+    pub(crate) async fn intake_context(
+        &self,
+        tenant: TenantId,
+        source: SourceId,
+    ) -> Result<IntakeContext, AppError> {
         self.read(move |tx| IntakeContext::load(tx, tenant, source)).await
     }
 
@@ -101,28 +120,37 @@ impl App {
         self: &Arc<Self>,
         context: IntakeContext,
         records: Vec<(u64, Record)>,
-        file: Option<(ImportId, Option<Arc<BoundMap>>)>,
+        file: Option<FileOrigin>,
     ) -> Result<Batch, AppError> {
         let pool = if file.is_some() { &self.intake.imports } else { &self.intake.requests };
         let (app, now) = (Arc::clone(self), self.clock.now());
-        let (import, map) = file.map_or((None, None), |(import, map)| (Some(import), map));
         let work = move || {
-            let prepare = |(row, record)| {
-                prepare::prepare(row, record, map.as_deref(), &context.rules, &app.ids, now)
-            };
-            let records = records.into_iter().map(prepare).collect();
-            Batch { context, records, import, now }
+            let map = file.as_ref().and_then(|file| file.map.as_deref());
+            let (rules, ids) = (&context.rules, &app.ids);
+            let mut preparation = Preparation { map, rules, ids, now, buckets: HashMap::new() };
+            let records = records.into_iter().map(|(row, record)| preparation.prepare(row, record)).collect();
+            let buckets = preparation.buckets.into_values().collect();
+            Batch { context, records, buckets, import: file.map(|file| file.import), now }
         };
         pool.run(work).await
+    }
+
+    /// Finds the agents that the records of a batch name; [`seal`] needs them.
+    pub(crate) async fn find_agents(&self, batch: &Batch) -> Result<Agents, AppError> {
+        let (tenant, names) = (batch.context.tenant, write::named_agents(&batch.records));
+        if names.is_empty() {
+            return Ok(Agents::new());
+        }
+        self.read(move |tx| write::find_agents(tx, tenant, &names)).await
     }
 
     /// Stores a batch in one transaction, together with what `also` writes about it, and wakes the campaign's groups.
     pub(crate) async fn store_records<T: Send + 'static>(
         &self,
-        batch: Arc<Batch>,
-        also: impl Fn(&mut Tx<'_>, &Batch, &[RecordResult]) -> Result<T, AppError> + Send + Sync + 'static,
+        batch: Arc<Sealed>,
+        also: impl Fn(&mut Tx<'_>, &Sealed, &[RecordResult]) -> Result<T, AppError> + Send + Sync + 'static,
     ) -> Result<(Vec<RecordResult>, T), AppError> {
-        let (tenant, campaign) = (batch.context.tenant, batch.context.campaign);
+        let (tenant, campaign) = batch.campaign();
         let (results, told) = self
             .write(move |tx| {
                 let results = write::write(tx, &batch)?;

@@ -55,7 +55,16 @@ impl RecordResult {
         warnings: Vec<RecordError>,
     ) -> Self {
         let external_id = Some(external_id.to_owned());
-        Self { row, external_id, outcome, contact: Some(contact), code: None, field: None, message: None, warnings }
+        Self {
+            row,
+            external_id,
+            outcome,
+            contact: Some(contact),
+            code: None,
+            field: None,
+            message: None,
+            warnings,
+        }
     }
 
     pub(super) fn rejected(row: u64, external_id: Option<String>, error: &RecordError) -> Self {
