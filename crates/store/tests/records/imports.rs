@@ -165,6 +165,19 @@ fn an_import_whose_process_died_is_taken_over_after_its_last_batch() {
 }
 
 #[test]
+fn a_process_that_was_restarted_abandons_the_imports_of_its_earlier_life_alone() {
+    on_both_databases(|database| {
+        two_tenants(database);
+        database.write(|tx| (0..2).try_for_each(|n| queue(tx, 1, 10 + n, 1))).unwrap();
+        take(database, 1, 10, 0).unwrap();
+        take(database, 5, 10, 0).unwrap();
+        assert_eq!(database.write(|tx| imports::abandon(tx, owner(4), owner(9))), Ok(1));
+        assert_eq!(take(database, 6, 11, 10).map(|job| job.id), Some(import(11)));
+        assert_eq!(take(database, 6, 11, 10), None);
+    });
+}
+
+#[test]
 fn a_process_that_was_only_slow_cannot_store_its_batch_after_a_takeover() {
     on_both_databases(|database| {
         with_one_queued(database);
