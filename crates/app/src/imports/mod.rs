@@ -88,9 +88,9 @@ impl Imports {
 
     /// A new owner: the upper half is the node's, so that a restarted node knows the jobs of its earlier life; the lower
     /// half is new each time, so that no two takings of a job are mixed up.
-    fn owner(&self) -> Uuid {
-        let (upper, _) = self.node.as_u64_pair();
-        Uuid::from_u64_pair(upper, rand::random())
+    fn owner(&self, minted: Uuid) -> Uuid {
+        let ((upper, _), (_, lower)) = (self.node.as_u64_pair(), minted.as_u64_pair());
+        Uuid::from_u64_pair(upper, lower)
     }
 }
 

@@ -71,7 +71,7 @@ async fn forget_earlier_life(app: &App) {
 }
 
 async fn take(app: &App) -> Result<Option<ImportJob>, AppError> {
-    let (owner, now) = (app.imports.owner(), SystemClock.now());
+    let (owner, now) = (app.imports.owner(app.ids.next(app.now())), SystemClock.now());
     Ok(app.store.write(move |tx| rows::take_next(tx, owner, now, now - DEAD_AFTER)).await?)
 }
 

@@ -128,7 +128,7 @@ async fn serve(app: &Arc<App>, tenant: TenantId, source: SourceId, requests: Vec
     for request in requests {
         waiting.push((request.reply, request.records.len()));
         senders.push((request.who, request.records.len()));
-        records.extend((1..).zip(request.records.into_iter().map(Record::Contact)));
+        records.extend((1..).zip(request.records.into_iter().map(|raw| Record::Contact(Box::new(raw)))));
     }
     match store(app, tenant, source, senders, records).await {
         Ok(results) => {

@@ -15,7 +15,7 @@ use crate::Ids;
 /// A record as it comes in.
 pub(crate) enum Record {
     /// From a caller of the API.
-    Contact(RawContact<'static>),
+    Contact(Box<RawContact<'static>>),
     /// From a file.
     Row(ReadRow),
 }
@@ -61,7 +61,7 @@ impl Preparation<'_> {
         match record {
             Record::Contact(raw) => {
                 let external_id = external_id(&raw);
-                let content = self.ready(row, raw);
+                let content = self.ready(row, *raw);
                 let external_id = if content.is_err() { external_id } else { None };
                 Prepared { row, read: None, external_id, content }
             }
