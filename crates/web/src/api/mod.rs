@@ -2,11 +2,15 @@
 
 mod access;
 mod agent_session;
+mod attempts;
 mod audit;
+mod contacts;
 mod definitions;
 mod events;
 mod groups;
+mod imports;
 mod live;
+mod suppression;
 
 use crate::endpoint::Api;
 
@@ -17,6 +21,10 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = groups::routes(api);
     let api = events::routes(api);
     let api = live::routes(api);
+    let api = contacts::routes(api);
+    let api = imports::routes(api);
+    let api = suppression::routes(api);
+    let api = attempts::routes(api);
     audit::routes(api)
 }
 
@@ -24,5 +32,6 @@ pub(crate) fn ordinary(api: Api) -> Api {
 pub(crate) fn lasting(api: Api) -> Api {
     let api = events::streams(api);
     let api = live::streams(api);
+    let api = imports::transfers(api);
     agent_session::routes(api)
 }

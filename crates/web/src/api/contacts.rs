@@ -1,0 +1,267 @@
+//! Contacts: adding them, finding them, and asking about one.
+
+use std::collections::BTreeMap;
+
+use app::AppError;
+use app::contacts::{ContactQuery, ContactState, ContactView, WhyNotView};
+use app::intake::{RecordOutcome, RecordResult};
+use app::paging::Listing;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use contacts::RawContact;
+use engine::{CampaignId, ContactId, PhoneNumber, SourceId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::auth::Caller;
+use crate::endpoint::{Api, get, post};
+use crate::extract::{Ask, Id, Page};
+use crate::{Context, Problem};
+
+const TAG: &str = "Contacts";
+
+pub(super) fn routes(mut api: Api) -> Api {
+    let add =
+        post("/v1/sources/{id}/contacts", "add_contacts", TAG, "Add or update one contact, or up to 1000");
+    let add = add.with_status(200).takes::<OneOrMany>(&mut api).gives::<Added>(&mut api);
+    let list =
+        get("/v1/contacts", "list_contacts", TAG, "Find contacts by campaign, source, number or external id");
+    let list = list
+        .paged()
+        .query("campaign", "Of this campaign")
+        .query("source", "From this source")
+        .query("state", "Only those that are waiting, ready, claimed or final")
+        .query("number", "That can be reached on this number (E.164)")
+        .query("external_id", "With this key in the source that is named too")
+        .gives::<Listing<ContactView>>(&mut api);
+    let read = get("/v1/contacts/{id}", "get_contact", TAG, "Read a contact").gives::<ContactView>(&mut api);
+    let why = get("/v1/contacts/{id}/why-not", "why_not", TAG, "Why a contact is not dialled at this moment");
+    let why = why.gives::<WhyNotView>(&mut api);
+    let close = post(
+        "/v1/contacts/{id}/close",
+        "close_contact",
+        TAG,
+        "See to it that a contact is not called any more",
+    );
+    let close = close.with_status(200).gives::<ContactView>(&mut api);
+    let reopen =
+        post("/v1/contacts/{id}/reopen", "reopen_contact", TAG, "Have a closed contact called again");
+    let reopen = reopen.with_status(200).gives::<ContactView>(&mut api);
+    api.route(add, add_contacts)
+        .route(list, list_contacts)
+        .route(read, get_contact)
+        .route(why, why_not)
+        .route(close, close_contact)
+        .route(reopen, reopen_contact)
+}
+
+/// The body of `add_contacts`, for its documentation; it is read by [`read_contacts`].
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "documents the body's two forms")]
+enum OneOrMany {
+    /// Many contacts.
+    Many {
+        /// At most 1000.
+        contacts: Vec<RawContact<'static>>,
+    },
+    /// One contact.
+    One(Box<RawContact<'static>>),
+}
+
+/// What became of many contacts.
+#[derive(Serialize, JsonSchema)]
+struct Added {
+    /// New contacts.
+    created: usize,
+    /// Contacts that were there and have changed.
+    updated: usize,
+    /// Contacts that were there as they are.
+    unchanged: usize,
+    /// Records that were not taken.
+    rejected: usize,
+    /// What became of each, in the order of the request.
+    results: Vec<RecordResult>,
+}
+
+/// What a request asks to add.
+enum Asked {
+    One(RawContact<'static>),
+    Many(Vec<RawContact<'static>>),
+}
+
+async fn add_contacts(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let source = SourceId(id);
+    match read_contacts(&body)? {
+        Asked::One(contact) => {
+            let results = context.app.add_contacts(&who, source, vec![contact]).await?;
+            one_answer(results)
+        }
+        Asked::Many(contacts) => {
+            let results = context.app.add_contacts(&who, source, contacts).await?;
+            let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
+            let (created, updated) = (count(RecordOutcome::Created), count(RecordOutcome::Updated));
+            let (unchanged, rejected) = (count(RecordOutcome::Unchanged), count(RecordOutcome::Rejected));
+            Ok(Json(Added { created, updated, unchanged, rejected, results }).into_response())
+        }
+    }
+}
+
+/// Reads `{"contacts": […]}` or a single contact. What is wrong with one of many is told with its place.
+fn read_contacts(body: &[u8]) -> Result<Asked, Problem> {
+    let bad_json = |error: serde_json::Error| {
+        let place = format!("not a JSON object: line {} column {}", error.line(), error.column());
+        Problem::new(StatusCode::BAD_REQUEST, "bad_json", place)
+    };
+    let bad_contact = |error: contacts::RecordError, place: String| {
+        let detail = format!("{} ({place})", error.message);
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", detail).in_field(place)
+    };
+    let text = std::str::from_utf8(body)
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_json", "the body is not UTF-8"))?;
+    let keys: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(bad_json)?;
+    let Some(many) = keys.get("contacts") else {
+        let one = RawContact::from_json(text).map_err(|error| bad_contact(error, "body".to_owned()))?;
+        return Ok(Asked::One(one));
+    };
+    if keys.len() > 1 {
+        let detail = "beside 'contacts' nothing else may stand";
+        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", detail));
+    }
+    let records: Vec<&RawValue> = serde_json::from_str(many.get()).map_err(|_| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", "'contacts' must be a list")
+            .in_field("contacts")
+    })?;
+    let read = |(index, record): (usize, &&RawValue)| {
+        RawContact::from_json(record.get()).map_err(|error| bad_contact(error, format!("contacts[{index}]")))
+    };
+    Ok(Asked::Many(records.iter().enumerate().map(read).collect::<Result<_, _>>()?))
+}
+
+/// The answer to a request that adds one contact: a rejection is a problem of the request then.
+fn one_answer(results: Vec<RecordResult>) -> Result<Response, Problem> {
+    let result = results.into_iter().next();
+    let result =
+        result.ok_or_else(|| AppError::Internal("one contact was added and no result came".to_owned()))?;
+    if result.outcome == RecordOutcome::Rejected {
+        let code = result.code.map_or("rejected", contacts::RecordErrorCode::as_str);
+        let detail = result.message.clone().unwrap_or_default();
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+        return Err(match &result.field {
+            Some(field) => problem.in_field(field.clone()),
+            None => problem,
+        });
+    }
+    let is_new = result.outcome == RecordOutcome::Created;
+    let location = result.contact.map(|contact| [(header::LOCATION, format!("/v1/contacts/{contact}"))]);
+    let (created, updated) = (usize::from(is_new), usize::from(result.outcome == RecordOutcome::Updated));
+    let unchanged = usize::from(result.outcome == RecordOutcome::Unchanged);
+    let body = Json(Added { created, updated, unchanged, rejected: 0, results: vec![result] });
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, location, body).into_response())
+}
+
+#[derive(Deserialize)]
+struct Find {
+    campaign: Option<CampaignId>,
+    source: Option<SourceId>,
+    state: Option<ContactState>,
+    number: Option<String>,
+    external_id: Option<String>,
+}
+
+/// A number in a query, where an unescaped `+` reads as a space.
+pub(super) fn number_in_query(text: &str) -> Result<PhoneNumber, Problem> {
+    let digits = text.trim().trim_start_matches('+');
+    format!("+{digits}").parse().map_err(|error: engine::phone::NotAPhoneNumber| {
+        Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.to_string()).in_field("number")
+    })
+}
+
+async fn list_contacts(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Page(page): Page,
+    Ask(find): Ask<Find>,
+) -> Result<Json<Listing<ContactView>>, Problem> {
+    let number = find.number.as_deref().map(number_in_query).transpose()?;
+    let Find { campaign, source, state, external_id, .. } = find;
+    let query = ContactQuery { campaign, source, state, number, external_id };
+    Ok(Json(context.app.contacts(&who, query, &page).await?))
+}
+
+async fn get_contact(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Json<ContactView>, Problem> {
+    Ok(Json(context.app.contact(&who, ContactId(id)).await?))
+}
+
+async fn why_not(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Json<WhyNotView>, Problem> {
+    Ok(Json(context.app.why_not(&who, ContactId(id)).await?))
+}
+
+async fn close_contact(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Json<ContactView>, Problem> {
+    Ok(Json(context.app.close_contact(&who, ContactId(id)).await?))
+}
+
+async fn reopen_contact(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Json<ContactView>, Problem> {
+    Ok(Json(context.app.reopen_contact(&who, ContactId(id)).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_one_contact_or_a_list_of_them() {
+        assert!(matches!(read_contacts(br#"{"external_id": "1", "phones": []}"#), Ok(Asked::One(_))));
+        let many = read_contacts(br#"{"contacts": [{"external_id": "1"}, {"external_id": "2"}]}"#);
+        assert!(matches!(many, Ok(Asked::Many(records)) if records.len() == 2));
+    }
+
+    #[test]
+    fn what_is_wrong_with_one_of_many_is_told_with_its_place() {
+        let problem = read_contacts(br#"{"contacts": [{"external_id": "1"}, {"phone": "2"}]}"#).err();
+        let detail = format!("{problem:?}");
+        assert!(detail.contains("contacts[1]"), "{detail}");
+    }
+
+    #[test]
+    fn a_body_of_another_form_is_refused() {
+        for body in [&b"[]"[..], b"{\"contacts\": 1}", b"{\"contacts\": [], \"x\": 1}", b"\xff", b""] {
+            assert!(read_contacts(body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_plus_that_was_not_escaped_is_understood() {
+        let number: PhoneNumber = "+14155550100".parse().unwrap();
+        for text in ["+14155550100", " 14155550100", "14155550100"] {
+            assert_eq!(number_in_query(text).unwrap(), number);
+        }
+        assert!(number_in_query("abc").is_err());
+    }
+}
