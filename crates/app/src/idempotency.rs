@@ -32,7 +32,12 @@ impl App {
     ///
     /// # Errors
     /// The key was used for another request, or the first request with it is under way or was cut short.
-    pub async fn begin_once(&self, who: &Principal, key: &str, request: &[u8]) -> Result<Repetition, AppError> {
+    pub async fn begin_once(
+        &self,
+        who: &Principal,
+        key: &str,
+        request: &[u8],
+    ) -> Result<Repetition, AppError> {
         if key.is_empty() || key.len() > KEY_LENGTH_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             let message = "an Idempotency-Key has 1 to 255 visible ASCII characters";
             return Err(AppError::invalid("bad_idempotency_key", "", message));
@@ -59,7 +64,13 @@ impl App {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn keep_answer(&self, who: &Principal, key: &str, status: u16, body: &str) -> Result<(), AppError> {
+    pub async fn keep_answer(
+        &self,
+        who: &Principal,
+        key: &str,
+        status: u16,
+        body: &str,
+    ) -> Result<(), AppError> {
         let (tenant, key, body) = (who.tenant, key.to_owned(), body.to_owned());
         self.write(move |tx| Ok(rows::store(tx, tenant, &key, status, &body)?)).await
     }

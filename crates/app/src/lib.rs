@@ -68,11 +68,7 @@ impl App {
         events: mpsc::Receiver<Event>,
         settings: AppSettings,
     ) -> Result<Arc<Self>, AppError> {
-        let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
-        let passwords = access::Passwords::start();
-        let intake = intake::Intake::start()?;
-        let imports = imports::Imports::open(&settings.data_dir, node_id(&settings.node))?;
-        let app = Arc::new(Self { store, clock, ids: Ids::random(), passwords, intake, imports, floor });
+        let app = Self::start_without_dialling(store, clock, driver, settings)?;
         app.floor.forget_earlier_life().await?;
         let routed = Arc::clone(&app);
         tokio::spawn(async move { routed.floor.route(events).await });
@@ -80,6 +76,23 @@ impl App {
         tokio::spawn(async move { adopting.floor.keep_adopting().await });
         app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
+    }
+
+    /// The use cases alone, for a command beside a process that dials: it takes over no group and runs no import.
+    ///
+    /// # Errors
+    /// The directory for files cannot be made.
+    pub fn start_without_dialling(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        driver: Arc<dyn Driver>,
+        settings: AppSettings,
+    ) -> Result<Arc<Self>, AppError> {
+        let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
+        let passwords = access::Passwords::start();
+        let intake = intake::Intake::start()?;
+        let imports = imports::Imports::open(&settings.data_dir, node_id(&settings.node))?;
+        Ok(Arc::new(Self { store, clock, ids: Ids::random(), passwords, intake, imports, floor }))
     }
 
     /// Lets what is under way end, for at most `grace`, and gives up what this node holds.

@@ -62,7 +62,17 @@ impl App {
         let after = serde_json::json!({ "action": action, "dial_mode": dial_mode, "state": state });
         self.write(move |tx| {
             let (target, after) = (Some(group.0), Some(after.clone()));
-            audit::note(tx, &who, audit_id, now, Action::Act, <CampaignGroupBody as crate::model::Definition>::KIND, target, None, after)
+            audit::note(
+                tx,
+                &who,
+                audit_id,
+                now,
+                Action::Act,
+                <CampaignGroupBody as crate::model::Definition>::KIND,
+                target,
+                None,
+                after,
+            )
         })
         .await?;
         Ok(state)
@@ -102,7 +112,12 @@ impl App {
     ///
     /// # Errors
     /// The caller may not see them.
-    pub async fn events_after(&self, who: &Principal, seq: i64, limit: u32) -> Result<Vec<EventView>, AppError> {
+    pub async fn events_after(
+        &self,
+        who: &Principal,
+        seq: i64,
+        limit: u32,
+    ) -> Result<Vec<EventView>, AppError> {
         who.may(Permission::Read)?;
         let tenant = who.tenant;
         self.read(move |tx| {

@@ -112,7 +112,9 @@ const VARIABLES: &[(&str, Setter)] = &[
         config.server.root_key = Some(text.to_owned());
         Ok(())
     }),
-    ("OUTDIAL_SERVER_SHUTDOWN_GRACE_SECONDS", |config, text| set(&mut config.server.shutdown_grace_seconds, text)),
+    ("OUTDIAL_SERVER_SHUTDOWN_GRACE_SECONDS", |config, text| {
+        set(&mut config.server.shutdown_grace_seconds, text)
+    }),
     ("OUTDIAL_DATABASE_URL", |config, text| set(&mut config.database.url, text)),
     ("OUTDIAL_NODE_NAME", |config, text| set(&mut config.node.name, text)),
     ("OUTDIAL_NODE_DATA_DIR", |config, text| set(&mut config.node.data_dir, text)),
@@ -135,21 +137,28 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong, with the file's line or the variable's name.
-    pub fn read(file: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         let mut config = match file {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
-                toml::from_str(&text).with_context(|| format!("the configuration file {} is wrong", path.display()))?
+                toml::from_str(&text)
+                    .with_context(|| format!("the configuration file {} is wrong", path.display()))?
             }
             None => Self::default(),
         };
-        for (name, value) in environment.filter(|(name, _)| name.starts_with("OUTDIAL_") && name != "OUTDIAL_CONFIG") {
+        for (name, value) in
+            environment.filter(|(name, _)| name.starts_with("OUTDIAL_") && name != "OUTDIAL_CONFIG")
+        {
             let Some((_, setter)) = VARIABLES.iter().find(|(known, _)| *known == name) else {
                 let known: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).collect();
                 bail!("the environment variable {name} is not known; known are {}", known.join(", "));
             };
-            setter(&mut config, &value).with_context(|| format!("the environment variable {name} is wrong"))?;
+            setter(&mut config, &value)
+                .with_context(|| format!("the environment variable {name} is wrong"))?;
         }
         config.check()?;
         Ok(config)

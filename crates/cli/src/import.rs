@@ -86,7 +86,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     report(&over, arguments.json)?;
     match over.state.as_str() {
         "completed" => Ok(()),
-        state => bail!("the import {} is {state}: {}", over.id, over.error.as_deref().unwrap_or("see its log")),
+        state => {
+            bail!("the import {} is {state}: {}", over.id, over.error.as_deref().unwrap_or("see its log"))
+        }
     }
 }
 
@@ -122,7 +124,11 @@ fn report(over: &Import, is_json: bool) -> anyhow::Result<()> {
         let count = HumanCount;
         println!(
             "{} rows: {} created, {} updated, {} unchanged, {} rejected",
-            count(over.rows_done), count(over.created), count(over.updated), count(over.unchanged), count(over.rejected)
+            count(over.rows_done),
+            count(over.created),
+            count(over.updated),
+            count(over.unchanged),
+            count(over.rejected)
         );
     }
     Ok(())
@@ -156,7 +162,8 @@ impl Api {
     }
 
     async fn start(&self, source: &str, file: &Path, map: Option<&SourceMap>) -> anyhow::Result<Import> {
-        let opened = tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
+        let opened =
+            tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
         let size = opened.metadata().await?.len();
         let mut request = self
             .client
@@ -168,7 +175,11 @@ impl Api {
             request = request.query(&[("map", serde_json::to_string(map)?)]);
         }
         let body = reqwest::Body::from(opened);
-        let answer = request.body(body).send().await.with_context(|| format!("cannot reach Outdial at {}", self.url))?;
+        let answer = request
+            .body(body)
+            .send()
+            .await
+            .with_context(|| format!("cannot reach Outdial at {}", self.url))?;
         Ok(accepted(answer).await?.json().await?)
     }
 
@@ -177,7 +188,11 @@ impl Api {
             tokio::time::sleep(ASK_EVERY).await;
             import = self.get(&format!("/v1/imports/{}", import.id)).await?.json().await?;
             bar.set_position(import.bytes_done);
-            bar.set_message(format!("{} rows, {} rejected", HumanCount(import.rows_done), HumanCount(import.rejected)));
+            bar.set_message(format!(
+                "{} rows, {} rejected",
+                HumanCount(import.rows_done),
+                HumanCount(import.rejected)
+            ));
         }
         Ok(import)
     }
@@ -186,8 +201,9 @@ impl Api {
         use futures_util::StreamExt;
         use tokio::io::AsyncWriteExt;
         let answer = self.get(&format!("/v1/imports/{import}/rejects.csv")).await?;
-        let mut file =
-            tokio::fs::File::create(path).await.with_context(|| format!("cannot write {}", path.display()))?;
+        let mut file = tokio::fs::File::create(path)
+            .await
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let mut parts = answer.bytes_stream();
         while let Some(part) = parts.next().await {
             file.write_all(&part?).await?;
@@ -205,7 +221,11 @@ async fn accepted(answer: Response) -> anyhow::Result<Response> {
     }
     let problem: Value = answer.json().await.unwrap_or(Value::Null);
     let detail = problem["detail"].as_str().unwrap_or("no reason was given");
-    let hint = if status == StatusCode::UNAUTHORIZED { " (give a key with --api-key or OUTDIAL_API_KEY)" } else { "" };
+    let hint = if status == StatusCode::UNAUTHORIZED {
+        " (give a key with --api-key or OUTDIAL_API_KEY)"
+    } else {
+        ""
+    };
     match problem["field"].as_str() {
         Some(field) => bail!("Outdial refused ({status}): {field}: {detail}{hint}"),
         None => bail!("Outdial refused ({status}): {detail}{hint}"),

@@ -60,7 +60,8 @@ fn complain(error: &anyhow::Error) {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(arguments.config.as_deref(), std::env::vars())?;
-    let quiet = matches!(arguments.command, Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Bench(_));
+    let quiet =
+        matches!(arguments.command, Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Bench(_));
     log_to_stderr(&config, quiet)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -78,7 +79,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Logs go to standard error: standard output belongs to results. Commands that a person watches log warnings only.
 fn log_to_stderr(config: &Config, quiet: bool) -> anyhow::Result<()> {
     let filter = if quiet && config.log.filter == "info" { "warn" } else { config.log.filter.as_str() };
-    let filter = EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log.filter is wrong: {error}"))?;
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log.filter is wrong: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = if config.log.json { lines.json().try_init() } else { lines.try_init() };
     set.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))

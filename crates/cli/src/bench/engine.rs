@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::{
-    Actor, AgentDefinition, AgentEvent, AgentId, AttemptId, BucketId, CallEnd, CallEvent, CallResult, CallingHours,
-    CampaignId, CampaignRules, Command, ContactId, Detected, DialMode, Engine, FeedOrder, GroupAction, GroupDefinition,
-    GroupId, GroupSettings, GroupState, HopperContact, Input, Output, Phone, PhoneKind, PhoneNumber, PhoneStatus, Rank,
-    SkillId, Supply, Time,
+    Actor, AgentDefinition, AgentEvent, AgentId, AttemptId, BucketId, CallEnd, CallEvent, CallResult,
+    CallingHours, CampaignId, CampaignRules, Command, ContactId, Detected, DialMode, Engine, FeedOrder,
+    GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output, Phone,
+    PhoneKind, PhoneNumber, PhoneStatus, Rank, SkillId, Supply, Time,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;

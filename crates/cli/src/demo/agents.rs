@@ -47,8 +47,7 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
     loop {
         let notice = tokio::select! {
             notice = session.recv() => notice,
-            left = working.wait_for(|working| !working), if !is_leaving => {
-                drop(left);
+            () = work_is_over(&mut working), if !is_leaving => {
                 is_leaving = true;
                 session.send(AgentEvent::LogOut).await?;
                 continue;
@@ -56,12 +55,16 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
         };
         match notice {
             None => return Ok(()),
-            Some(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => return Ok(()),
+            Some(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => {
+                return Ok(());
+            }
             Some(AgentNotice::Preview { number, .. }) => {
                 pause(team, team.world.agent_conduct(&model, number, 1).preview_response).await;
                 session.send(AgentEvent::AcceptPreview).await?;
             }
-            Some(AgentNotice::Call { number, attempt_number, .. }) => call = Some((number, u32::from(attempt_number))),
+            Some(AgentNotice::Call { number, attempt_number, .. }) => {
+                call = Some((number, u32::from(attempt_number)))
+            }
             Some(AgentNotice::CallEnded { wrap_up_until: Some(_), .. }) => {
                 let Some((number, attempt)) = call.take() else { continue };
                 pause(team, team.world.outcome(number, attempt, None).wrap).await;
@@ -72,6 +75,11 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
             Some(_) => {}
         }
     }
+}
+
+async fn work_is_over(working: &mut watch::Receiver<bool>) {
+    // Whoever could say that work goes on is gone as well when the sender is.
+    drop(working.wait_for(|working| !working).await);
 }
 
 async fn pause(team: &Team, span: Duration) {

@@ -25,8 +25,10 @@ const RANGES: &[(&str, &str, usize, u32)] = &[
     ("GB", "+44131496", 4, 1_000),
 ];
 
-const FIRST_NAMES: &[&str] = &["Ada", "Blaise", "Camille", "Dora", "Emil", "Florence", "Grace", "Hedy", "Isaac", "Joan"];
-const LAST_NAMES: &[&str] = &["Archer", "Baker", "Carter", "Dyer", "Fletcher", "Glover", "Mason", "Potter", "Smith", "Turner"];
+const FIRST_NAMES: &[&str] =
+    &["Ada", "Blaise", "Camille", "Dora", "Emil", "Florence", "Grace", "Hedy", "Isaac", "Joan"];
+const LAST_NAMES: &[&str] =
+    &["Archer", "Baker", "Carter", "Dyer", "Fletcher", "Glover", "Mason", "Potter", "Smith", "Turner"];
 
 /// How many people the ranges have numbers for.
 pub fn people_max() -> u32 {

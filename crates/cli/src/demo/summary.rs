@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use app::{App, AppError};
-use engine::{AgentState, CampaignId, GroupId, TenantId, Time};
+use app::{App, AppError, Principal};
+use engine::{AgentState, CampaignId, GroupId};
 use serde::Serialize;
 use store::feed::Counts;
+
+use super::SINCE;
 
 /// What came of the demonstration. Everything but `talk_share` is read from the database.
 #[derive(Debug, Serialize)]
@@ -35,17 +37,18 @@ pub struct Outcome {
 /// The database cannot be read.
 pub async fn outcome(
     app: &App,
-    tenant: TenantId,
     campaign: CampaignId,
+    who: &Principal,
     group: GroupId,
     dialled_twice: u64,
 ) -> Result<Outcome, AppError> {
-    let results = app.results_of_group(tenant, group, Time::EPOCH).await?;
+    let results = app.results_of_group(who.tenant, group, SINCE).await?;
     let counts = app.contact_counts(campaign).await?;
-    let live = app.floor.live(tenant).await?;
     let by_result = results.by_result.iter();
-    let answered: u64 = by_result.clone().filter(|(result, _)| result.answered_by_person()).map(|(_, count)| count).sum();
-    let abandoned: u64 = by_result.filter(|(result, _)| result.is_abandonment()).map(|(_, count)| count).sum();
+    let answered: u64 =
+        by_result.clone().filter(|(result, _)| result.answered_by_person()).map(|(_, count)| count).sum();
+    let abandoned: u64 =
+        by_result.filter(|(result, _)| result.is_abandonment()).map(|(_, count)| count).sum();
     let mut named: BTreeMap<String, u64> =
         results.by_result.iter().map(|(result, count)| (result.name().to_owned(), *count)).collect();
     if results.open > 0 {
@@ -57,7 +60,7 @@ pub async fn outcome(
         answered,
         abandoned,
         abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },
-        talk_share: round(live.talk_share.unwrap_or(0.0)),
+        talk_share: 0.0,
         contacts: by_state(&counts),
         dialled_twice,
     })
@@ -65,19 +68,29 @@ pub async fn outcome(
 
 fn by_state(counts: &Counts) -> BTreeMap<String, u64> {
     let states = [("waiting", counts.waiting), ("ready", counts.ready), ("claimed", counts.claimed)];
-    let mut named: BTreeMap<String, u64> = states.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+    let mut named: BTreeMap<String, u64> =
+        states.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
     named.insert("final".to_owned(), counts.done.iter().map(|(_, count)| count).sum());
     named
 }
 
-fn round(share: f64) -> f64 {
+pub(super) fn round(share: f64) -> f64 {
     (share * 10_000.0).round() / 10_000.0
 }
 
-/// One line for a person who watches.
-pub async fn line(app: &App, tenant: TenantId, campaign: CampaignId, seconds: u64) -> Result<String, AppError> {
-    let live = app.floor.live(tenant).await?;
+/// One line for a person who watches, and how many contacts are left.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn line(
+    app: &App,
+    who: &Principal,
+    campaign: CampaignId,
+    seconds: u64,
+) -> Result<(String, u64), AppError> {
+    let live = app.live(who).await?;
     let counts = app.contact_counts(campaign).await?;
+    let left = counts.waiting + counts.ready + counts.claimed;
     let agents = |state| live.agents.iter().filter(|agent| agent.now.state == state).count();
     let mut line = format!("{seconds:>4} s");
     for group in &live.groups {
@@ -97,7 +110,7 @@ pub async fn line(app: &App, tenant: TenantId, campaign: CampaignId, seconds: u6
         agents(AgentState::OnCall),
         agents(AgentState::WrapUp),
         live.talk_share.unwrap_or(0.0) * 100.0,
-        counts.waiting + counts.ready + counts.claimed,
+        left,
     );
-    Ok(line)
+    Ok((line, left))
 }
