@@ -170,8 +170,9 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_contact ON attempt (contact_id);
 CREATE INDEX attempt_group_unsettled ON attempt (group_id) WHERE state < 2;
--- Nobody is dialled twice at once: the database itself refuses a second unsettled attempt on a contact.
-CREATE UNIQUE INDEX attempt_contact_unsettled ON attempt (contact_id) WHERE state < 2;
+-- Nobody is dialled twice at once: the database itself refuses a second unsettled attempt on a contact. The name is the
+-- one PostgreSQL would give a constraint on the column, for of a violation SQLite tells only the columns.
+CREATE UNIQUE INDEX attempt_contact_id_key ON attempt (contact_id) WHERE state < 2;
 CREATE INDEX attempt_started ON attempt (tenant_id, started_at, id);
 CREATE INDEX attempt_campaign ON attempt (campaign_id, started_at);
 

@@ -29,7 +29,7 @@ pub struct HeldGroup {
 /// # Errors
 /// - [`StoreError::Fenced`]: a group that a change is about is not held under the epoch given.
 /// - [`StoreError::NotClaimed`]: an attempt on a contact that is not in the group's hopper.
-/// - [`StoreError::Conflict`]: an attempt on a contact that has an unsettled one (`attempt_contact_unsettled`).
+/// - [`StoreError::Conflict`]: an attempt on a contact that has an unsettled one (`attempt_contact_id_key`).
 /// - [`StoreError::Corrupt`]: an attempt ends or is settled that is not under way, or a contact is planned that the
 ///   group does not have.
 pub fn apply(
@@ -300,7 +300,7 @@ fn finish(
                 last_result_in_a_row = CASE WHEN $3 = 1 THEN $5 ELSE last_result_in_a_row END,
                 last_attempt_at = CASE WHEN $3 = 1 THEN $6 ELSE last_attempt_at END,
                 feed_state = 3, final_reason = COALESCE(final_reason, $7), claimed_by = NULL, claim_epoch = NULL
-         WHERE id = $1 AND (feed_state = 3 OR (claimed_by = $2 AND feed_state = 2 AND $7 IS NOT NULL))",
+         WHERE id = $1 AND (feed_state = 3 OR (claimed_by = $2 AND feed_state = 2 AND CAST($7 AS SMALLINT) IS NOT NULL))",
         &sets.collect::<Vec<_>>(),
     )?;
     match counts.iter().zip(&finals).find(|(count, _)| **count != 1) {

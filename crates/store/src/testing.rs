@@ -31,7 +31,7 @@ pub struct TestDatabase {
 #[derive(Debug)]
 enum Place {
     Directory(TempDir),
-    Server { admin: Config, name: String },
+    Server { admin: Box<Config>, name: String },
 }
 
 impl TestDatabase {
@@ -68,7 +68,7 @@ impl TestDatabase {
         let mut config = admin.clone();
         config.dbname(&name);
         let target = StoreTarget::Postgres(Box::new(config));
-        Self { store: open(&target), target, place: Place::Server { admin, name } }
+        Self { store: open(&target), target, place: Place::Server { admin: Box::new(admin), name } }
     }
 }
 

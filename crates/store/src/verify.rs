@@ -25,7 +25,8 @@ pub struct Findings {
     pub attempts_without_claim: u64,
     /// Contacts whose count of attempts is not that of their settled attempts.
     pub contacts_miscounted: u64,
-    /// Numbers of contacts whose count of attempts is not that of their settled attempts.
+    /// Numbers with a higher count of attempts than there are settled attempts on them. (A lower one can be: a number
+    /// that an import took away and brought back begins anew.)
     pub phones_miscounted: u64,
     /// Contacts in an impossible state: claimed by nobody, done without a reason, or without the number that is next.
     pub contacts_impossible: u64,
@@ -42,7 +43,7 @@ impl Findings {
             ("contacts were attempted twice at once", self.contacts_attempted_twice_at_once),
             ("attempts are under way on contacts that are not claimed", self.attempts_without_claim),
             ("contacts have a wrong count of attempts", self.contacts_miscounted),
-            ("numbers have a wrong count of attempts", self.phones_miscounted),
+            ("numbers have too high a count of attempts", self.phones_miscounted),
             ("contacts are in an impossible state", self.contacts_impossible),
             ("attempts have not exactly one event of their start", self.attempts_without_one_start),
             ("tenants have gaps in their events", self.event_gaps.len() as u64),

@@ -35,7 +35,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// A node that stands still inside a transaction must not hold its locks for ever: the server ends it.
 const SESSION: &str = "SET idle_in_transaction_session_timeout = '30s'";
 /// One number for all nodes, so that they do not migrate at the same time ("outdial" in ASCII).
-const MIGRATION_LOCK: i64 = 0x6f75_7464_6961_6c;
+const MIGRATION_LOCK: i64 = 0x006f_7574_6469_616c;
 
 /// A connection with its prepared statements.
 ///

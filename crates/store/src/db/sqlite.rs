@@ -1,7 +1,7 @@
 //! SQLite: one thread that writes and commits in groups, a few that read.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -259,7 +259,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn open(path: &PathBuf, jobs: Arc<Mutex<Receiver<Box<dyn Job>>>>) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, jobs: Arc<Mutex<Receiver<Box<dyn Job>>>>) -> Result<Self, StoreError> {
         Ok(Self { connection: SqliteConnection::open_reader(path)?, jobs })
     }
 

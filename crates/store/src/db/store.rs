@@ -1,6 +1,6 @@
 //! The face of the store: opening it, and running work on its threads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
@@ -106,7 +106,7 @@ impl Store {
         }
     }
 
-    fn open_sqlite(path: &PathBuf, options: StoreOptions) -> Result<Self, StoreError> {
+    fn open_sqlite(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         sqlite::migrate(path, MIGRATIONS, wall_clock_micros())?;
         let (writes, to_write) = sync_channel(QUEUE_MAX);
         let (reads, to_read) = sync_channel(QUEUE_MAX);

@@ -269,6 +269,19 @@ pub fn take_next(
     tx.query_one(&sql, &values![owner, now, stale_before])?.as_ref().map(read).transpose()
 }
 
+/// Makes the unfinished imports of the owners from `first` to `last` look dead, so that they can be claimed at once, and
+/// tells how many they are. For a process that knows that those owners were itself before it was restarted.
+///
+/// # Errors
+/// The database failed.
+pub fn abandon(tx: &mut Tx<'_>, first: Uuid, last: Uuid) -> Result<u64, StoreError> {
+    tx.execute(
+        "UPDATE import_job SET heartbeat_at = 0
+         WHERE state IN ('running', 'cancelling') AND owner >= $1 AND owner <= $2",
+        &values![first, last],
+    )
+}
+
 /// Adds what a batch did, in the transaction that stores the batch, and gives a sign of life. Tells the state:
 /// [`ImportState::Cancelling`] asks to stop after this batch.
 ///
