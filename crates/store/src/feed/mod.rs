@@ -8,7 +8,9 @@ mod claim;
 mod merge;
 mod screen;
 mod supply;
+mod why_not;
 
 pub use claim::{ClaimRequest, Claimed, claim, return_claims};
 pub(crate) use screen::Suppressed;
-pub use supply::{Counts, Supply, SuppressedNumber, WhyNot, buckets, close_expired, counts, supply, why_not};
+pub use supply::{Counts, Supply, buckets, close_expired, counts, supply};
+pub use why_not::{PhoneFacts, SuppressedNumber, WhyNot, why_not};

@@ -1,0 +1,12 @@
+//! What the store promises, on both databases.
+
+mod changes;
+mod database;
+mod events;
+mod feed;
+mod fixture;
+mod intake;
+mod lease;
+mod nothing_lost;
+mod recovery;
+mod verify;
