@@ -1,0 +1,104 @@
+//! The OpenAPI document and the pages that show it.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::Value;
+use store::testing::TestDatabase;
+use web::WebSettings;
+
+use crate::support::{Answer, Server};
+
+/// Path, method and operation of everything in the document.
+fn operations(document: &Value) -> Vec<(&String, &String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(m, o)| (path, m, o))).collect()
+}
+
+async fn document(server: &Server) -> Value {
+    server.nobody().get("/openapi.json").await.expect(200).body
+}
+
+#[tokio::test]
+async fn the_document_is_of_version_3_1_and_its_references_lead_somewhere() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads outside"));
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect_references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            object.values().for_each(|value| collect_references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn every_operation_tells_what_a_client_needs() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let place = format!("{method} {path}");
+        let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{place} has no id"));
+        assert!(ids.insert(id), "{id} stands twice");
+        assert!(operation["summary"].as_str().is_some_and(|summary| !summary.is_empty()), "{place}");
+        assert!(operation["responses"]["default"].is_object(), "{place} does not say what goes wrong");
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let mut names = BTreeSet::new();
+        for parameter in &parameters {
+            assert!(names.insert((parameter["in"].to_string(), parameter["name"].to_string())), "{place}");
+        }
+        for part in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
+            assert!(names.contains(&("\"path\"".to_owned(), format!("\"{part}\""))), "{place}: {part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everything_in_the_document_is_served() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    for (path, method, _) in operations(&document) {
+        let real = path.replace("{id}", "0190a1b2-0000-7000-8000-000000000001");
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let answer = Answer::to(server.nobody().request(method.clone(), &real)).await;
+        assert!(!matches!(answer.body["code"].as_str(), Some("no_such_path" | "method_not_allowed")), "{method} {path}");
+        assert_ne!(answer.status, 500, "{method} {path}: {}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn operation_ids_stay_as_clients_know_them() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    let mut ids: Vec<String> = operations(&document)
+        .into_iter()
+        .map(|(path, method, operation)| format!("{} {method} {path}", operation["operationId"].as_str().unwrap()))
+        .collect();
+    ids.sort();
+    let pinned: Vec<&str> = include_str!("operations.txt").lines().collect();
+    assert_eq!(ids, pinned, "an operation was renamed, added or removed: change operations.txt if that is meant");
+}
+
+#[tokio::test]
+async fn the_pages_for_people_are_served() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let home = server.nobody().get("/").await.expect(200);
+    let home = String::from_utf8(home.bytes).unwrap();
+    assert!(home.contains("Outdial") && home.contains("/docs"), "{home}");
+    let docs = server.nobody().get("/docs/").await.expect(200);
+    assert!(docs.header("content-type").starts_with("text/html"));
+}

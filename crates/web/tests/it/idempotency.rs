@@ -1,0 +1,60 @@
+//! Requests that are sent again.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Caller, Server};
+
+async fn post_once(caller: &Caller<'_>, key: &str, path: &str, body: Value) -> Answer {
+    Answer::to(caller.request(Method::POST, path).header("Idempotency-Key", key).json(&body)).await
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_is_answered_again_and_carried_out_once() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let first = post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await.expect(201);
+        let again = post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await.expect(201);
+        assert_eq!(again.body, first.body);
+        assert_eq!(again.header("idempotency-replayed"), "true");
+        assert_eq!(first.header("idempotency-replayed"), "");
+        assert_eq!(admin.get("/v1/skills").await.items("name"), ["Sales"]);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_repeated_too() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        post_once(&admin, "k1", "/v1/skills", json!({"name": ""})).await.expect(422);
+        let again = post_once(&admin, "k1", "/v1/skills", json!({"name": ""})).await.expect(422);
+        assert_eq!(again.text("code"), "bad_name");
+        assert_eq!(again.header("content-type"), "application/problem+json");
+    }
+}
+
+#[tokio::test]
+async fn a_key_stands_for_one_request_only() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await.expect(201);
+        let other = post_once(&admin, "k1", "/v1/skills", json!({"name": "Support"})).await;
+        other.expect_problem(422, "idempotency_key_reused");
+        let other = post_once(&admin, "k1", "/v1/campaigns", json!({"name": "Sales"})).await;
+        other.expect_problem(422, "idempotency_key_reused");
+        let theirs = server.tenant("B").await;
+        post_once(&theirs, "k1", "/v1/skills", json!({"name": "Theirs"})).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn of_many_at_once_one_is_carried_out() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let sent = (0..8).map(|_| post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})));
+        for answer in futures_util::future::join_all(sent).await {
+            assert!(matches!(answer.status, 201 | 409), "{} {}", answer.status, answer.body);
+        }
+        assert_eq!(admin.get("/v1/skills").await.items("name"), ["Sales"]);
+    }
+}

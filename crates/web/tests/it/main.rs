@@ -1,0 +1,14 @@
+//! The API over real HTTP, on both databases.
+
+mod access;
+mod agent_session;
+mod contacts;
+mod definitions;
+mod documentation;
+mod idempotency;
+mod imports;
+mod privacy;
+mod problems;
+mod streams;
+mod support;
+mod suppression;

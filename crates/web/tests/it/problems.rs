@@ -1,0 +1,81 @@
+//! What goes wrong is always told in the same form.
+
+use reqwest::Method;
+use serde_json::json;
+use store::testing::TestDatabase;
+use web::WebSettings;
+
+use crate::support::{Answer, Server};
+
+#[tokio::test]
+async fn unknown_paths_and_methods_are_problems_too() {
+    for server in Server::on_both().await {
+        server.nobody().get("/v1/nothing").await.expect_problem(404, "no_such_path");
+        server.nobody().get("/nothing/at/all").await.expect_problem(404, "no_such_path");
+        let patch = server.nobody().request(Method::PATCH, "/v1/skills");
+        Answer::to(patch).await.expect_problem(405, "method_not_allowed");
+        let admin = server.tenant("A").await;
+        admin.get("/v1/skills/not-an-id").await.expect_problem(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let send = |body: &'static str| {
+            Answer::to(admin.request(Method::POST, "/v1/skills").header("Content-Type", "application/json").body(body))
+        };
+        send("{\"name\": ").await.expect_problem(400, "bad_json");
+        let problem = send("{\"name\": \"x\", \"nmae\": 1}").await.expect_problem(422, "bad_body");
+        assert!(problem.text("detail").contains("nmae"), "{}", problem.body);
+        send("{}").await.expect_problem(422, "bad_body");
+        let text = admin.request(Method::POST, "/v1/skills").header("Content-Type", "text/plain").body("{}");
+        Answer::to(text).await.expect_problem(415, "not_json");
+        admin.post("/v1/skills", json!({"name": ""})).await.expect_problem(422, "bad_name");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused() {
+    let settings = WebSettings { body_bytes_max: 1000, ..WebSettings::default() };
+    let server = Server::start(TestDatabase::sqlite(), settings).await;
+    let admin = server.tenant("A").await;
+    let large = json!({"name": "x".repeat(2000)});
+    admin.post("/v1/skills", large.clone()).await.expect_problem(413, "too_large");
+    let once = admin.request(Method::POST, "/v1/skills").header("Idempotency-Key", "k").json(&large);
+    Answer::to(once).await.expect_problem(413, "too_large");
+}
+
+#[tokio::test]
+async fn a_key_that_sends_too_much_is_asked_to_wait() {
+    let settings = WebSettings { requests_per_second_max: 1, ..WebSettings::default() };
+    let server = Server::start(TestDatabase::sqlite(), settings).await;
+    let admin = server.tenant("A").await;
+    let mut refused = None;
+    // Ten requests at once are more than the burst of two, however slow the machine is.
+    let answers = futures_util::future::join_all((0..10).map(|_| admin.get("/v1/skills"))).await;
+    for answer in answers.into_iter().filter(|answer| answer.status != 200) {
+        refused = Some(answer.expect_problem(429, "too_many_requests"));
+    }
+    assert!(!refused.expect("one of them is refused").header("retry-after").is_empty());
+}
+
+#[tokio::test]
+async fn the_callers_own_request_id_is_kept() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let request = server.nobody().request(Method::GET, "/v1/nothing").header("X-Request-Id", "mine-7");
+    let answer = Answer::to(request).await.expect_problem(404, "no_such_path");
+    assert_eq!(answer.text("request_id"), "mine-7");
+}
+
+#[tokio::test]
+async fn health_readiness_and_metrics_are_open() {
+    for server in Server::on_both().await {
+        server.nobody().get("/healthz").await.expect(200);
+        server.nobody().get("/readyz").await.expect(200);
+        let metrics = server.nobody().get("/metrics").await.expect(200);
+        let text = String::from_utf8(metrics.bytes).unwrap();
+        assert!(text.contains("outdial_http_requests_total"), "{text}");
+    }
+}
