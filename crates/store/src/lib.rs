@@ -13,6 +13,7 @@ pub mod intake;
 pub mod lease;
 pub mod records;
 pub mod recovery;
+pub mod reference;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;
