@@ -7,6 +7,7 @@ pub mod contacts;
 pub mod definitions;
 mod error;
 pub mod floor;
+mod housekeeping;
 mod idempotency;
 mod ids;
 pub mod imports;
@@ -74,6 +75,7 @@ impl App {
         tokio::spawn(async move { routed.floor.route(events).await });
         let adopting = Arc::clone(&app);
         tokio::spawn(async move { adopting.floor.keep_adopting().await });
+        tokio::spawn(housekeeping::tidy(Arc::clone(&app)));
         app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
     }

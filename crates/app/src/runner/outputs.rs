@@ -5,6 +5,7 @@ use std::sync::Arc;
 use engine::{
     AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output,
 };
+use metrics::counter;
 use store::StoreError;
 use store::changes::{self, HeldGroup};
 use telephony::{Message as Audio, PlaceCall, Request, SendError, Variables};
@@ -42,6 +43,13 @@ impl Runner {
     /// Counts changes and puts them with those that wait to be stored.
     fn note(&mut self, set: ChangeSet) {
         for change in &set.changes {
+            match change {
+                Change::AttemptStarted(_) => counter!("outdial_attempts_total").increment(1),
+                Change::AttemptEnded(ended) => {
+                    counter!("outdial_attempts_ended_total", "result" => ended.result.name()).increment(1);
+                }
+                _ => {}
+            }
             if let Some(held) = change.group().and_then(|group| self.held.get_mut(&group)) {
                 held.figures.count(change);
             }
@@ -145,6 +153,8 @@ impl Runner {
         self.is_storing = false;
         match outcome {
             Ok(()) => {
+                counter!("outdial_commits_total").increment(1);
+                counter!("outdial_change_sets_stored_total").increment(sets.len() as u64);
                 for set in sets {
                     self.input(Input::Stored { ticket: set.ticket });
                 }

@@ -159,7 +159,12 @@ pub async fn all_contacts(app: &App, who: &Principal, campaign: CampaignId) -> V
 }
 
 /// Waits until an import is as wanted; fails if it takes minutes.
-pub async fn wait_for(app: &App, who: &Principal, import: ImportId, is_as_wanted: impl Fn(&Import) -> bool) -> Import {
+pub async fn wait_for(
+    app: &App,
+    who: &Principal,
+    import: ImportId,
+    is_as_wanted: impl Fn(&Import) -> bool,
+) -> Import {
     for _ in 0..60_000 {
         let import = app.import(who, import).await.unwrap();
         if is_as_wanted(&import) {

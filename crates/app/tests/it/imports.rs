@@ -27,7 +27,10 @@ const PLAIN: &str = "external_id=id,phone1=phone";
 fn a_file_becomes_contacts_and_once_more_changes_nothing() {
     on_both_databases(async |outdial| {
         let first = outdial.import(table(0, 500), mapped(PLAIN)).await;
-        assert_eq!((first.state.as_str(), first.rows_done, counts(&first)), ("completed", 500, [500, 0, 0, 0]));
+        assert_eq!(
+            (first.state.as_str(), first.rows_done, counts(&first)),
+            ("completed", 500, [500, 0, 0, 0])
+        );
         assert_eq!((first.bytes_done, first.error.clone()), (first.file_size, None));
         assert_eq!(outdial.contacts().await.len(), 500);
         assert_eq!(outdial.contact("c7").await.unwrap().import, Some(first.id));
@@ -47,7 +50,7 @@ fn an_ugly_file_is_read_as_its_author_meant_it() {
                     \"0001\";Zoé;\"Aix;en\"\"P\"\"\";01 23 45 67 89;;06.12.00.00.01;31.12.1970\r\n\
                     \r\n\
                     0002;Jürgen;Köln;;+49 30 901820;;\r\n";
-                let map = "external_id=kunden-nr.,phone1:home=Tel. privat,phone2:work=Tel. Büro,phone3:mobile=Handy,\
+        let map = "external_id=kunden-nr.,phone1:home=Tel. privat,phone2:work=Tel. Büro,phone3:mobile=Handy,\
                    field.first_name=Vorname,field.city=Ort,field.born|%d.%m.%Y=geboren";
         let import = outdial.import(in_windows_1252(text), mapped(map)).await;
         assert_eq!((import.state.as_str(), counts(&import)), ("completed", [2, 0, 0, 0]), "{import:?}");
@@ -78,8 +81,12 @@ fn a_file_that_its_map_does_not_fit_is_refused_at_once_and_names_the_columns() {
         assert!(code == "bad_map" && message.contains("'phone'") && message.contains("'tel'"), "{message}");
         let (code, message) = refused("foo,bar\n1,2\n", NewImport::default()).await;
         assert!(code == "bad_map" && message.contains("foo, bar"), "{message}");
-        let (code, message) = refused("id,phone,x\n", mapped("external_id=id,phone1=phone,field.shoe=x")).await;
-        assert!(code == "unknown_field" && message.contains("'x'") && message.contains("first_name"), "{message}");
+        let (code, message) =
+            refused("id,phone,x\n", mapped("external_id=id,phone1=phone,field.shoe=x")).await;
+        assert!(
+            code == "unknown_field" && message.contains("'x'") && message.contains("first_name"),
+            "{message}"
+        );
         assert_eq!(refused("", mapped(PLAIN)).await.0, "bad_file");
         let imports = outdial.app.imports(&outdial.who, &Default::default()).await.unwrap();
         assert_eq!(imports.items, []);
@@ -112,8 +119,11 @@ fn rejected_rows_come_back_as_a_file_that_can_be_corrected_and_sent_again() {
         let import = outdial.import(text, mapped(map)).await;
         assert_eq!(counts(&import), [2, 0, 0, 4]);
         let page = outdial.app.import_rejects(&outdial.who, import.id, &Default::default()).await.unwrap();
-        let told: Vec<_> =
-            page.items.iter().map(|it| (it.row, it.code.as_str(), it.field.as_deref().unwrap_or(""))).collect();
+        let told: Vec<_> = page
+            .items
+            .iter()
+            .map(|it| (it.row, it.code.as_str(), it.field.as_deref().unwrap_or("")))
+            .collect();
         let expected = [
             (3, "bad_phone", "phone1"),
             (4, "bad_field_value", "born"),
@@ -190,7 +200,11 @@ fn an_import_that_a_crash_ended_goes_on_and_creates_nothing_twice_and_loses_noth
         runtime().block_on(async {
             let app = start(&database.target, data_dir.path()).await;
             let import = wait_for(&app, &who, id, Import::is_over).await;
-            assert_eq!((import.state.as_str(), counts(&import)), ("completed", [MANY, 0, 0, 2]), "{import:?}");
+            assert_eq!(
+                (import.state.as_str(), counts(&import)),
+                ("completed", [MANY, 0, 0, 2]),
+                "{import:?}"
+            );
             let contacts = all_contacts(&app, &who, campaign).await;
             let mut ids: Vec<&str> = contacts.iter().map(|contact| contact.external_id.as_str()).collect();
             ids.sort_unstable();

@@ -15,12 +15,18 @@ use crate::harness::{Outdial, body, contact, number, on_both_databases, source};
 fn each_record_is_told_what_became_of_it() {
     on_both_databases(async |outdial| {
         let named = |name: &str| -> RawContact<'static> {
-            body(json!({"external_id": "1", "phones": [{"number": number(1)}], "fields": {"first_name": name}}))
+            body(
+                json!({"external_id": "1", "phones": [{"number": number(1)}], "fields": {"first_name": name}}),
+            )
         };
-        let results = outdial.add(vec![named("Zoé"), contact("2", "not a number"), contact("", &number(3))]).await;
+        let results =
+            outdial.add(vec![named("Zoé"), contact("2", "not a number"), contact("", &number(3))]).await;
         assert_eq!(results[0].outcome, RecordOutcome::Created);
         assert_eq!((results[1].row, results[1].outcome), (2, RecordOutcome::Rejected));
-        assert_eq!((results[1].code, results[1].field.as_deref()), (Some(RecordErrorCode::BadPhone), Some("phone1")));
+        assert_eq!(
+            (results[1].code, results[1].field.as_deref()),
+            (Some(RecordErrorCode::BadPhone), Some("phone1"))
+        );
         assert_eq!(results[1].external_id.as_deref(), Some("2"));
         assert_eq!(results[2].code, Some(RecordErrorCode::MissingExternalId));
         let again = outdial.add(vec![named("Zoé")]).await;
@@ -64,7 +70,10 @@ fn requests_at_the_same_time_are_all_stored_and_each_gets_its_own_answer() {
                 let id = format!("c{n}");
                 let results = outdial.add(vec![contact(&id, &number(n)), contact("bad", "")]).await;
                 assert_eq!(results.len(), 2);
-                assert_eq!((results[0].external_id.as_deref(), results[0].outcome), (Some(&*id), RecordOutcome::Created));
+                assert_eq!(
+                    (results[0].external_id.as_deref(), results[0].outcome),
+                    (Some(&*id), RecordOutcome::Created)
+                );
                 assert_eq!(results[1].outcome, RecordOutcome::Rejected);
                 results[0].contact.unwrap()
             }
@@ -91,7 +100,9 @@ fn requests_about_one_contact_at_the_same_time_make_one_contact() {
 fn a_number_that_another_contact_has_is_a_duplicate_within_the_sources_scope() {
     on_both_databases(async |outdial| {
         outdial.add(vec![contact("first", &number(1))]).await;
-        for (scope, is_duplicate) in [("none", false), ("source", false), ("campaign", true), ("tenant", true)] {
+        for (scope, is_duplicate) in
+            [("none", false), ("source", false), ("campaign", true), ("tenant", true)]
+        {
             let mut body = source(scope, outdial.campaign);
             body.duplicates = serde_json::from_value(scope.into()).unwrap();
             let other = SourceId(outdial.app.create(&outdial.who, body).await.unwrap().id);
@@ -127,9 +138,12 @@ fn a_contact_expires_as_it_says_or_as_its_source_says() {
         body.expires_after_days = Some(2);
         let short = SourceId(outdial.app.create(&outdial.who, body).await.unwrap().id);
         let dated = |id: &str, at: &str| -> RawContact<'static> {
-            crate::harness::body(json!({"external_id": id, "phones": [{"number": number(1)}], "expires_at": at}))
+            crate::harness::body(
+                json!({"external_id": id, "phones": [{"number": number(1)}], "expires_at": at}),
+            )
         };
-        let records = vec![contact("1", &number(1)), dated("2", "2999-01-01T00:00:00Z"), dated("3", "2001-01-01")];
+        let records =
+            vec![contact("1", &number(1)), dated("2", "2999-01-01T00:00:00Z"), dated("3", "2001-01-01")];
         let results = outdial.app.add_contacts(&outdial.who, short, records.clone()).await.unwrap();
         assert_eq!(results[2].code, Some(RecordErrorCode::AlreadyExpired));
         let read = async |place: usize| {
@@ -158,7 +172,10 @@ fn the_preferred_agent_is_found_by_name_and_one_that_is_not_there_is_told() {
         let results = outdial.add(records).await;
         assert!(results.iter().all(|result| result.outcome == RecordOutcome::Created));
         let stored = async |id: &str| outdial.contact(id).await.unwrap().preferred_agent.map(|agent| agent.0);
-        assert_eq!([stored("1").await, stored("2").await, stored("3").await], [Some(agent), Some(agent), None]);
+        assert_eq!(
+            [stored("1").await, stored("2").await, stored("3").await],
+            [Some(agent), Some(agent), None]
+        );
         assert_eq!(results[2].warnings[0].field.as_deref(), Some("preferred_agent"));
     });
 }

@@ -226,6 +226,7 @@ async fn watch_until_over(
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     let stop = serve::wait_for_stop();
     tokio::pin!(stop);
+    let mut shown = 0;
     ticks.tick().await;
     loop {
         tokio::select! {
@@ -265,13 +266,17 @@ async fn wait_while(
     Ok(false)
 }
 
-/// One line that stays in its place on a terminal; elsewhere one every five seconds.
+/// Lines that stay in their place on a terminal; elsewhere they come every five seconds.
 #[expect(clippy::print_stderr, reason = "what the person at the terminal watches")]
-fn show(line: &str, seconds: u64) {
+fn show(lines: &[String], seconds: u64, shown: &mut usize) {
     if std::io::stderr().is_terminal() {
-        eprint!("\r\x1b[2K{line}");
+        if *shown > 0 {
+            eprint!("\x1b[{shown}A");
+        }
+        lines.iter().for_each(|line| eprintln!("\x1b[2K{line}"));
+        *shown = lines.len();
     } else if seconds.is_multiple_of(5) {
-        eprintln!("{line}");
+        lines.iter().for_each(|line| eprintln!("{line}"));
     }
 }
 

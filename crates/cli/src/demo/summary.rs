@@ -1,7 +1,6 @@
 //! What the demonstration shows while it runs and says at its end.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use app::{App, AppError, Principal};
 use engine::{AgentState, CampaignId, GroupId};
@@ -78,39 +77,48 @@ pub(super) fn round(share: f64) -> f64 {
     (share * 10_000.0).round() / 10_000.0
 }
 
-/// One line for a person who watches, and how many contacts are left.
+/// A few lines for a person who watches, and how many contacts are left.
 ///
 /// # Errors
 /// The database cannot be read.
-pub async fn line(
+pub async fn lines(
     app: &App,
     who: &Principal,
     campaign: CampaignId,
     seconds: u64,
-) -> Result<(String, u64), AppError> {
+) -> Result<(Vec<String>, u64), AppError> {
     let live = app.live(who).await?;
     let counts = app.contact_counts(campaign).await?;
     let left = counts.waiting + counts.ready + counts.claimed;
     let agents = |state| live.agents.iter().filter(|agent| agent.now.state == state).count();
-    let mut line = format!("{seconds:>4} s");
-    for group in &live.groups {
-        let (now, figures) = (&group.now, &group.figures);
-        let rate = figures.abandon_rate.unwrap_or(0.0) * 100.0;
-        // Writing to a String cannot fail.
-        let _ = write!(
-            line,
-            " │ lines {:>3} ringing {:>3} talking │ {:>6} dialled {:>6} answered {:>4} abandoned ({rate:.1} %)",
-            now.ringing, now.connected, figures.dialled, figures.answered, figures.abandoned
-        );
-    }
-    let _ = write!(
-        line,
-        " │ agents {:>2} ready {:>2} talking {:>2} wrap-up │ talk {:>2.0} % │ {:>6} contacts left",
+    let mut lines = vec![format!(
+        "{seconds:>4} s   agents    {:>4} ready {:>4} preview {:>4} reserved {:>4} on call {:>4} wrap-up {:>4} not ready   talk {:>2.0} %",
         agents(AgentState::Ready),
+        agents(AgentState::Preview),
+        agents(AgentState::Reserved),
         agents(AgentState::OnCall),
         agents(AgentState::WrapUp),
+        agents(AgentState::NotReady),
         live.talk_share.unwrap_or(0.0) * 100.0,
-        left,
-    );
-    Ok((line, left))
+    )];
+    for group in &live.groups {
+        let (now, figures) = (&group.now, &group.figures);
+        lines.push(format!(
+            "         lines     {:>4} ringing {:>4} waiting {:>4} talking   {} dialled, {} answered, {} abandoned ({:.1} %)",
+            now.ringing,
+            now.waiting,
+            now.connected,
+            figures.dialled,
+            figures.answered,
+            figures.abandoned,
+            figures.abandon_rate.unwrap_or(0.0) * 100.0,
+        ));
+        let results = figures.results.iter().map(|(result, count)| format!("{} {count}", result.name()));
+        lines.push(format!("         results   {}", results.collect::<Vec<_>>().join(", ")));
+    }
+    lines.push(format!(
+        "         contacts  {left} left: {} ready, {} for later, {} in hand",
+        counts.ready, counts.waiting, counts.claimed
+    ));
+    Ok((lines, left))
 }
