@@ -13,7 +13,7 @@ pub struct Migration {
     pub version: i64,
     /// What it is called.
     pub name: &'static str,
-    /// Its text, in the words that [`super::dialect`] reads.
+    /// Its text, in PostgreSQL's words; `dialect.rs` says how it is put into SQLite's.
     pub sql: &'static str,
 }
 

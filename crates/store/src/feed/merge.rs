@@ -12,6 +12,11 @@ const CHUNK_MIN: usize = 4;
 /// Contacts read from one bucket at once, at most.
 const CHUNK_MAX: usize = 1024;
 
+/// What comes next in a bucket.
+const NEXT_CHUNK: &str = "SELECT rank, id FROM contact
+     WHERE campaign_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4)
+     ORDER BY rank, id LIMIT $5";
+
 /// Reads on in each open bucket, always giving the contact with the lowest (rank, id) of all.
 pub(super) struct Merge {
     campaign: CampaignId,
@@ -78,12 +83,7 @@ impl Merge {
                 values![self.campaign, cursor.bucket, cursor.after.0, cursor.after.1, cursor.chunk]
             })
             .collect();
-        let chunks = tx.query_each(
-            "SELECT rank, id FROM contact
-             WHERE campaign_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4)
-             ORDER BY rank, id LIMIT $5",
-            &sets,
-        )?;
+        let chunks = tx.query_each(NEXT_CHUNK, &sets)?;
         for (index, rows) in indexes.iter().zip(chunks) {
             let cursor = &mut self.buckets[*index];
             cursor.is_at_end = rows.len() < cursor.chunk;
@@ -99,5 +99,80 @@ impl Merge {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::databases;
+    use crate::{Dialect, Row};
+
+    /// Contacts of one campaign, every hundredth under bucket 1, the others under bucket 0.
+    fn fill(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        let campaign = uuid::Uuid::from_u128(7);
+        let rows = (0..20_000_u32).map(|it| {
+            let id = uuid::Uuid::from_u128(u128::from(it) << 64);
+            let external_id = it.to_string();
+            let bucket = i64::from(it % 100 == 0);
+            values![
+                id,
+                campaign,
+                campaign,
+                campaign,
+                external_id,
+                "{}",
+                50,
+                it,
+                0,
+                0,
+                0,
+                1,
+                bucket,
+                it,
+                0,
+                0,
+                0,
+                0,
+                0
+            ]
+        });
+        let columns = "id tenant_id campaign_id source_id external_id fields priority sequence created_at updated_at \
+                       fingerprint feed_state bucket_id rank next_at next_phone is_callback attempts \
+                       last_result_in_a_row";
+        let columns: Vec<&str> = columns.split_whitespace().collect();
+        tx.insert_rows("contact", &columns, &rows.collect::<Vec<_>>())?;
+        tx.execute("ANALYZE contact", &[]).map(drop)
+    }
+
+    /// The statement with values in place of its parameters, for `EXPLAIN` takes none.
+    fn explain(dialect: Dialect) -> String {
+        let uuid = |last: u8| match dialect {
+            Dialect::Sqlite => format!("x'{:032x}'", last),
+            Dialect::Postgres => format!("'{}'", uuid::Uuid::from_u128(u128::from(last))),
+        };
+        let parameters = [uuid(7), "1".into(), "5000".into(), uuid(0), "16".into()];
+        let named = (1..).zip(parameters);
+        let sql = named
+            .fold(NEXT_CHUNK.to_owned(), |sql, (place, value)| sql.replace(&format!("${place}"), &value));
+        match dialect {
+            Dialect::Sqlite => format!("EXPLAIN QUERY PLAN {sql}"),
+            Dialect::Postgres => format!("EXPLAIN {sql}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chunk_is_read_from_the_index_of_ready_contacts_without_sorting() {
+        for database in databases() {
+            database.store.write(fill).await.unwrap();
+            let dialect = database.dialect();
+            let plan = database.store.read(move |tx| tx.query(&explain(dialect), &[])).await.unwrap();
+            // SQLite's plans have their text in the fourth column.
+            let column = if dialect == Dialect::Sqlite { 3 } else { 0 };
+            let text = |row: &Row| row.get::<String>(column).unwrap();
+            let plan = plan.iter().map(text).collect::<Vec<_>>().join("; ");
+            assert!(plan.contains("contact_ready"), "{plan}");
+            assert!(!plan.contains("Sort") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
     }
 }
