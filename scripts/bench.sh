@@ -12,5 +12,5 @@ trap 'exit 143' TERM HUP
 need_build_tools
 [ -n "${TEST_PG_URL:-}" ] || start_postgres || fail "the benchmarks need PostgreSQL"
 say "building with optimisation (the first time takes some minutes)"
-cargo build --locked --quiet --release --package outdial </dev/null || fail "the build failed; the lines above say why"
+cargo build --locked --release --package outdial </dev/null || fail "the build failed; the lines above say why"
 "${CARGO_TARGET_DIR:-target}/release/outdial" bench "$@"

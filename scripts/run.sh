@@ -10,7 +10,7 @@ need_build_tools
 # (SQLite, phone numbers, hashing) are optimised in it anyway.
 # A second run must work without a network, and cargo asks for none when nothing is missing.
 say "building (the first time takes some minutes)"
-cargo build --locked --quiet --package outdial </dev/null ||
+cargo build --locked --package outdial </dev/null ||
     fail "the build failed; the lines above say why"
 
 exec "${CARGO_TARGET_DIR:-target}/debug/outdial" demo --serve "$@"
