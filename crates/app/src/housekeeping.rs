@@ -34,7 +34,7 @@ impl App {
     /// Tidies up until nothing is left to be tidied.
     async fn tidy_once(&self) -> Result<(), AppError> {
         let now = self.clock.now();
-        let rows = |tx: &mut Tx<'_>| {
+        let rows = move |tx: &mut Tx<'_>| {
             let sessions = users::delete_expired_sessions(tx, now, ROWS)?;
             let answers = idempotency::purge(tx, now - KEPT, ROWS)?;
             Ok(sessions.max(answers))

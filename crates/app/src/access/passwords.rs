@@ -76,7 +76,7 @@ fn work(mut queue: mpsc::Receiver<Job>) {
             Job::Verify { password, hash, reply } => {
                 let matches = PasswordHash::new(&hash)
                     .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
-                drop(reply.send(matches));
+                let _ = reply.send(matches);
             }
         }
     }

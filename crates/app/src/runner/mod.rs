@@ -102,7 +102,8 @@ struct Screen {
 }
 
 struct ShuttingDown {
-    deadline: Time,
+    /// In real time: who asked to stop waits in it.
+    deadline: tokio::time::Instant,
     reply: oneshot::Sender<()>,
 }
 
@@ -168,8 +169,7 @@ impl Runner {
     pub async fn run(mut self) {
         loop {
             let wake = self.engine.next_wake().map_or(Time::NEVER, |(at, _)| at);
-            let wake =
-                self.shutting_down.as_ref().map_or(wake, |shutting_down| wake.min(shutting_down.deadline));
+            let patience = self.shutting_down.as_ref().map(|shutting_down| shutting_down.deadline);
             let sleep = self.shared.clock.sleep_until(wake);
             tokio::select! {
                 message = self.messages.recv() => match message {
@@ -178,6 +178,7 @@ impl Runner {
                 },
                 () = sleep => self.input(Input::Woken),
                 () = tokio::time::sleep_until(self.renew_at) => self.renew(),
+                () = tokio::time::sleep_until(patience.unwrap_or(self.renew_at)), if patience.is_some() => {}
                 () = tokio::time::sleep(STORE_AGAIN), if !self.unsent.is_empty() => {}
             }
             for _ in 1..BATCH {
@@ -223,7 +224,7 @@ impl Runner {
             }
             Message::ShutDown { grace, reply } => {
                 self.input(Input::LinesLost);
-                let deadline = self.shared.clock.now() + grace;
+                let deadline = tokio::time::Instant::now() + grace;
                 self.shutting_down = Some(ShuttingDown { deadline, reply });
             }
         }
@@ -301,7 +302,7 @@ impl Runner {
     fn is_shut_down(&self) -> bool {
         let Some(shutting_down) = &self.shutting_down else { return false };
         let is_quiet = || self.engine.is_quiet() && self.waiting.is_empty() && !self.is_storing;
-        shutting_down.deadline <= self.shared.clock.now() || is_quiet()
+        shutting_down.deadline <= tokio::time::Instant::now() || is_quiet()
     }
 
     fn command(&mut self, command: Command) {

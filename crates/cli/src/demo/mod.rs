@@ -235,9 +235,9 @@ async fn watch_until_over(
         }
         let seconds = started.elapsed().as_secs();
         if !arguments.json {
-            let (line, left) =
-                summary::line(&running.app, &demonstration.who, demonstration.campaign, seconds).await?;
-            show(&line, seconds);
+            let who = &demonstration.who;
+            let (lines, left) = summary::lines(&running.app, who, demonstration.campaign, seconds).await?;
+            show(&lines, seconds, &mut shown);
             if left == 0 {
                 return Ok(());
             }
