@@ -30,15 +30,24 @@ async fn tenants_cannot_see_or_change_each_others_things() {
         let found = theirs.get("/v1/contacts?number=%2B14155550100").await.expect(200);
         assert_eq!(found.items("id").len(), 0);
         for (path, body) in [
-            (format!("/v1/sources/{source}/contacts"), json!({"external_id": "2", "phones": [{"number": "+14155550101"}]})),
+            (
+                format!("/v1/sources/{source}/contacts"),
+                json!({"external_id": "2", "phones": [{"number": "+14155550101"}]}),
+            ),
             (format!("/v1/campaign-groups/{group}/actions"), json!({"action": "load"})),
             (format!("/v1/contacts/{contact}/close"), json!({})),
-            (format!("/v1/suppression-lists/{campaign}/entries"), json!({"entries": [{"number": "+14155550100"}]})),
+            (
+                format!("/v1/suppression-lists/{campaign}/entries"),
+                json!({"entries": [{"number": "+14155550100"}]}),
+            ),
         ] {
             theirs.post(&path, body).await.expect_problem(404, "not_found");
         }
         let change = json!({"name": "Stolen"});
-        theirs.put(&format!("/v1/campaigns/{campaign}"), "\"1\"", change).await.expect_problem(404, "not_found");
+        theirs
+            .put(&format!("/v1/campaigns/{campaign}"), "\"1\"", change)
+            .await
+            .expect_problem(404, "not_found");
         theirs.delete(&format!("/v1/skills/{skill}"), "\"1\"").await.expect_problem(404, "not_found");
         let source = json!({"name": "Theirs", "campaign": campaign});
         theirs.post("/v1/sources", source).await.expect_problem(422, "unknown_reference");
@@ -82,7 +91,8 @@ async fn without_a_good_key_nothing_is_given() {
         let answer = server.nobody().get("/v1/skills").await.expect_problem(401, "unauthenticated");
         assert!(answer.header("www-authenticate").starts_with("Bearer"));
         server.with_key("od_wrong").get("/v1/skills").await.expect_problem(401, "unauthenticated");
-        let header = server.nobody().request(reqwest::Method::GET, "/v1/skills").header("X-Api-Key", admin.key());
+        let header =
+            server.nobody().request(reqwest::Method::GET, "/v1/skills").header("X-Api-Key", admin.key());
         crate::support::Answer::to(header).await.expect(200);
     }
 }
@@ -91,7 +101,8 @@ async fn without_a_good_key_nothing_is_given() {
 async fn a_revoked_key_is_refused_at_once() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
-        let made = admin.post("/v1/api-keys", json!({"name": "crm", "role": "integration"})).await.expect(201);
+        let made =
+            admin.post("/v1/api-keys", json!({"name": "crm", "role": "integration"})).await.expect(201);
         let crm = server.with_key(made.text("api_key"));
         crm.get("/v1/skills").await.expect(200);
         admin.delete(&format!("/v1/api-keys/{}", made.text("id")), "").await.expect(204);

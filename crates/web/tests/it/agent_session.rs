@@ -106,7 +106,8 @@ async fn an_agent_opens_their_own_session_and_no_other() {
         let admin = server.tenant("A").await;
         let ann = admin.create("/v1/agents", json!({"name": "Ann"})).await;
         let bob = admin.create("/v1/agents", json!({"name": "Bob"})).await;
-        let user = json!({"login": "ann", "password": "correct horse battery", "role": "agent", "agent": ann});
+        let user =
+            json!({"login": "ann", "password": "correct horse battery", "role": "agent", "agent": ann});
         admin.post("/v1/users", user).await.expect(201);
         let log_in = json!({"tenant": "A", "login": "ann", "password": "correct horse battery"});
         let session = server.nobody().post("/v1/sessions", log_in).await.expect(201);

@@ -61,8 +61,8 @@ async fn a_bad_contact_is_refused_alone_and_told_among_many() {
         let admin = server.tenant("A").await;
         let (_, source) = admin.campaign_and_source().await;
         let path = format!("/v1/sources/{source}/contacts");
-        admin.post(&path, contact("c-1", "12")).await.expect_problem(422, "bad_phone");
-        let many = json!({"contacts": [contact("c-1", "+14155550100"), contact("c-2", "12")]});
+        admin.post(&path, contact("c-1", "+1415555")).await.expect_problem(422, "bad_phone");
+        let many = json!({"contacts": [contact("c-1", "+14155550100"), contact("c-2", "+1415555")]});
         let answer = admin.post(&path, many).await.expect(200);
         assert_eq!((&answer.body["created"], &answer.body["rejected"]), (&json!(1), &json!(1)));
         assert_eq!(answer.body["results"][1]["code"], "bad_phone");
@@ -92,7 +92,8 @@ async fn a_closed_contact_is_final_and_can_be_reopened() {
         let events = admin.get("/v1/events").await.expect(200);
         let kinds: Vec<&str> =
             events.items("kind").into_iter().filter(|kind| kind.starts_with("contact.")).collect();
-        let told = kinds.iter().filter(|kind| matches!(**kind, "contact.closed" | "contact.reopened")).count();
+        let told =
+            kinds.iter().filter(|kind| matches!(**kind, "contact.closed" | "contact.reopened")).count();
         assert_eq!(told, 2, "closing twice is told once: {kinds:?}");
         server.stop().await;
     }
@@ -109,8 +110,12 @@ async fn why_not_names_the_rules_that_stand_in_the_way() {
         let entries = json!({"entries": [{"number": "+14155550100"}]});
         admin.post(&format!("/v1/suppression-lists/{campaign}/entries"), entries).await.expect(200);
         let why = admin.get(&format!("/v1/contacts/{id}/why-not")).await.expect(200);
-        let rules: Vec<&str> =
-            why.body["reasons"].as_array().unwrap().iter().filter_map(|reason| reason["rule"].as_str()).collect();
+        let rules: Vec<&str> = why.body["reasons"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|reason| reason["rule"].as_str())
+            .collect();
         for rule in ["number_suppressed", "not_yet", "no_group_running"] {
             assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
         }

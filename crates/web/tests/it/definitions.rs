@@ -12,8 +12,15 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
     ]});
     let day = json!([{"from": "09:00", "until": "20:00"}]);
     for path in [
-        "/v1/skills", "/v1/calling-hours", "/v1/treatment-sets", "/v1/suppression-lists", "/v1/agents", "/v1/campaigns",
-        "/v1/campaign-groups", "/v1/sources", "/v1/source-maps",
+        "/v1/skills",
+        "/v1/calling-hours",
+        "/v1/treatment-sets",
+        "/v1/suppression-lists",
+        "/v1/agents",
+        "/v1/campaigns",
+        "/v1/campaign-groups",
+        "/v1/sources",
+        "/v1/source-maps",
     ] {
         let id = |path: &str| made.iter().find(|(other, ..)| *other == path).map(|(_, id, _)| id.clone());
         let body = match path {
@@ -21,7 +28,9 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
             "/v1/treatment-sets" => {
                 json!({"name": "Busy", "treatments": [{"when": {"results": ["busy"]}, "then": {"action": "retry_in", "minutes": 5}}]})
             }
-            "/v1/agents" => json!({"name": "Ann", "skills": [{"skill": id("/v1/skills"), "proficiency": 80}]}),
+            "/v1/agents" => {
+                json!({"name": "Ann", "skills": [{"skill": id("/v1/skills"), "proficiency": 80}]})
+            }
             "/v1/campaigns" => json!({
                 "name": "Winter", "calling_hours": id("/v1/calling-hours"), "treatments": id("/v1/treatment-sets"),
                 "suppression_lists": [id("/v1/suppression-lists")], "attempts_max": 4,
@@ -29,7 +38,9 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
             "/v1/campaign-groups" => {
                 json!({"name": "Team", "campaign": id("/v1/campaigns"), "skill": id("/v1/skills")})
             }
-            "/v1/sources" => json!({"name": "List", "campaign": id("/v1/campaigns"), "default_country": "FR"}),
+            "/v1/sources" => {
+                json!({"name": "List", "campaign": id("/v1/campaigns"), "default_country": "FR"})
+            }
             "/v1/source-maps" => json!({"name": "Map", "source": id("/v1/sources"), "map": map}),
             _ => json!({"name": "First"}),
         };
@@ -37,6 +48,19 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
         made.push((path, id, body));
     }
     made
+}
+
+/// Whether an answer holds what was sent; defaults may have been added.
+fn holds(answer: &Value, sent: &Value) -> bool {
+    match (answer, sent) {
+        (Value::Object(answer), Value::Object(sent)) => {
+            sent.iter().all(|(name, value)| answer.get(name).is_some_and(|answer| holds(answer, value)))
+        }
+        (Value::Array(answer), Value::Array(sent)) => {
+            answer.len() == sent.len() && answer.iter().zip(sent).all(|(answer, sent)| holds(answer, sent))
+        }
+        _ => answer == sent,
+    }
 }
 
 #[tokio::test]
@@ -48,11 +72,7 @@ async fn every_kind_can_be_created_read_changed_and_deleted() {
             let place = format!("{path}/{id}");
             let read = admin.get(&place).await.expect(200);
             assert_eq!(read.header("etag"), "\"1\"", "{path}");
-            for (name, value) in body.as_object().unwrap() {
-                if name != "hours" && name != "treatments" && name != "skills" {
-                    assert_eq!(&read.body[name], value, "{path} {name}");
-                }
-            }
+            assert!(holds(&read.body, body), "{path}: {} does not hold {body}", read.body);
             let mut changed = body.clone();
             changed["name"] = json!("Renamed");
             let updated = admin.put(&place, "\"1\"", changed.clone()).await.expect(200);
@@ -126,7 +146,8 @@ async fn what_is_named_must_exist_and_what_is_needed_stays() {
         assert!(problem.text("field").starts_with("skills"), "{}", problem.body);
         let skill = admin.create("/v1/skills", json!({"name": "Sales"})).await;
         admin.create("/v1/agents", json!({"name": "Ann", "skills": [{"skill": skill}]})).await;
-        let problem = admin.delete(&format!("/v1/skills/{skill}"), "\"1\"").await.expect_problem(409, "in_use");
+        let problem =
+            admin.delete(&format!("/v1/skills/{skill}"), "\"1\"").await.expect_problem(409, "in_use");
         assert!(problem.text("detail").contains("Ann"), "{}", problem.body);
     }
 }

@@ -12,7 +12,10 @@ use crate::support::{Answer, Server};
 /// Path, method and operation of everything in the document.
 fn operations(document: &Value) -> Vec<(&String, &String, &Value)> {
     let paths = document["paths"].as_object().unwrap();
-    paths.iter().flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(m, o)| (path, m, o))).collect()
+    paths
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().iter().map(move |(m, o)| (path, m, o)))
+        .collect()
 }
 
 async fn document(server: &Server) -> Value {
@@ -75,7 +78,10 @@ async fn everything_in_the_document_is_served() {
         let real = path.replace("{id}", "0190a1b2-0000-7000-8000-000000000001");
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         let answer = Answer::to(server.nobody().request(method.clone(), &real)).await;
-        assert!(!matches!(answer.body["code"].as_str(), Some("no_such_path" | "method_not_allowed")), "{method} {path}");
+        assert!(
+            !matches!(answer.body["code"].as_str(), Some("no_such_path" | "method_not_allowed")),
+            "{method} {path}"
+        );
         assert_ne!(answer.status, 500, "{method} {path}: {}", answer.body);
     }
 }
@@ -86,11 +92,16 @@ async fn operation_ids_stay_as_clients_know_them() {
     let document = document(&server).await;
     let mut ids: Vec<String> = operations(&document)
         .into_iter()
-        .map(|(path, method, operation)| format!("{} {method} {path}", operation["operationId"].as_str().unwrap()))
+        .map(|(path, method, operation)| {
+            format!("{} {method} {path}", operation["operationId"].as_str().unwrap())
+        })
         .collect();
     ids.sort();
     let pinned: Vec<&str> = include_str!("operations.txt").lines().collect();
-    assert_eq!(ids, pinned, "an operation was renamed, added or removed: change operations.txt if that is meant");
+    assert_eq!(
+        ids, pinned,
+        "an operation was renamed, added or removed: change operations.txt if that is meant"
+    );
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod access;
 mod agent_session;
 mod contacts;
 mod definitions;
+mod dialling;
 mod documentation;
 mod idempotency;
 mod imports;

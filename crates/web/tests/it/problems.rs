@@ -24,7 +24,12 @@ async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
         let send = |body: &'static str| {
-            Answer::to(admin.request(Method::POST, "/v1/skills").header("Content-Type", "application/json").body(body))
+            Answer::to(
+                admin
+                    .request(Method::POST, "/v1/skills")
+                    .header("Content-Type", "application/json")
+                    .body(body),
+            )
         };
         send("{\"name\": ").await.expect_problem(400, "bad_json");
         let problem = send("{\"name\": \"x\", \"nmae\": 1}").await.expect_problem(422, "bad_body");

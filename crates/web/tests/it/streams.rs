@@ -23,18 +23,21 @@ async fn a_stream_of_events_goes_on_where_the_reader_was() {
         let admin = server.tenant("A").await;
         let (_, source) = admin.campaign_and_source().await;
         for number in 0..2 {
-            let contact = json!({"external_id": number, "phones": [{"number": format!("+1415555010{number}")}]});
+            let contact =
+                json!({"external_id": number, "phones": [{"number": format!("+1415555010{number}")}]});
             let added = admin.post(&format!("/v1/sources/{source}/contacts"), contact).await.expect(201);
             let id = added.body["results"][0]["contact"].as_str().unwrap();
             admin.post(&format!("/v1/contacts/{id}/close"), json!({})).await.expect(200);
         }
         let events = admin.get("/v1/events?after=0").await.expect(200);
         let items = events.body["items"].as_array().unwrap();
-        let (first, last) = (items[0]["seq"].as_i64().unwrap(), items.last().unwrap()["seq"].as_i64().unwrap());
+        let (first, last) =
+            (items[0]["seq"].as_i64().unwrap(), items.last().unwrap()["seq"].as_i64().unwrap());
         let seqs: Vec<i64> = items.iter().map(|event| event["seq"].as_i64().unwrap()).collect();
         assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "no gaps");
         assert_eq!(events.body["next"], last);
-        let stream = admin.request(Method::GET, "/v1/events/stream").header("Last-Event-ID", (last - 1).to_string());
+        let stream =
+            admin.request(Method::GET, "/v1/events/stream").header("Last-Event-ID", (last - 1).to_string());
         let text = read_until(stream.send().await.unwrap(), "\n\n").await;
         assert!(text.contains(&format!("id: {last}")) && text.contains("event: contact.closed"), "{text}");
         assert!(!text.contains(&format!("id: {}\n", last - 1)), "{text}");

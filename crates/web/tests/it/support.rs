@@ -9,7 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use simulator::World;
 use store::testing::{TestDatabase, databases};
-use telephony::{CarrierSettings, Clock, SimulatedCarrier, SystemClock};
+use telephony::{CarrierSettings, Clock, ScaledClock, SimulatedCarrier, SystemClock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use web::WebSettings;
@@ -31,10 +31,20 @@ pub struct Server {
 impl Server {
     /// Starts one on this database.
     pub async fn start(database: TestDatabase, settings: WebSettings) -> Self {
+        Self::start_with_clock(database, settings, Arc::new(SystemClock)).await
+    }
+
+    /// Starts one in which calls take a sixtieth of their time.
+    pub async fn start_sixty_times_as_fast(database: TestDatabase) -> Self {
+        let clock = ScaledClock::starting_at(SystemClock.now(), 60.0).unwrap();
+        Self::start_with_clock(database, WebSettings::default(), Arc::new(clock)).await
+    }
+
+    async fn start_with_clock(database: TestDatabase, settings: WebSettings, clock: Arc<dyn Clock>) -> Self {
         let files = TempDir::new().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let world = World::with_default_population(1);
-        let (carrier, events) = SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());
+        let (carrier, events) =
+            SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());
         let app_settings = AppSettings { node: "test".to_owned(), data_dir: files.path().to_owned() };
         let app = App::start(database.store.clone(), clock, carrier, events, app_settings).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -173,7 +183,12 @@ impl Answer {
         assert_eq!(answer.body["code"], code, "{}", answer.body);
         assert_eq!(answer.body["status"], status);
         assert!(answer.body["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{}", answer.body);
-        assert_eq!(answer.body["request_id"].as_str(), Some(answer.header("x-request-id")), "{}", answer.body);
+        assert_eq!(
+            answer.body["request_id"].as_str(),
+            Some(answer.header("x-request-id")),
+            "{}",
+            answer.body
+        );
         answer
     }
 
@@ -197,7 +212,10 @@ impl Answer {
 }
 
 /// Asks until the answer is as wanted; fails after half a minute.
-pub async fn until<F: Future<Output = Answer>>(ask: impl Fn() -> F, wanted: impl Fn(&Answer) -> bool) -> Answer {
+pub async fn until<F: Future<Output = Answer>>(
+    ask: impl Fn() -> F,
+    wanted: impl Fn(&Answer) -> bool,
+) -> Answer {
     for _ in 0..600 {
         let answer = ask().await;
         if wanted(&answer) {

@@ -58,8 +58,7 @@ async fn listing_entries_goes_page_by_page() {
         let admin = server.tenant("A").await;
         let list = admin.create("/v1/suppression-lists", json!({"name": "Do not call"})).await;
         let path = format!("/v1/suppression-lists/{list}/entries");
-        let entries: Vec<_> =
-            (0..5).map(|n| json!({"external_id": format!("c {n}/&")})).collect();
+        let entries: Vec<_> = (0..5).map(|n| json!({"external_id": format!("c {n}/&")})).collect();
         admin.post(&path, json!({"entries": entries})).await.expect(200);
         let first = admin.get(&format!("{path}?kind=customer&limit=3")).await.expect(200);
         assert_eq!(first.items("external_id").len(), 3);

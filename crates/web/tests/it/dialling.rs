@@ -1,0 +1,112 @@
+//! A campaign from its first definition to its attempts, over the API alone.
+
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+use store::testing::databases;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+use crate::support::{Caller, Server, until};
+
+/// What a campaign needs to be run.
+struct Centre {
+    campaign: String,
+    group: String,
+    agent: String,
+}
+
+/// A campaign that may be called at any hour, with one agent and twenty contacts.
+async fn centre(admin: &Caller<'_>) -> Centre {
+    let all_day = json!([{"from": "00:00", "until": "24:00"}]);
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let weekly: serde_json::Map<String, Value> =
+        days.iter().map(|day| ((*day).to_owned(), all_day.clone())).collect();
+    let hours =
+        admin.create("/v1/calling-hours", json!({"name": "Always", "hours": {"weekly": weekly}})).await;
+    let campaign = admin.create("/v1/campaigns", json!({"name": "Winter", "calling_hours": hours})).await;
+    let source = admin.create("/v1/sources", json!({"name": "List", "campaign": campaign})).await;
+    let skill = admin.create("/v1/skills", json!({"name": "Sales"})).await;
+    let agent = admin.create("/v1/agents", json!({"name": "Ann", "skills": [{"skill": skill}]})).await;
+    let group = json!({"name": "Team", "campaign": campaign, "skill": skill});
+    let group = admin.create("/v1/campaign-groups", group).await;
+    let contacts: Vec<Value> = (0..20)
+        .map(|n| json!({"external_id": n, "phones": [{"number": format!("+141555501{n:02}")}]}))
+        .collect();
+    let added = admin
+        .post(&format!("/v1/sources/{source}/contacts"), json!({"contacts": contacts}))
+        .await
+        .expect(200);
+    assert_eq!(added.body["created"], 20);
+    Centre { campaign, group, agent }
+}
+
+#[tokio::test]
+async fn a_running_group_calls_its_contacts_for_an_agent_who_is_ready() {
+    for database in databases() {
+        let server = Server::start_sixty_times_as_fast(database).await;
+        let admin = server.tenant("A").await;
+        let Centre { campaign, group, agent } = centre(&admin).await;
+        let address = format!("ws://{}/v1/agent-session?agent={agent}", server.address);
+        let mut request = address.into_client_request().unwrap();
+        request.headers_mut().insert("authorization", format!("Bearer {}", admin.key()).parse().unwrap());
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        for message in [json!({"type": "log_in"}), json!({"type": "ready"})] {
+            socket.send(Message::text(message.to_string())).await.unwrap();
+        }
+        let actions = format!("/v1/campaign-groups/{group}/actions");
+        let early = admin.post(&actions, json!({"action": "start"})).await.expect(409);
+        assert!(early.text("detail").contains("load it first"), "{}", early.body);
+        assert_eq!(admin.post(&actions, json!({"action": "load"})).await.expect(200).text("state"), "active");
+        assert_eq!(
+            admin.post(&actions, json!({"action": "start"})).await.expect(200).text("state"),
+            "running"
+        );
+        let status = admin.get(&format!("/v1/campaign-groups/{group}/status")).await.expect(200);
+        assert_eq!(status.text("state"), "running");
+        admin.delete(&format!("/v1/campaign-groups/{group}"), "\"1\"").await.expect_problem(409, "in_use");
+
+        let path = format!("/v1/attempts?campaign={campaign}");
+        let is_settled = |attempt: &Value| !attempt["settled_at"].is_null();
+        let attempts = until(
+            || admin.get(&path),
+            |attempts| attempts.body["items"].as_array().is_some_and(|items| items.iter().any(is_settled)),
+        )
+        .await;
+        let attempt =
+            attempts.body["items"].as_array().unwrap().iter().find(|attempt| is_settled(attempt)).unwrap();
+        assert_eq!(attempt["group"], group.as_str());
+        assert!(attempt["result"].is_string(), "{attempt}");
+        let id = attempt["id"].as_str().unwrap();
+        let one = admin.get(&format!("/v1/attempts/{id}")).await.expect(200);
+        assert_eq!(&one.body, attempt);
+        let contact = attempt["contact"].as_str().unwrap();
+        let found = admin.get(&format!("/v1/attempts?contact={contact}")).await.expect(200);
+        assert!(found.items("id").contains(&id));
+        server.tenant("B").await.get(&format!("/v1/attempts/{id}")).await.expect_problem(404, "not_found");
+
+        admin.post(&actions, json!({"action": "stop"})).await.expect(200);
+        admin.post(&actions, json!({"action": "force_unload"})).await.expect(200);
+        let status = format!("/v1/campaign-groups/{group}/status");
+        until(|| admin.get(&status), |status| status.body["state"] == "not_loaded").await;
+        let events = admin.get("/v1/events?limit=1000").await.expect(200);
+        for kind in ["group.state", "agent.state", "attempt.started", "attempt.ended", "contact.planned"] {
+            assert!(events.items("kind").contains(&kind), "no event {kind}");
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_action_without_what_it_needs_is_refused() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let Centre { group, .. } = centre(&admin).await;
+        let actions = format!("/v1/campaign-groups/{group}/actions");
+        admin.post(&actions, json!({"action": "set_dial_mode"})).await.expect_problem(422, "missing");
+        admin.post(&actions, json!({"action": "dance"})).await.expect_problem(422, "bad_body");
+        let integration = admin.with_role("integration").await;
+        integration.post(&actions, json!({"action": "load"})).await.expect_problem(403, "forbidden");
+        server.stop().await;
+    }
+}
