@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The benchmarks, on SQLite and on a throw-away PostgreSQL: one JSON line a result on standard output.
-# Arguments go to `outdial bench`; TEST_PG_URL, when set, names the PostgreSQL to measure.
+# Arguments go to `outdial bench`, after its databases; TEST_PG_URL, when set, names the PostgreSQL to measure.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/postgres.sh
@@ -13,4 +13,4 @@ need_build_tools
 [ -n "${TEST_PG_URL:-}" ] || start_postgres || fail "the benchmarks need PostgreSQL"
 say "building with optimisation (the first time takes some minutes)"
 cargo build --locked --release --package outdial </dev/null || fail "the build failed; the lines above say why"
-"${CARGO_TARGET_DIR:-target}/release/outdial" bench "$@"
+"${CARGO_TARGET_DIR:-target}/release/outdial" bench --db sqlite --db "$TEST_PG_URL" "$@"
