@@ -234,13 +234,13 @@ async fn watch_until_over(
             stopped = &mut stop => return stopped,
         }
         let seconds = started.elapsed().as_secs();
+        let who = &demonstration.who;
+        let (lines, left) = summary::lines(&running.app, who, demonstration.campaign, seconds).await?;
         if !arguments.json {
-            let who = &demonstration.who;
-            let (lines, left) = summary::lines(&running.app, who, demonstration.campaign, seconds).await?;
             show(&lines, seconds, &mut shown);
-            if left == 0 {
-                return Ok(());
-            }
+        }
+        if left == 0 {
+            return Ok(());
         }
         if seconds >= arguments.seconds {
             return Ok(());
