@@ -13,7 +13,7 @@ pub struct Ids(Mutex<IdSource>);
 impl Ids {
     /// A source with a random seed.
     pub fn random() -> Self {
-        Self(Mutex::new(IdSource::new(rand::random())))
+        Self(Mutex::new(IdSource::new(random_seed())))
     }
 
     /// The next identifier.
@@ -21,4 +21,13 @@ impl Ids {
         // A poisoned source is still a source of identifiers.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).next(now)
     }
+}
+
+/// A seed from the operating system: the one place where chance comes in.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the generators that are seeded with it are handed on from here"
+)]
+pub(crate) fn random_seed() -> u64 {
+    rand::random()
 }

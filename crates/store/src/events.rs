@@ -38,7 +38,8 @@ impl NewEvent {
     /// # Errors
     /// The value cannot be written as JSON: a defect.
     pub fn new(at: Time, kind: &'static str, body: &impl serde::Serialize) -> Result<Self, StoreError> {
-        let body = serde_json::to_string(body).map_err(|_| StoreError::corrupt(format!("{kind} is no JSON")))?;
+        let body =
+            serde_json::to_string(body).map_err(|_| StoreError::corrupt(format!("{kind} is no JSON")))?;
         Ok(Self { at, kind, body })
     }
 }
@@ -59,7 +60,8 @@ pub fn append(tx: &mut Tx<'_>, tenant: TenantId, events: &[NewEvent]) -> Result<
     )?;
     let last: i64 = counter.ok_or_else(|| StoreError::corrupt("the event counter gave no number"))?.get(0)?;
     let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
-    let rows = (last - count + 1..).zip(events).map(|(seq, it)| values![tenant, seq, it.at, it.kind, &it.body]);
+    let rows =
+        (last - count + 1..).zip(events).map(|(seq, it)| values![tenant, seq, it.at, it.kind, &it.body]);
     tx.insert_rows("event", &["tenant_id", "seq", "at", "kind", "body"], &rows.collect::<Vec<_>>())?;
     Ok(())
 }
@@ -75,7 +77,8 @@ pub fn read_after(tx: &mut Tx<'_>, tenant: TenantId, seq: i64, limit: u32) -> Re
     )?;
     rows.iter()
         .map(|row| {
-            let body = RawValue::from_string(row.get(3)?).map_err(|_| StoreError::corrupt("an event is no JSON"))?;
+            let body =
+                RawValue::from_string(row.get(3)?).map_err(|_| StoreError::corrupt("an event is no JSON"))?;
             Ok(Event { seq: row.get(0)?, at: row.get(1)?, kind: row.get(2)?, body })
         })
         .collect()

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentId, BucketId, CallResult, ContactId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank, Time, ZoneSet,
+    AgentId, BucketId, CallResult, ContactId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank, Time,
+    ZoneSet,
 };
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -65,8 +66,9 @@ impl ClaimedContact {
     /// The number to dial at this moment among those that `may_be_dialled`: the current one, else the next after it
     /// in the contact's order, going round. A promised call keeps its number even if that number's cap is reached.
     pub(crate) fn dialable(&self, may_be_dialled: impl Fn(&Phone) -> bool) -> Option<&Phone> {
-        let is_promised =
-            |phone: &Phone| self.is_callback && phone.position == self.phone && phone.status == PhoneStatus::Active;
+        let is_promised = |phone: &Phone| {
+            self.is_callback && phone.position == self.phone && phone.status == PhoneStatus::Active
+        };
         let from_current = self.phones.iter().filter(|phone| phone.position >= self.phone);
         let before_it = self.phones.iter().filter(|phone| phone.position < self.phone);
         from_current.chain(before_it).find(|it| (is_promised(it) || it.is_dialable()) && may_be_dialled(it))
@@ -106,7 +108,8 @@ pub(crate) fn add_phones<'a>(
     tx: &mut Tx<'_>,
     contacts: impl IntoIterator<Item = &'a mut ClaimedContact>,
 ) -> Result<(), StoreError> {
-    let mut by_id: HashMap<Uuid, &mut ClaimedContact> = contacts.into_iter().map(|it| (it.contact.0, it)).collect();
+    let mut by_id: HashMap<Uuid, &mut ClaimedContact> =
+        contacts.into_iter().map(|it| (it.contact.0, it)).collect();
     let rows = tx.query(
         "SELECT contact_id, position, number, kind, status, attempts, attempts_max, caller_id, bucket_id
          FROM phone WHERE contact_id = ANY($1) ORDER BY contact_id, position",

@@ -65,7 +65,9 @@ pub fn acquire(
          RETURNING lease_epoch, state, dial_mode",
         &values![group.group, group.tenant, group.campaign, now, owner, until],
     )?;
-    taken.map(|row| Ok(Lease { epoch: row.get(0)?, state: state(&row, 1)?, dial_mode: dial_mode(&row, 2)? })).transpose()
+    taken
+        .map(|row| Ok(Lease { epoch: row.get(0)?, state: state(&row, 1)?, dial_mode: dial_mode(&row, 2)? }))
+        .transpose()
 }
 
 /// The group's state as last stored; a group that was never loaded is not loaded.
@@ -143,7 +145,8 @@ pub(crate) fn check(tx: &mut Tx<'_>, held: &[(GroupId, i64)], will_change: bool)
          WHERE group_id = ANY($1) AND lease_owner IS NOT NULL ORDER BY group_id FOR SHARE"
     };
     let rows = tx.query(sql, &[Value::uuids(held.iter().map(|(group, _)| group.0))])?;
-    let stored = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+    let stored =
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
     match held.iter().find(|lease| !stored.contains(lease)) {
         Some((group, _)) => Err(StoreError::Fenced { group: *group }),
         None => Ok(()),
@@ -151,10 +154,13 @@ pub(crate) fn check(tx: &mut Tx<'_>, held: &[(GroupId, i64)], will_change: bool)
 }
 
 fn state(row: &Row, index: usize) -> Result<GroupState, StoreError> {
-    GroupState::from_code(row.get(index)?).ok_or_else(|| StoreError::corrupt("a campaign group's state is not known"))
+    GroupState::from_code(row.get(index)?)
+        .ok_or_else(|| StoreError::corrupt("a campaign group's state is not known"))
 }
 
 fn dial_mode(row: &Row, index: usize) -> Result<Option<DialMode>, StoreError> {
     let Some(code) = row.get::<Option<i64>>(index)? else { return Ok(None) };
-    DialMode::from_code(code).map(Some).ok_or_else(|| StoreError::corrupt("a campaign group's dial mode is not known"))
+    DialMode::from_code(code)
+        .map(Some)
+        .ok_or_else(|| StoreError::corrupt("a campaign group's dial mode is not known"))
 }

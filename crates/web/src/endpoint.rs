@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use crate::Context;
+use crate::{Context, idempotency};
 
 /// What documents one operation.
 pub(crate) struct Endpoint {
@@ -48,7 +48,7 @@ impl Document {
     }
 
     /// The document as it is served.
-    pub fn to_json(mut self) -> Value {
+    pub fn into_json(mut self) -> Value {
         let problem = json!({
             "type": "object",
             "required": ["type", "title", "status", "code", "detail"],
@@ -175,7 +175,7 @@ impl Endpoint {
             parameters
                 .push(json!({"name": part, "in": "path", "required": true, "schema": {"type": "string"}}));
         }
-        if self.method_name == "post" {
+        if self.method_name == "post" && idempotency::keeps_answers_of(&self.path) {
             parameters.push(json!({
                 "name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string"},
                 "description": "The request is carried out once, however often it is sent with the same key"

@@ -6,6 +6,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 
 use crate::auth::Caller;
 use crate::{Context, Problem};
@@ -13,9 +14,28 @@ use crate::{Context, Problem};
 /// Bytes of an answer that is kept for a repetition; larger ones are not among those that POST gives.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// What is answered here is shown once and stored as a hash, if at all, so the answers cannot be kept; the first two
+/// come from callers without a tenant, too. The header is passed over.
+const NOT_KEPT: [&str; 4] = ["/v1/tenants", "/v1/sessions", "/v1/api-keys", "/v1/agent-session/tickets"];
+
+/// Whether a POST to this path takes an `Idempotency-Key`.
+pub(crate) fn keeps_answers_of(path: &str) -> bool {
+    !NOT_KEPT.contains(&path)
+}
+
+/// An answer as it is kept: the body and what a client needs of the headers.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    content_type: Option<String>,
+    location: Option<String>,
+    etag: Option<String>,
+    body: String,
+}
+
 /// Carries a POST that names a key out once, and answers its repetitions with the first answer.
 pub(crate) async fn answer_once(State(context): State<Context>, request: Request, next: Next) -> Response {
-    if request.method() != Method::POST || !request.headers().contains_key("idempotency-key") {
+    let names_a_key = request.method() == Method::POST && request.headers().contains_key("idempotency-key");
+    if !names_a_key || !keeps_answers_of(request.uri().path()) {
         return next.run(request).await;
     }
     match once(&context, request, next).await {
@@ -41,34 +61,54 @@ async fn once(context: &Context, request: Request, next: Next) -> Result<Respons
         (Body::from(bytes), fingerprint)
     };
     if let Repetition::Answered { status, body } = context.app.begin_once(&who, &key, &fingerprint).await? {
-        return Ok(replayed(status, body));
+        return Ok(replayed(status, &body)?);
     }
     let response = next.run(Request::from_parts(parts, body)).await;
     keep(context, &who, &key, response).await
 }
 
-fn replayed(status: u16, body: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let media_type = if status.is_success() { "application/json" } else { "application/problem+json" };
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
-        (header::HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true")),
+fn replayed(status: u16, kept: &str) -> Result<Response, AppError> {
+    let kept: Kept = serde_json::from_str(kept).map_err(|error| AppError::Internal(error.to_string()))?;
+    let status = StatusCode::from_u16(status).map_err(|error| AppError::Internal(error.to_string()))?;
+    let mut response = (status, kept.body).into_response();
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_TYPE);
+    let named = [
+        (header::CONTENT_TYPE, kept.content_type),
+        (header::LOCATION, kept.location),
+        (header::ETAG, kept.etag),
     ];
-    (status, headers, body).into_response()
+    for (name, value) in named {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+    Ok(response)
 }
 
-/// Keeps the answer, whatever it was, so that the repetition learns the same. An overload is not kept: nothing was
-/// done, and the client was asked to come again.
+/// Keeps the answer, a refusal too, so that the repetition learns the same. A fault or an overload is no answer to
+/// keep: a repetition is told then that nothing is known of the first request.
 async fn keep(
     context: &Context,
     who: &Principal,
     key: &str,
     response: Response,
 ) -> Result<Response, Problem> {
+    if response.status().is_server_error() {
+        return Ok(response);
+    }
     let (parts, body) = response.into_parts();
     let bytes =
         to_bytes(body, ANSWER_BYTES_MAX).await.map_err(|error| AppError::Internal(error.to_string()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    context.app.keep_answer(who, key, parts.status.as_u16(), &text).await?;
+    let text = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let kept = Kept {
+        content_type: text(header::CONTENT_TYPE),
+        location: text(header::LOCATION),
+        etag: text(header::ETAG),
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    let kept = serde_json::to_string(&kept).map_err(|error| AppError::Internal(error.to_string()))?;
+    context.app.keep_answer(who, key, parts.status.as_u16(), &kept).await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
 }

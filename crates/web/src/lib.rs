@@ -76,7 +76,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let context = Context { app, settings: Arc::new(settings), limits, tickets: Arc::default() };
     let (ordinary, document) = api::ordinary(Api::new()).finish();
     let (lasting, document) = api::lasting(Api::continued(document)).finish();
-    let document = Arc::new(document.to_json());
+    let document = Arc::new(document.into_json());
     let ordinary =
         ordinary.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT));
     let api = ordinary

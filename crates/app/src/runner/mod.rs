@@ -146,7 +146,7 @@ impl Runner {
             tenant,
             myself,
             messages,
-            engine: Engine::new(rand::random()),
+            engine: Engine::new(crate::ids::random_seed()),
             definitions: Definitions::default(),
             held: HashMap::new(),
             screens: HashMap::new(),

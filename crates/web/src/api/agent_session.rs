@@ -1,8 +1,12 @@
 //! An agent's session: JSON messages over a WebSocket.
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use app::floor::AgentSession;
 use app::{AppError, Principal};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
@@ -20,6 +24,10 @@ use crate::extract::Body;
 use crate::{Context, Problem};
 
 const TAG: &str = "Agents and skills";
+/// How often a screen is asked whether it is there. A network that is gone says nothing by itself.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// Pings in a row to which nothing was heard, after which the screen counts as gone and gets no more calls.
+const UNANSWERED_PINGS_MAX: u32 = 3;
 
 pub(super) fn routes(mut api: Api) -> Api {
     let ticket = post(
@@ -100,37 +108,56 @@ async fn open(
     Ok(upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| converse(socket, session)))
 }
 
-/// Carries messages both ways until either side leaves.
+/// Carries messages both ways until either side leaves or is not heard of any more.
 async fn converse(mut socket: WebSocket, mut session: AgentSession) {
+    let mut pings = tokio::time::interval(PING_EVERY);
+    let mut unanswered = 0;
     loop {
-        tokio::select! {
-            said = socket.recv() => match said {
-                Some(Ok(Message::Text(text))) => {
-                    let answer = match serde_json::from_str::<Said>(&text) {
-                        Ok(said) => session.send(said.into()).await.err().map(|error| refused(&error.to_string())),
-                        Err(error) => Some(refused(&format!("this message is not understood: {error}"))),
-                    };
-                    if let Some(answer) = answer
-                        && socket.send(Message::text(answer.to_string())).await.is_err()
-                    {
-                        return;
-                    }
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => {}
-            },
-            notice = session.recv() => {
-                let Some(notice) = notice else {
-                    let taken = json!({"type": "taken_over", "why": "another session of this agent was opened"});
-                    // The other side may be gone, which is no matter now.
-                    let _ = socket.send(Message::text(taken.to_string())).await;
-                    return;
-                };
-                if socket.send(Message::text(told(notice).to_string())).await.is_err() {
+        let said = tokio::select! {
+            said = socket.recv() => said,
+            _ = pings.tick() => {
+                if unanswered >= UNANSWERED_PINGS_MAX || socket.send(Message::Ping(Bytes::new())).await.is_err() {
                     return;
                 }
+                unanswered += 1;
+                continue;
             }
+            notice = session.recv() => {
+                if tell(&mut socket, notice).await.is_break() {
+                    return;
+                }
+                continue;
+            }
+        };
+        // Whatever is heard says that the other side is there.
+        unanswered = 0;
+        let answer = match said {
+            Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
+                Ok(said) => session.send(said.into()).await.err().map(|error| refused(&error.to_string())),
+                Err(error) => Some(refused(&format!("this message is not understood: {error}"))),
+            },
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            Some(Ok(_)) => None,
+        };
+        if let Some(answer) = answer
+            && socket.send(Message::text(answer.to_string())).await.is_err()
+        {
+            return;
         }
+    }
+}
+
+/// Tells an agent's screen something; breaks if the session is over.
+async fn tell(socket: &mut WebSocket, notice: Option<AgentNotice>) -> ControlFlow<()> {
+    let Some(notice) = notice else {
+        let taken = json!({"type": "taken_over", "why": "another session of this agent was opened"});
+        // The other side may be gone, which is no matter now.
+        let _ = socket.send(Message::text(taken.to_string())).await;
+        return ControlFlow::Break(());
+    };
+    match socket.send(Message::text(told(notice).to_string())).await {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(()),
     }
 }
 

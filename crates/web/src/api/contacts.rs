@@ -90,7 +90,7 @@ struct Added {
 
 /// What a request asks to add.
 enum Asked {
-    One(RawContact<'static>),
+    One(Box<RawContact<'static>>),
     Many(Vec<RawContact<'static>>),
 }
 
@@ -103,7 +103,7 @@ async fn add_contacts(
     let source = SourceId(id);
     match read_contacts(&body)? {
         Asked::One(contact) => {
-            let results = context.app.add_contacts(&who, source, vec![contact]).await?;
+            let results = context.app.add_contacts(&who, source, vec![*contact]).await?;
             one_answer(results)
         }
         Asked::Many(contacts) => {
@@ -131,7 +131,7 @@ fn read_contacts(body: &[u8]) -> Result<Asked, Problem> {
     let keys: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(bad_json)?;
     let Some(many) = keys.get("contacts") else {
         let one = RawContact::from_json(text).map_err(|error| bad_contact(error, "body".to_owned()))?;
-        return Ok(Asked::One(one));
+        return Ok(Asked::One(Box::new(one)));
     };
     if keys.len() > 1 {
         let detail = "beside 'contacts' nothing else may stand";

@@ -17,6 +17,10 @@ async fn a_request_that_is_sent_again_is_answered_again_and_carried_out_once() {
         let again = post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await.expect(201);
         assert_eq!(again.body, first.body);
         assert_eq!(again.header("idempotency-replayed"), "true");
+        for header in ["location", "etag", "content-type"] {
+            assert_eq!(again.header(header), first.header(header), "{header}");
+            assert!(!again.header(header).is_empty(), "{header}");
+        }
         assert_eq!(first.header("idempotency-replayed"), "");
         assert_eq!(admin.get("/v1/skills").await.items("name"), ["Sales"]);
     }
@@ -56,5 +60,18 @@ async fn of_many_at_once_one_is_carried_out() {
             assert!(matches!(answer.status, 201 | 409), "{} {}", answer.status, answer.body);
         }
         assert_eq!(admin.get("/v1/skills").await.items("name"), ["Sales"]);
+    }
+}
+
+#[tokio::test]
+async fn answers_with_secrets_are_not_kept() {
+    for server in Server::on_both().await {
+        let made = post_once(&server.root(), "k0", "/v1/tenants", json!({"name": "A"})).await.expect(201);
+        let admin = server.with_key(made.text("api_key"));
+        let key = json!({"name": "crm", "role": "integration"});
+        let first = post_once(&admin, "k1", "/v1/api-keys", key.clone()).await.expect(201);
+        let second = post_once(&admin, "k1", "/v1/api-keys", key).await.expect(201);
+        assert_ne!(first.text("api_key"), second.text("api_key"));
+        assert_eq!(second.header("idempotency-replayed"), "");
     }
 }
