@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use contacts::{Country, FieldDefinition, SourceMap, ZonePolicy};
+use contacts::field::TEXT_LENGTH_MAX;
+use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
+use engine::treatment::Action;
 use engine::{
     CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, SkillId, SourceId, SuppressionListId,
     Treatment,
@@ -20,6 +22,10 @@ const FIELDS_MAX: usize = 200;
 const DISPOSITIONS_MAX: usize = 200;
 /// Treatments of a set at most.
 const TREATMENTS_MAX: usize = 200;
+/// Dated exceptions of calling hours at most: more days than a year has.
+const EXCEPTIONS_MAX: usize = 400;
+/// Longest delay before a retry: a year.
+const MINUTES_MAX: u32 = 365 * 24 * 60;
 /// Attempts on a contact at most, whatever a campaign says.
 const ATTEMPTS_MAX: u16 = 100;
 
@@ -154,8 +160,22 @@ impl Definition for CampaignBody {
                 let path = format!("fields[{index}].name");
                 return Err(AppError::invalid("named_twice", &path, "two contact fields have this name"));
             }
+            check_length(field, index)?;
         }
         check_dispositions(&self.dispositions)
+    }
+}
+
+fn check_length(field: &FieldDefinition, index: usize) -> Result<(), AppError> {
+    let bad = |message: String| {
+        Err(AppError::invalid("out_of_range", &format!("fields[{index}].max_length"), message))
+    };
+    match field.max_length {
+        Some(_) if field.kind != FieldKind::Text => bad("only fields of kind text have a length".to_owned()),
+        Some(length) if !(1..=TEXT_LENGTH_MAX).contains(&length) => {
+            bad(format!("it is 1 to {TEXT_LENGTH_MAX}"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -296,6 +316,18 @@ impl Definition for SourceMapBody {
     fn references(&self) -> Vec<Reference> {
         vec![Reference::new(SourceBody::KIND, self.source.0, "source")]
     }
+    /// A map must fit a file that has just the columns it names.
+    fn check(&self) -> Result<(), AppError> {
+        let mut headings: Vec<String> = Vec::new();
+        for mapping in &self.map.columns {
+            let column = mapping.column.trim().to_lowercase();
+            if !headings.iter().any(|heading| heading.trim().to_lowercase() == column) {
+                headings.push(mapping.column.clone());
+            }
+        }
+        let bound = self.map.bind(&headings);
+        bound.map(drop).map_err(|error| AppError::invalid("bad_source_map", "map", error.to_string()))
+    }
 }
 
 /// When people may be called.
@@ -312,6 +344,24 @@ impl Definition for CallingHoursBody {
     const KIND: &'static str = "calling_hours";
     fn name(&self) -> &str {
         &self.name
+    }
+    fn check(&self) -> Result<(), AppError> {
+        let exceptions = &self.hours.exceptions;
+        if exceptions.len() > EXCEPTIONS_MAX {
+            return Err(AppError::invalid(
+                "too_many",
+                "hours.exceptions",
+                "there are at most 400 dated exceptions",
+            ));
+        }
+        let mut dates = BTreeSet::new();
+        match exceptions.iter().position(|exception| !dates.insert(exception.date)) {
+            Some(index) => {
+                let field = format!("hours.exceptions[{index}].date");
+                Err(AppError::invalid("named_twice", &field, "this date has two exceptions: keep one"))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -334,7 +384,29 @@ impl Definition for TreatmentSetBody {
         if self.treatments.len() > TREATMENTS_MAX {
             return Err(AppError::invalid("too_many", "treatments", "a set has at most 200 treatments"));
         }
-        Ok(())
+        let mut treatments = self.treatments.iter().enumerate();
+        treatments.try_for_each(|(index, treatment)| check_action(&treatment.then, index))
+    }
+}
+
+/// Checks the ranges of what a treatment does.
+fn check_action(action: &Action, index: usize) -> Result<(), AppError> {
+    let bad = |name: &str, message: &str| {
+        Err(AppError::invalid("out_of_range", &format!("treatments[{index}].then.{name}"), message))
+    };
+    let a_year = |name: &str, minutes: u32| {
+        if minutes > MINUTES_MAX { bad(name, "it is at most 525600, a year") } else { Ok(()) }
+    };
+    match action {
+        Action::RetryIn { minutes } | Action::NextPhone { minutes } => a_year("minutes", *minutes),
+        Action::Cycle { times: 0, .. } => bad("times", "it is at least 1"),
+        Action::Cycle { minutes, increment_minutes, .. } => {
+            a_year("minutes", *minutes)?;
+            a_year("increment_minutes", *increment_minutes)
+        }
+        Action::Reschedule { otherwise_minutes } => a_year("otherwise_minutes", *otherwise_minutes),
+        Action::RetryAt { days, .. } if *days > 365 => bad("days", "it is 0 to 365"),
+        Action::RetryAt { .. } | Action::PhoneFinal | Action::Final | Action::Suppress => Ok(()),
     }
 }
 

@@ -68,3 +68,36 @@ fn a_name_is_neither_empty_nor_padded_nor_endless() {
     assert!(check_name(&"ä".repeat(NAME_LENGTH_MAX)).is_ok());
     assert!(check_name(&"ä".repeat(NAME_LENGTH_MAX + 1)).is_err());
 }
+
+#[test]
+fn a_map_names_an_external_id_and_a_number() {
+    let map = |columns: serde_json::Value| json!({"name": "M", "source": ID, "map": {"columns": columns}});
+    let number = json!({"column": "Tel", "target": {"phone": {"order": 1}}});
+    assert_eq!(fault::<SourceMapBody>(map(json!([number]))), pair("bad_source_map", "map"));
+    let key = json!({"column": "tel ", "target": "external_id"});
+    let whole: SourceMapBody = serde_json::from_value(map(json!([number, key]))).unwrap();
+    whole.check().unwrap();
+}
+
+#[test]
+fn a_date_has_one_exception() {
+    let exception = json!({"date": "2026-12-25"});
+    let hours = json!({"weekly": {}, "exceptions": [exception, exception]});
+    let fault = fault::<CallingHoursBody>(json!({"name": "H", "hours": hours}));
+    assert_eq!(fault, pair("named_twice", "hours.exceptions[1].date"));
+}
+
+#[test]
+fn treatments_wait_no_longer_than_a_year_and_cycle_at_least_once() {
+    let set = |action: serde_json::Value| json!({"name": "T", "treatments": [{"then": action}]});
+    let never = set(json!({"action": "cycle", "minutes": 5, "times": 0}));
+    assert_eq!(fault::<TreatmentSetBody>(never), pair("out_of_range", "treatments[0].then.times"));
+    let ages = set(json!({"action": "retry_in", "minutes": 525_601}));
+    assert_eq!(fault::<TreatmentSetBody>(ages), pair("out_of_range", "treatments[0].then.minutes"));
+}
+
+#[test]
+fn only_texts_have_a_length() {
+    let campaign = json!({"name": "W", "fields": [{"name": "age", "kind": "integer", "max_length": 3}]});
+    assert_eq!(fault::<CampaignBody>(campaign), pair("out_of_range", "fields[0].max_length"));
+}
