@@ -107,7 +107,7 @@ impl App {
     /// # Errors
     /// The caller may not, or there is none.
     pub async fn get<T: Definition>(&self, who: &Principal, id: Uuid) -> Result<Stored<T>, AppError> {
-        who.may(Permission::Read)?;
+        who.may(Permission::LookUp)?;
         let tenant = who.tenant;
         self.read(move |tx| load(tx, tenant, id)).await
     }

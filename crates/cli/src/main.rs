@@ -7,6 +7,7 @@ mod demo;
 mod import;
 mod serve;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -82,6 +83,7 @@ fn log_to_stderr(config: &Config, quiet: bool) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(filter).map_err(|error| anyhow::anyhow!("log.filter is wrong: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = lines.with_ansi(std::io::stderr().is_terminal());
     let set = if config.log.json { lines.json().try_init() } else { lines.try_init() };
     set.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }

@@ -35,6 +35,17 @@ impl GroupState {
         }
     }
 
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NotLoaded => "not loaded",
+            Self::WaitingUnload => "waiting to be unloaded",
+            Self::UnloadInProgress => "being unloaded",
+            Self::Active => "loaded",
+            Self::Running => "running",
+        }
+    }
+
     /// From the stored number.
     pub fn from_code(code: i64) -> Option<Self> {
         Some(match code {
@@ -67,6 +78,18 @@ pub enum GroupAction {
 }
 
 impl GroupAction {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::SetDialMode => "change its dial mode",
+            Self::Unload => "unload",
+            Self::ForceUnload => "unload at once",
+        }
+    }
+
     /// The number told to other systems: Genesys' `CMMessageType`.
     pub fn code(self) -> i64 {
         match self {
@@ -109,7 +132,7 @@ impl Actor {
 
 /// An action that the group's state does not allow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("a campaign group that is {state:?} cannot do {action:?}: {remedy}")]
+#[error("a campaign group that is {} cannot be asked to {}: {remedy}", .state.words(), .action.words())]
 pub struct ActionRefused {
     /// Its state.
     pub state: GroupState,

@@ -43,6 +43,8 @@ pub enum Permission {
     Feed,
     /// See configuration, contacts, attempts, events and live views.
     Read,
+    /// Read one contact or one thing that is configured, by its id: what an agent's screen shows with a call.
+    LookUp,
     /// Take calls as any agent; agents themselves may as their own only.
     TakeCalls,
 }
@@ -54,8 +56,8 @@ impl Role {
         match self {
             Self::Admin => true,
             Self::Supervisor => permission != P::Administer,
-            Self::Integration => matches!(permission, P::Feed | P::Read | P::TakeCalls),
-            Self::Agent => false,
+            Self::Integration => matches!(permission, P::Feed | P::Read | P::LookUp | P::TakeCalls),
+            Self::Agent => permission == P::LookUp,
         }
     }
 
@@ -127,6 +129,7 @@ mod tests {
         let principal = Principal { tenant, actor: "user:a".into(), role: Role::Agent, agent: Some(own) };
         assert!(principal.may_be(own).is_ok());
         assert!(principal.may_be(AgentId(uuid::Uuid::from_u128(2))).is_err());
+        assert!(principal.may(Permission::LookUp).is_ok());
         assert!(principal.may(Permission::Read).is_err());
     }
 
