@@ -1,11 +1,12 @@
-//! Reading requests.
+//! Reading requests, and the forms of answers.
 
-use app::paging::PageRequest;
+use app::paging::{Listing, PageRequest};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -100,7 +101,7 @@ impl FromRequestParts<Context> for IfMatch {
         let Some(tag) = parts.headers.get(header::IF_MATCH) else {
             return Err(Problem::new(
                 StatusCode::PRECONDITION_REQUIRED,
-                "if_match_missing",
+                "if_match_required",
                 "send the ETag of the version that you have seen as If-Match, so that no other change is lost",
             ));
         };
@@ -130,4 +131,78 @@ pub(crate) fn versioned<T: Serialize>(
         headers.insert(header::LOCATION, location);
     }
     (status, headers, Json(body)).into_response()
+}
+
+/// A page of a listing. [`link_next`] completes it with a header that leads to the next one.
+pub(crate) struct Items<T>(pub Listing<T>);
+
+/// Where the next page starts.
+#[derive(Clone)]
+struct NextPage(String);
+
+impl<T: Serialize> IntoResponse for Items<T> {
+    fn into_response(self) -> Response {
+        let next = self.0.next.clone();
+        let mut response = Json(self.0).into_response();
+        if let Some(next) = next {
+            response.extensions_mut().insert(NextPage(next));
+        }
+        response
+    }
+}
+
+/// Adds `Link: <…>; rel="next"` (RFC 8288) to pages that have a next one.
+pub(crate) async fn link_next(uri: Uri, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(NextPage(after)) = response.extensions().get::<NextPage>().cloned()
+        && let Ok(link) = HeaderValue::from_str(&format!("<{}>; rel=\"next\"", next_page(&uri, &after)))
+    {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    response
+}
+
+/// The same listing, from another place on.
+fn next_page(uri: &Uri, after: &str) -> String {
+    let kept = uri.query().unwrap_or_default().split('&');
+    let mut pairs: Vec<String> =
+        kept.filter(|pair| !pair.is_empty() && !pair.starts_with("after=")).map(str::to_owned).collect();
+    let encode = |byte: u8| match byte {
+        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    pairs.push(format!("after={}", after.bytes().map(encode).collect::<String>()));
+    format!("{}?{}", uri.path(), pairs.join("&"))
+}
+
+/// A body that takes the place of what is stored. What a `GET` gave can be sent back with its changes: the id, the
+/// version and the instants in it are passed over, as they are not the caller's to set.
+pub(crate) struct Replacement<T>(pub T);
+
+/// What a stored definition has beside its body.
+const NOT_OF_THE_BODY: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+
+impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, context: &Context) -> Result<Self, Problem> {
+        let Body(mut body) =
+            Body::<serde_json::Map<String, serde_json::Value>>::from_request(request, context).await?;
+        body.retain(|name, _| !NOT_OF_THE_BODY.contains(&name.as_str()));
+        serde_json::from_value(body.into())
+            .map(Self)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_keeps_the_question_and_changes_the_place() {
+        let uri: Uri = "/v1/skills?limit=3&after=old&parent=7".parse().unwrap();
+        assert_eq!(next_page(&uri, "k a/b"), "/v1/skills?limit=3&parent=7&after=k%20a%2Fb");
+        assert_eq!(next_page(&"/v1/skills".parse().unwrap(), "x"), "/v1/skills?after=x");
+    }
 }

@@ -81,6 +81,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         ordinary.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT));
     let api = ordinary
         .merge(lasting)
+        .layer(middleware::from_fn(extract::link_next))
         .layer(middleware::from_fn_with_state(context.clone(), idempotency::answer_once))
         .layer(middleware::from_fn_with_state(context.clone(), limits::keep))
         .layer(DefaultBodyLimit::max(body_bytes_max));

@@ -51,7 +51,7 @@ impl Limits {
         let next = (*whole_at).max(now) + self.spacing;
         if next > now + self.burst {
             let detail = "this key sends more requests than are allowed: slow down";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail));
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail));
         }
         *whole_at = next;
         Ok(())

@@ -48,17 +48,21 @@ fn install() -> PrometheusHandle {
     handle
 }
 
-/// Counts a request and how long it took.
+/// Counts a request and how long it took, and logs it for those who trace one case.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().as_str().to_owned();
     // The route and not the path: paths name people's records.
     let route =
         request.extensions().get::<MatchedPath>().map_or("unmatched", |path| path.as_str()).to_owned();
+    let request_id =
+        request.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let response = next.run(request).await;
-    let status = response.status().as_u16().to_string();
+    let (status, duration) = (response.status().as_u16().to_string(), started.elapsed());
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(request_id, method, route, status, duration_ms, "answered a request");
     histogram!("outdial_http_request_duration_seconds", "route" => route.clone())
-        .record(started.elapsed().as_secs_f64());
+        .record(duration.as_secs_f64());
     counter!("outdial_http_requests_total", "route" => route, "method" => method, "status" => status)
         .increment(1);
     response

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auth::{Caller, Root, secret_of};
 use crate::endpoint::{Api, delete, get, post, put};
-use crate::extract::{Body, Id, IfMatch, Page, versioned};
+use crate::extract::{Body, Id, IfMatch, Items, Page, versioned};
 use crate::{Context, Problem};
 
 const TAG: &str = "Access";
@@ -86,8 +86,8 @@ async fn list_tenants(
     State(context): State<Context>,
     _: Root,
     Page(page): Page,
-) -> Result<Json<Listing<TenantView>>, Problem> {
-    Ok(Json(context.app.tenants(&page).await?))
+) -> Result<Items<TenantView>, Problem> {
+    Ok(Items(context.app.tenants(&page).await?))
 }
 
 async fn own_tenant(
@@ -120,8 +120,8 @@ async fn list_keys(
     State(context): State<Context>,
     Caller(who): Caller,
     Page(page): Page,
-) -> Result<Json<Listing<KeyView>>, Problem> {
-    Ok(Json(context.app.keys(&who, &page).await?))
+) -> Result<Items<KeyView>, Problem> {
+    Ok(Items(context.app.keys(&who, &page).await?))
 }
 
 async fn revoke_key(
@@ -146,8 +146,8 @@ async fn list_users(
     State(context): State<Context>,
     Caller(who): Caller,
     Page(page): Page,
-) -> Result<Json<Listing<UserView>>, Problem> {
-    Ok(Json(context.app.users(&who, &page).await?))
+) -> Result<Items<UserView>, Problem> {
+    Ok(Items(context.app.users(&who, &page).await?))
 }
 
 async fn get_user(

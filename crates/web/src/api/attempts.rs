@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get};
-use crate::extract::{Ask, Id, Page};
+use crate::extract::{Ask, Id, Items, Page};
 use crate::{Context, Problem};
 
 const TAG: &str = "Attempts";
@@ -46,12 +46,12 @@ async fn list_attempts(
     Caller(who): Caller,
     Page(page): Page,
     Ask(find): Ask<Find>,
-) -> Result<Json<Listing<AttemptView>>, Problem> {
+) -> Result<Items<AttemptView>, Problem> {
     let since = find.since.as_deref().map(|text| instant("since", text)).transpose()?;
     let until = find.until.as_deref().map(|text| instant("until", text)).transpose()?;
     let Find { campaign, group, contact, agent, result, .. } = find;
     let query = AttemptQuery { campaign, group, contact, agent, since, until, result };
-    Ok(Json(context.app.attempts(&who, query, &page).await?))
+    Ok(Items(context.app.attempts(&who, query, &page).await?))
 }
 
 /// An instant in a query, where an unescaped `+` of an offset reads as a space.

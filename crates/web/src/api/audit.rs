@@ -2,14 +2,13 @@
 
 use app::AuditView;
 use app::paging::Listing;
-use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get};
-use crate::extract::{Ask, Page};
+use crate::extract::{Ask, Items, Page};
 use crate::{Context, Problem};
 
 pub(super) fn routes(mut api: Api) -> Api {
@@ -28,6 +27,6 @@ async fn entries(
     Caller(who): Caller,
     Page(page): Page,
     Ask(about): Ask<About>,
-) -> Result<Json<Listing<AuditView>>, Problem> {
-    Ok(Json(context.app.audit(&who, about.target, &page).await?))
+) -> Result<Items<AuditView>, Problem> {
+    Ok(Items(context.app.audit(&who, about.target, &page).await?))
 }

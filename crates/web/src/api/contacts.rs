@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get, post};
-use crate::extract::{Ask, Id, Page};
+use crate::extract::{Ask, Id, Items, Page};
 use crate::{Context, Problem};
 
 const TAG: &str = "Contacts";
@@ -192,11 +192,11 @@ async fn list_contacts(
     Caller(who): Caller,
     Page(page): Page,
     Ask(find): Ask<Find>,
-) -> Result<Json<Listing<ContactView>>, Problem> {
+) -> Result<Items<ContactView>, Problem> {
     let number = find.number.as_deref().map(number_in_query).transpose()?;
     let Find { campaign, source, state, external_id, .. } = find;
     let query = ContactQuery { campaign, source, state, number, external_id };
-    Ok(Json(context.app.contacts(&who, query, &page).await?))
+    Ok(Items(context.app.contacts(&who, query, &page).await?))
 }
 
 async fn get_contact(

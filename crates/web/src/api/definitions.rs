@@ -5,7 +5,6 @@ use app::model::{
     SourceMapBody, Stored, SuppressionListBody, TreatmentSetBody,
 };
 use app::paging::Listing;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get, post, put};
-use crate::extract::{Ask, Body, Id, IfMatch, Page, versioned};
+use crate::extract::{Ask, Body, Id, IfMatch, Items, Page, Replacement, versioned};
 use crate::{Context, Problem};
 
 /// The operations of one kind under a path.
@@ -100,8 +99,8 @@ async fn list<T: Definition>(
     Caller(who): Caller,
     Page(page): Page,
     Ask(narrow): Ask<Narrow>,
-) -> Result<Json<Listing<Stored<T>>>, Problem> {
-    Ok(Json(context.app.list(&who, narrow.parent, &page).await?))
+) -> Result<Items<Stored<T>>, Problem> {
+    Ok(Items(context.app.list(&who, narrow.parent, &page).await?))
 }
 
 async fn read<T: Definition>(
@@ -118,7 +117,7 @@ async fn update<T: Definition>(
     Caller(who): Caller,
     Id(id): Id,
     IfMatch(version): IfMatch,
-    Body(body): Body<T>,
+    Replacement(body): Replacement<T>,
 ) -> Result<Response, Problem> {
     let stored = context.app.update(&who, id, version, body).await?;
     Ok(versioned(StatusCode::OK, stored.version, None, &stored))

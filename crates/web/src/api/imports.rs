@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get, post};
-use crate::extract::{Ask, Id, Page};
+use crate::extract::{Ask, Id, Items, Page};
 use crate::{Context, Problem};
 
 const TAG: &str = "Imports";
@@ -164,8 +164,8 @@ async fn list_imports(
     State(context): State<Context>,
     Caller(who): Caller,
     Page(page): Page,
-) -> Result<Json<Listing<Import>>, Problem> {
-    Ok(Json(context.app.imports(&who, &page).await?))
+) -> Result<Items<Import>, Problem> {
+    Ok(Items(context.app.imports(&who, &page).await?))
 }
 
 async fn get_import(
@@ -189,8 +189,8 @@ async fn list_rejects(
     Caller(who): Caller,
     Id(id): Id,
     Page(page): Page,
-) -> Result<Json<Listing<RejectedRow>>, Problem> {
-    Ok(Json(context.app.import_rejects(&who, ImportId(id), &page).await?))
+) -> Result<Items<RejectedRow>, Problem> {
+    Ok(Items(context.app.import_rejects(&who, ImportId(id), &page).await?))
 }
 
 async fn download_rejects(

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::contacts::number_in_query;
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get, post};
-use crate::extract::{Ask, Body, Id, Page};
+use crate::extract::{Ask, Body, Id, Items, Page};
 use crate::{Context, Problem};
 
 const TAG: &str = "Suppression";
@@ -86,13 +86,13 @@ async fn list_entries(
     Id(id): Id,
     Page(page): Page,
     Ask(which): Ask<Which>,
-) -> Result<Json<Listing<SuppressionView>>, Problem> {
+) -> Result<Items<SuppressionView>, Problem> {
     let list = SuppressionListId(id);
     if let Some(number) = which.number.as_deref().map(number_in_query).transpose()? {
         let entry = context.app.suppression_of_number(&who, list, number).await?;
-        return Ok(Json(Listing { items: entry.into_iter().collect(), next: None }));
+        return Ok(Items(Listing { items: entry.into_iter().collect(), next: None }));
     }
-    Ok(Json(context.app.suppressions(&who, list, which.kind.unwrap_or_default(), &page).await?))
+    Ok(Items(context.app.suppressions(&who, list, which.kind.unwrap_or_default(), &page).await?))
 }
 
 #[derive(Deserialize)]

@@ -98,14 +98,31 @@ async fn a_created_thing_says_where_it_is_and_in_which_version() {
 }
 
 #[tokio::test]
+async fn what_was_read_can_be_sent_back_with_a_change() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let place =
+            format!("/v1/campaigns/{}", admin.create("/v1/campaigns", json!({"name": "Winter"})).await);
+        let read = admin.get(&place).await.expect(200);
+        let mut body = read.body.clone();
+        body["attempts_max"] = json!(3);
+        let changed = admin.put(&place, read.header("etag"), body).await.expect(200);
+        assert_eq!((&changed.body["attempts_max"], &changed.body["version"]), (&json!(3), &json!(2)));
+        assert_eq!(changed.body["id"], read.body["id"]);
+        let misspelt = json!({"name": "Winter", "attempt_max": 3});
+        admin.put(&place, "\"2\"", misspelt).await.expect_problem(422, "bad_body");
+    }
+}
+
+#[tokio::test]
 async fn a_change_without_the_version_it_is_based_on_is_refused() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
         let place = format!("/v1/skills/{}", admin.create("/v1/skills", json!({"name": "Sales"})).await);
         let put = admin.request(reqwest::Method::PUT, &place).json(&json!({"name": "Other"}));
-        crate::support::Answer::to(put).await.expect_problem(428, "if_match_missing");
+        crate::support::Answer::to(put).await.expect_problem(428, "if_match_required");
         let delete = admin.request(reqwest::Method::DELETE, &place);
-        crate::support::Answer::to(delete).await.expect_problem(428, "if_match_missing");
+        crate::support::Answer::to(delete).await.expect_problem(428, "if_match_required");
         assert_eq!(admin.get(&place).await.text("name"), "Sales");
     }
 }
@@ -124,8 +141,12 @@ async fn listings_come_page_by_page_and_hold_everything_once() {
             names.extend(page.items("name").into_iter().map(str::to_owned));
             match page.body["next"].as_str() {
                 Some(next) => path = format!("/v1/skills?limit=3&after={next}"),
-                None => break,
+                None => {
+                    assert_eq!(page.header("link"), "", "the last page leads nowhere");
+                    break;
+                }
             }
+            assert_eq!(page.header("link"), format!("<{path}>; rel=\"next\""));
         }
         let expected: Vec<String> = (0..7).map(|number| format!("skill {number}")).collect();
         names.sort();

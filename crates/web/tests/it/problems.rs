@@ -61,7 +61,7 @@ async fn a_key_that_sends_too_much_is_asked_to_wait() {
     // Ten requests at once are more than the burst of two, however slow the machine is.
     let answers = futures_util::future::join_all((0..10).map(|_| admin.get("/v1/skills"))).await;
     for answer in answers.into_iter().filter(|answer| answer.status != 200) {
-        refused = Some(answer.expect_problem(429, "too_many_requests"));
+        refused = Some(answer.expect_problem(429, "rate_limited"));
     }
     assert!(!refused.expect("one of them is refused").header("retry-after").is_empty());
 }
