@@ -61,32 +61,64 @@ impl SqliteConnection {
     pub(super) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
         let text = rewritten(&mut self.rewritten, sql, values);
         let mut statement = self.connection.prepare_cached(text).map_err(error)?;
-        bind(&mut statement, values)?;
-        // A statement with RETURNING has rows to go through even when nobody looks at them.
-        if statement.column_count() > 0 {
-            let mut rows = statement.raw_query();
-            let mut count = 0;
-            while rows.next().map_err(error)?.is_some() {
-                count += 1;
-            }
-            return Ok(count);
-        }
-        statement.raw_execute().map(|count| count as u64).map_err(error)
+        run(&mut statement, values)
+    }
+
+    /// As [`Self::execute`] for each set, with the statement looked up once.
+    pub(super) fn execute_each<V: AsRef<[Value]>>(
+        &mut self,
+        sql: &str,
+        sets: &[V],
+    ) -> Result<Vec<u64>, StoreError> {
+        let Some(first) = sets.first() else { return Ok(Vec::new()) };
+        let text = rewritten(&mut self.rewritten, sql, first.as_ref());
+        let mut statement = self.connection.prepare_cached(text).map_err(error)?;
+        sets.iter().map(|values| run(&mut statement, values.as_ref())).collect()
     }
 
     pub(super) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
         let text = rewritten(&mut self.rewritten, sql, values);
         let mut statement = self.connection.prepare_cached(text).map_err(error)?;
-        bind(&mut statement, values)?;
-        let columns = statement.column_count();
-        let mut found = statement.raw_query();
-        let mut rows = Vec::new();
-        while let Some(row) = found.next().map_err(error)? {
-            let read = |index| row.get_ref(index).map_err(error).and_then(read_value);
-            rows.push(Row::new((0..columns).map(read).collect::<Result<_, _>>()?));
-        }
-        Ok(rows)
+        ask(&mut statement, values)
     }
+
+    /// As [`Self::query`] for each set, with the statement looked up once.
+    pub(super) fn query_each<V: AsRef<[Value]>>(
+        &mut self,
+        sql: &str,
+        sets: &[V],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let Some(first) = sets.first() else { return Ok(Vec::new()) };
+        let text = rewritten(&mut self.rewritten, sql, first.as_ref());
+        let mut statement = self.connection.prepare_cached(text).map_err(error)?;
+        sets.iter().map(|values| ask(&mut statement, values.as_ref())).collect()
+    }
+}
+
+fn run(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> Result<u64, StoreError> {
+    bind(statement, values)?;
+    // A statement with RETURNING has rows to go through even when nobody looks at them.
+    if statement.column_count() > 0 {
+        let mut rows = statement.raw_query();
+        let mut count = 0;
+        while rows.next().map_err(error)?.is_some() {
+            count += 1;
+        }
+        return Ok(count);
+    }
+    statement.raw_execute().map(|count| count as u64).map_err(error)
+}
+
+fn ask(statement: &mut rusqlite::Statement<'_>, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    bind(statement, values)?;
+    let columns = statement.column_count();
+    let mut found = statement.raw_query();
+    let mut rows = Vec::new();
+    while let Some(row) = found.next().map_err(error)? {
+        let read = |index| row.get_ref(index).map_err(error).and_then(read_value);
+        rows.push(Row::new((0..columns).map(read).collect::<Result<_, _>>()?));
+    }
+    Ok(rows)
 }
 
 fn rewritten<'a>(known: &'a mut HashMap<String, String>, sql: &str, values: &[Value]) -> &'a str {

@@ -76,9 +76,7 @@ impl<'a> Tx<'a> {
             return Ok(Vec::new());
         }
         let done = match &mut self.connection {
-            Connection::Sqlite(connection) => {
-                sets.iter().map(|values| connection.execute(sql, values.as_ref())).collect()
-            }
+            Connection::Sqlite(connection) => connection.execute_each(sql, sets),
             Connection::Postgres(connection) => connection.execute_each(sql, sets),
         };
         self.note(done)
@@ -107,9 +105,7 @@ impl<'a> Tx<'a> {
         sets: &[V],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
         let rows = match &mut self.connection {
-            Connection::Sqlite(connection) => {
-                sets.iter().map(|values| connection.query(sql, values.as_ref())).collect()
-            }
+            Connection::Sqlite(connection) => connection.query_each(sql, sets),
             Connection::Postgres(connection) => connection.query_each(sql, sets),
         };
         self.note(rows)
