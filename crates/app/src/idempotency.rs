@@ -74,4 +74,13 @@ impl App {
         let (tenant, key, body) = (who.tenant, key.to_owned(), body.to_owned());
         self.write(move |tx| Ok(rows::store(tx, tenant, &key, status, &body)?)).await
     }
+
+    /// Forgets a request that was not carried out, so that it can be sent again with the same key.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forget_request(&self, who: &Principal, key: &str) -> Result<(), AppError> {
+        let (tenant, key) = (who.tenant, key.to_owned());
+        self.write(move |tx| Ok(rows::forget(tx, tenant, &key)?)).await
+    }
 }

@@ -160,7 +160,7 @@ impl App {
             })
             .await?;
         if in_use && !distinct.is_empty() {
-            self.floor.suppressed(tenant, distinct).await;
+            self.floor.suppressed(tenant, list, distinct).await;
         }
         Ok(SuppressionOutcome {
             added: added.added,

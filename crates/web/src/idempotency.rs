@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Caller;
+use crate::problem::asks_to_come_again;
 use crate::{Context, Problem};
 
 /// Bytes of an answer that is kept for a repetition; larger ones are not among those that POST gives.
@@ -87,14 +88,18 @@ fn replayed(status: u16, kept: &str) -> Result<Response, AppError> {
     Ok(response)
 }
 
-/// Keeps the answer, a refusal too, so that the repetition learns the same. A fault or an overload is no answer to
-/// keep: a repetition is told then that nothing is known of the first request.
+/// Keeps the answer, a refusal too, so that the repetition learns the same. An overload is no answer to keep: nothing
+/// was done. Neither is a fault: a repetition is told then that nothing is known of the first request.
 async fn keep(
     context: &Context,
     who: &Principal,
     key: &str,
     response: Response,
 ) -> Result<Response, Problem> {
+    if asks_to_come_again(&response) {
+        context.app.forget_request(who, key).await?;
+        return Ok(response);
+    }
     if response.status().is_server_error() {
         return Ok(response);
     }

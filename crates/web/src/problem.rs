@@ -99,6 +99,12 @@ fn body(problem: &Problem, request: Option<&str>) -> String {
     body.to_string()
 }
 
+/// Whether an answer says that nothing was done and the client is to come again.
+pub(crate) fn asks_to_come_again(response: &Response<Body>) -> bool {
+    let code = response.extensions().get::<Marked>().map(|Marked(problem)| problem.code.as_str());
+    matches!(code, Some("overloaded" | "rate_limited"))
+}
+
 /// Puts the request's id into a problem, so that the log's lines about it can be found.
 pub(crate) async fn name_request(response: Response<Body>) -> Response<Body> {
     let request = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).map(str::to_owned);

@@ -10,7 +10,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Actor, AgentId, CampaignId, DialMode, GroupAction, GroupId, GroupState, PhoneNumber, TenantId};
+use engine::{
+    Actor, AgentId, CampaignId, DialMode, GroupAction, GroupId, GroupState, PhoneNumber, SuppressionListId,
+    TenantId,
+};
 use store::Store;
 use store::lease::{self, GroupRow};
 use telephony::{Clock, Driver, Event, SystemClock};
@@ -140,9 +143,15 @@ impl Floor {
         self.tell(tenant, Message::ContactsAdded { campaign }).await;
     }
 
-    /// Numbers were put on a suppression list: they leave every hopper, and ringing calls to them are withdrawn.
-    pub async fn suppressed(&self, tenant: TenantId, numbers: BTreeSet<PhoneNumber>) {
-        self.tell(tenant, Message::Suppressed { numbers }).await;
+    /// Numbers were put on a suppression list: they leave the hoppers of the groups that heed it, and ringing calls
+    /// to them are withdrawn.
+    pub async fn suppressed(
+        &self,
+        tenant: TenantId,
+        list: SuppressionListId,
+        numbers: BTreeSet<PhoneNumber>,
+    ) {
+        self.tell(tenant, Message::Suppressed { list, numbers }).await;
     }
 
     /// Places no more calls, lets those that are up end for at most `grace`, and gives the leases up. Groups keep

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use engine::{
     Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
-    Engine, GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, TenantId, Time,
+    Engine, GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, SuppressionListId,
+    TenantId, Time,
 };
 use store::StoreError;
 use telephony::Request;
@@ -85,6 +86,7 @@ pub(crate) enum Message {
         campaign: CampaignId,
     },
     Suppressed {
+        list: SuppressionListId,
         numbers: BTreeSet<PhoneNumber>,
     },
     Look {
@@ -217,7 +219,7 @@ impl Runner {
             Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
             Message::DefinitionsChanged => self.reload_definitions().await,
             Message::ContactsAdded { campaign } => self.contacts_added(campaign),
-            Message::Suppressed { numbers } => self.input(Input::Suppressed { numbers }),
+            Message::Suppressed { list, numbers } => self.suppressed(list, &numbers),
             Message::Look { reply } => {
                 // A look that nobody waits for any more is no loss.
                 let _ = reply.send(self.look());
@@ -270,6 +272,16 @@ impl Runner {
             .collect();
         for group in groups {
             self.input(Input::MoreContacts { group });
+        }
+    }
+
+    /// Tells the groups that heed a list what was put on it.
+    pub(super) fn suppressed(&mut self, list: SuppressionListId, numbers: &BTreeSet<PhoneNumber>) {
+        let heeds = |held: &Held| held.suppression_lists.contains(&list);
+        let groups: Vec<GroupId> =
+            self.held.iter().filter(|(_, held)| heeds(held)).map(|(group, _)| *group).collect();
+        for group in groups {
+            self.input(Input::Suppressed { group, numbers: numbers.clone() });
         }
     }
 

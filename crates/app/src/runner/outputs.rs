@@ -1,7 +1,9 @@
 //! Doing what the engine wants done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use engine::SuppressionListId;
 use engine::{
     AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output,
 };
@@ -157,6 +159,7 @@ impl Runner {
                 counter!("outdial_change_sets_stored_total").increment(sets.len() as u64);
                 for set in sets {
                     self.input(Input::Stored { ticket: set.ticket });
+                    self.heed_suppressions(&set);
                 }
             }
             Err(StoreError::Fenced { group }) => {
@@ -175,11 +178,22 @@ impl Runner {
         }
     }
 
+    /// Numbers that a wrap-up put on its campaign's own list are not called for it by another group either.
+    fn heed_suppressions(&mut self, set: &ChangeSet) {
+        for change in &set.changes {
+            let Change::ContactPlanned(planned) = change else { continue };
+            let campaign = self.held.get(&planned.group).map(|held| held.row.campaign);
+            if let (Some(number), Some(campaign)) = (planned.suppress, campaign) {
+                self.suppressed(SuppressionListId(campaign.0), &BTreeSet::from([number]));
+            }
+        }
+    }
+
     /// A write that may or may not have happened, or that the database refuses: what the engine believes and what is
     /// stored may differ. Every group concerned is let go of and taken up again from what is stored.
     async fn start_over(&mut self, sets: Vec<ChangeSet>, error: &StoreError) {
         tracing::error!(%error, "changes could not be stored; taking the groups up again from the database");
-        let mut groups = std::collections::BTreeSet::new();
+        let mut groups = BTreeSet::new();
         for set in sets {
             groups.extend(set.changes.iter().filter_map(Change::group));
             if set.changes.iter().all(|change| change.group().is_none()) {

@@ -262,24 +262,18 @@ impl Engine {
 
     /// Contacts with a number that was suppressed just now leave the hopper; the feed takes them up again by what
     /// is allowed then. Calls that ring on such a number are withdrawn.
-    pub(super) fn suppressed(&mut self, numbers: &BTreeSet<PhoneNumber>) {
-        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
-        for id in ids {
-            let Some(group) = self.groups.get_mut(&id) else { continue };
-            for contact in group.hopper.take_numbers(numbers) {
-                self.give_back(id, &contact, None);
-            }
+    pub(super) fn suppressed(&mut self, id: GroupId, numbers: &BTreeSet<PhoneNumber>) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        for contact in group.hopper.take_numbers(numbers) {
+            self.give_back(id, &contact, None);
         }
         let unanswered =
             |call: &Call| matches!(call.stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
-        let concerned =
+        let is_one =
             |call: &Call| call.contact.current_phone().is_some_and(|phone| numbers.contains(&phone.number));
-        let calls: Vec<AttemptId> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| unanswered(call) && concerned(call))
-            .map(|(attempt, _)| *attempt)
-            .collect();
+        let concerned = |call: &Call| call.group == id && unanswered(call) && is_one(call);
+        let calls: Vec<AttemptId> =
+            self.calls.iter().filter(|(_, call)| concerned(call)).map(|(attempt, _)| *attempt).collect();
         for attempt in calls {
             if let Some(call) = self.calls.get_mut(&attempt) {
                 call.verdict = Some(crate::call_result::CallResult::DoNotCall);

@@ -82,8 +82,10 @@ pub enum Input {
     LinesLost,
     /// The switch can be reached again.
     LinesBack,
-    /// Numbers that were put on a suppression list just now.
+    /// Numbers that were put on a suppression list of this group just now.
     Suppressed {
+        /// Which group.
+        group: GroupId,
         /// The numbers.
         numbers: BTreeSet<PhoneNumber>,
     },

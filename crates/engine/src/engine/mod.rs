@@ -93,7 +93,7 @@ impl Engine {
             Input::LeaseLost { group } => self.forget_group(group),
             Input::LinesLost => self.lines_are_up = false,
             Input::LinesBack => self.lines_are_up = true,
-            Input::Suppressed { numbers } => self.suppressed(&numbers),
+            Input::Suppressed { group, numbers } => self.suppressed(group, &numbers),
             Input::Woken => {}
         }
         self.fire_timers();

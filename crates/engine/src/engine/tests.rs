@@ -599,7 +599,7 @@ fn a_number_that_is_suppressed_now_leaves_the_hopper_and_its_ringing_call_is_wit
     let attempt = floor.dialled[0];
     floor.call(attempt, CallEvent::Ringing);
     let number = floor.engine.calls[&attempt].contact.phones[0].number;
-    floor.input(Input::Suppressed { numbers: BTreeSet::from([number]) });
+    floor.input(Input::Suppressed { group: group_id(1), numbers: BTreeSet::from([number]) });
     floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
     floor.store_all();
     assert_eq!(floor.ended[&attempt], CallResult::DoNotCall);
@@ -777,7 +777,7 @@ impl Floor {
             Step::Lines(up) => self.input(if up { Input::LinesBack } else { Input::LinesLost }),
             Step::Suppress(index) => {
                 let number = crate::PhoneNumber::from_digits(33_100_000_000 + index).unwrap();
-                self.input(Input::Suppressed { numbers: BTreeSet::from([number]) });
+                self.input(Input::Suppressed { group: group_id(0), numbers: BTreeSet::from([number]) });
             }
             Step::Fence(group) => {
                 self.fenced.insert(group_id(group));

@@ -94,6 +94,18 @@ pub fn store(
     Ok(())
 }
 
+/// Forgets a request that was begun and not carried out, so that it can be sent again with the same key.
+///
+/// # Errors
+/// The database failed.
+pub fn forget(tx: &mut Tx<'_>, tenant: TenantId, key: &str) -> Result<(), StoreError> {
+    tx.execute(
+        "DELETE FROM idempotency WHERE tenant_id = $1 AND key = $2 AND status = $3",
+        &values![tenant, key, UNANSWERED],
+    )?;
+    Ok(())
+}
+
 /// Forgets requests of all tenants that began before an instant, `limit` at most; call it again while it forgets as
 /// many.
 ///
