@@ -25,6 +25,10 @@ pub struct Arguments {
     /// are guessed, and refused if that is not certain.
     #[arg(long)]
     map: Option<String>,
+    /// What becomes of a number whose time zone nobody knows: `reject`, or a zone such as Europe/Paris; without it what
+    /// the source says.
+    #[arg(long, value_name = "ZONE")]
+    no_zone: Option<String>,
     /// Where Outdial listens.
     #[arg(long, env = "OUTDIAL_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
@@ -74,7 +78,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let api = Api { client: Client::new(), url, key: arguments.api_key.clone() };
     let source = api.source(&arguments.source).await?;
     let map = arguments.map.as_deref().map(SourceMap::parse_compact).transpose().context("--map is wrong")?;
-    let started = api.start(&source, &arguments.file, map.as_ref()).await?;
+    let started = api.start(&source, &arguments, map.as_ref()).await?;
     let bar = if arguments.json { ProgressBar::hidden() } else { progress_bar(started.file_size) };
     let over = api.follow(started, &bar).await?;
     bar.finish_and_clear();
@@ -161,7 +165,13 @@ impl Api {
         }
     }
 
-    async fn start(&self, source: &str, file: &Path, map: Option<&SourceMap>) -> anyhow::Result<Import> {
+    async fn start(
+        &self,
+        source: &str,
+        arguments: &Arguments,
+        map: Option<&SourceMap>,
+    ) -> anyhow::Result<Import> {
+        let file = &arguments.file;
         let opened =
             tokio::fs::File::open(file).await.with_context(|| format!("cannot read {}", file.display()))?;
         let size = opened.metadata().await?.len();
@@ -173,6 +183,12 @@ impl Api {
             .header("Content-Length", size);
         if let Some(map) = map {
             request = request.query(&[("map", serde_json::to_string(map)?)]);
+        }
+        if let Some(zone) = &arguments.no_zone {
+            request = request.query(&[("no_zone", zone)]);
+        }
+        if let Some(name) = file.file_name().and_then(|name| name.to_str()) {
+            request = request.query(&[("file_name", name)]);
         }
         let body = reqwest::Body::from(opened);
         let answer = request

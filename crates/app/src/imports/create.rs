@@ -159,6 +159,7 @@ fn look(
         encoding: reader.encoding(),
         headings,
         duplicates: new.duplicates,
+        zone_policy: new.zone_policy,
         file_name: new.file_name,
     };
     Ok((settings, Files::sum(path).map_err(unreadable)?))

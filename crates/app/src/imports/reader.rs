@@ -106,6 +106,7 @@ mod tests {
             encoding: Encoding::Utf8,
             headings: vec![],
             duplicates: None,
+            zone_policy: None,
             file_name: None,
         };
         let mut chunks = read(&path, &settings, 5000);

@@ -95,7 +95,7 @@ impl Run {
         let chunks = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
         let (app, job) = (Arc::clone(&self.app), Source::of(&self.job, &settings));
         let looked =
-            chunks.map(move |chunk| look(Arc::clone(&app), job, map.clone(), chunk)).buffered(BATCHES_AHEAD);
+            chunks.map(move |chunk| look(Arc::clone(&app), job.clone(), map.clone(), chunk)).buffered(BATCHES_AHEAD);
         pin_mut!(looked);
         while let Some(looked) = looked.next().await {
             self.store(looked?).await?;
@@ -220,15 +220,20 @@ impl Run {
 }
 
 /// What normalising needs to know of a job.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Source {
     claim: (engine::TenantId, engine::SourceId, engine::ImportId),
     duplicates: Option<crate::model::DuplicateScope>,
+    zone_policy: Option<contacts::ZonePolicy>,
 }
 
 impl Source {
     fn of(job: &ImportJob, settings: &Settings) -> Self {
-        Self { claim: (job.tenant, job.source, job.id), duplicates: settings.duplicates }
+        Self {
+            claim: (job.tenant, job.source, job.id),
+            duplicates: settings.duplicates,
+            zone_policy: settings.zone_policy.clone(),
+        }
     }
 }
 
@@ -243,6 +248,9 @@ async fn look(
     let (tenant, id, import) = source.claim;
     let mut context = patiently(&app, || app.intake_context(tenant, id)).await?;
     context.duplicates = source.duplicates.unwrap_or(context.duplicates);
+    if let Some(policy) = source.zone_policy {
+        context.rules.zone_policy = policy;
+    }
     let batch = app.prepare_records(context, rows, Some(FileOrigin { import, map })).await?;
     Ok(Looked { batch, bytes })
 }

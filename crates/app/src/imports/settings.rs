@@ -1,6 +1,6 @@
 //! How an import is asked for, and what of that is kept with the job.
 
-use contacts::{Encoding, FileFormat, SourceMap};
+use contacts::{Encoding, FileFormat, SourceMap, ZonePolicy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,6 +23,8 @@ pub struct NewImport {
     pub encoding: Option<Encoding>,
     /// Where a number that another contact has already counts as a duplicate, if not as the source says.
     pub duplicates: Option<DuplicateScope>,
+    /// What becomes of a number whose time zone nobody knows, if not what the source says.
+    pub zone_policy: Option<ZonePolicy>,
     /// What the file was called, for people.
     pub file_name: Option<String>,
 }
@@ -40,6 +42,9 @@ pub(super) struct Settings {
     pub(super) headings: Vec<String>,
     /// See [`NewImport::duplicates`].
     pub(super) duplicates: Option<DuplicateScope>,
+    /// See [`NewImport::zone_policy`].
+    #[serde(default)]
+    pub(super) zone_policy: Option<ZonePolicy>,
     /// See [`NewImport::file_name`].
     pub(super) file_name: Option<String>,
 }

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contacts::{Encoding, FileFormat, SourceMap};
+use contacts::{Encoding, FileFormat, SourceMap, ZonePolicy};
 use engine::{ImportId, SourceId};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
@@ -60,6 +60,10 @@ pub(super) fn transfers(mut api: Api) -> Api {
         .query("delimiter", "What stands between two cells; guessed if not given")
         .query("encoding", "utf-8, utf-16le, utf-16be or windows-1252; guessed if not given")
         .query("duplicates", "Where a number counts as a duplicate: none, source, campaign or tenant")
+        .query(
+            "no_zone",
+            "What becomes of a number whose time zone nobody knows: reject, or a zone such as Europe/Paris",
+        )
         .query("file_name", "What the file is called")
         .gives::<Import>(&mut api);
     let rejects = get(
@@ -79,6 +83,7 @@ struct How {
     delimiter: Option<char>,
     encoding: Option<Encoding>,
     duplicates: Option<DuplicateScope>,
+    no_zone: Option<String>,
     file_name: Option<String>,
 }
 
@@ -98,9 +103,21 @@ impl How {
             // A table with a delimiter that is still to be guessed.
             (Some(Format::Csv) | None, None) => None,
         };
+        let zone_policy = self.no_zone.as_deref().map(read_zone_policy).transpose()?;
         let Self { source_map, encoding, duplicates, file_name, .. } = self;
-        Ok(NewImport { map, source_map, format, encoding, duplicates, file_name })
+        Ok(NewImport { map, source_map, format, encoding, duplicates, zone_policy, file_name })
     }
+}
+
+fn read_zone_policy(text: &str) -> Result<ZonePolicy, Problem> {
+    if text == "reject" {
+        return Ok(ZonePolicy::Reject);
+    }
+    let bad = |error: engine::zones::UnknownZone| {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_zone", format!("{error}, nor 'reject'"))
+            .in_field("no_zone")
+    };
+    text.parse().map(ZonePolicy::Default).map_err(bad)
 }
 
 fn read_map(text: &str) -> Result<SourceMap, Problem> {
