@@ -61,6 +61,33 @@ impl Scratch {
         }
     }
 
+    /// Brings the database to rest after it was filled, so that none of the upkeep that the filling caused is done
+    /// while something else is measured: `VACUUM` and a checkpoint.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        match &self.target {
+            StoreTarget::Sqlite(path) => {
+                let path = path.clone();
+                let checkpoint = move || {
+                    let connection = rusqlite::Connection::open(path)?;
+                    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+                };
+                let done = tokio::task::spawn_blocking(move || checkpoint().map_err(sqlite)).await;
+                done.unwrap_or(Err(StoreError::Panicked))
+            }
+            StoreTarget::Postgres(config) => {
+                let client = connect(config).await?;
+                // Neither may share an implicit transaction with the other.
+                for statement in ["VACUUM", "CHECKPOINT"] {
+                    client.batch_execute(statement).await.map_err(postgres)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
     /// Removes it, whoever still uses it.
     ///
     /// # Errors

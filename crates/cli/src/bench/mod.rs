@@ -1,6 +1,9 @@
 //! `outdial bench`: measurements, one JSON line a result.
 
+mod add;
 mod engine;
+mod feed;
+mod intake;
 
 use anyhow::bail;
 use serde_json::Value;
@@ -36,7 +39,17 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if wanted("engine") {
         print(engine::run());
     }
-    for database in &arguments.databases {}
+    for database in &arguments.databases {
+        if wanted("feed") {
+            print(feed::run(database, arguments.contacts).await?);
+        }
+        if wanted("intake") {
+            print(intake::run(database, arguments.rows).await?);
+        }
+        if wanted("add") {
+            print(add::run(database).await?);
+        }
+    }
     Ok(())
 }
 
