@@ -189,5 +189,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

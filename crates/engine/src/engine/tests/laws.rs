@@ -1,0 +1,201 @@
+//! The machines under every order of events.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Something that happens on the floor; indexes choose among what is there.
+#[derive(Clone, Debug)]
+enum Step {
+    Store,
+    Feed(u32, bool),
+    Call(usize, CallEvent),
+    Agent(u128, AgentEvent),
+    Act(u128, GroupAction, Option<DialMode>),
+    Put(u128, DialMode),
+    Pass(u64),
+    Lines(bool),
+    Suppress(u64),
+    Fence(u128),
+    LoseLease(u128),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let ends = prop_oneof![
+        Just(CallEnd::ByCalledParty),
+        Just(CallEnd::ByUs),
+        Just(CallEnd::NotAnswered(CallResult::Busy)),
+        Just(CallEnd::NotAnswered(CallResult::NoAnswer)),
+        Just(CallEnd::NotAnswered(CallResult::SitInvalidNumber)),
+    ];
+    let detected = prop_oneof![
+        4 => Just(Detected::Person),
+        1 => Just(Detected::Machine),
+        1 => Just(Detected::Fax),
+        1 => Just(Detected::Silence),
+    ];
+    let calls = prop_oneof![
+        1 => Just(CallEvent::Ringing),
+        2 => Just(CallEvent::Answered),
+        3 => detected.prop_map(CallEvent::Detected),
+        2 => Just(CallEvent::Connected),
+        1 => Just(CallEvent::AgentFailed),
+        1 => Just(CallEvent::MessageEnded),
+        3 => ends.prop_map(CallEvent::Ended),
+    ];
+    let dispose = (0..4_usize, any::<bool>()).prop_map(|(which, agreed)| AgentEvent::Dispose {
+        disposition: ["sale", "stop", "unheard_of"].get(which).map(|code| (*code).to_owned()),
+        notes: None,
+        callback_at: agreed.then_some(START),
+    });
+    let agents = prop_oneof![
+        1 => Just(AgentEvent::LogIn),
+        1 => Just(AgentEvent::LogOut),
+        4 => Just(AgentEvent::Ready),
+        1 => Just(AgentEvent::NotReady { reason: None }),
+        2 => Just(AgentEvent::AcceptPreview),
+        1 => Just(AgentEvent::RejectPreview),
+        1 => Just(AgentEvent::HangUp),
+        2 => dispose,
+        1 => Just(AgentEvent::ConnectionLost),
+    ];
+    let actions = prop_oneof![
+        1 => Just(GroupAction::Load),
+        3 => Just(GroupAction::Start),
+        1 => Just(GroupAction::Stop),
+        1 => Just(GroupAction::SetDialMode),
+        1 => Just(GroupAction::Unload),
+        1 => Just(GroupAction::ForceUnload),
+    ];
+    let modes =
+        prop_oneof![Just(DialMode::Preview), Just(DialMode::Progressive), Just(DialMode::Power)].boxed();
+    prop_oneof![
+        8 => Just(Step::Store),
+        5 => (0..30_u32, any::<bool>()).prop_map(|(contacts, left)| Step::Feed(contacts, left)),
+        14 => (0..8_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
+        10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
+        2 => (0..2_u128, actions, proptest::option::of(modes.clone())).prop_map(|(group, action, mode)| Step::Act(group, action, mode)),
+        1 => (0..2_u128, modes).prop_map(|(group, mode)| Step::Put(group, mode)),
+        4 => (0..20_u64).prop_map(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Lines),
+        1 => (0..200_u64).prop_map(Step::Suppress),
+    ]
+}
+
+impl Floor {
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Store => self.store_one(),
+            Step::Feed(contacts, any_left) => self.answer_fetch(contacts, any_left),
+            Step::Call(index, event) => {
+                if let Some(attempt) = self.up.iter().nth(index).copied() {
+                    self.call(attempt, event);
+                }
+            }
+            Step::Agent(agent, event) => self.agent(agent, event),
+            Step::Act(group, action, dial_mode) => {
+                if action == GroupAction::Load && self.group_state(group).is_none() {
+                    self.put_group(group, with_mode(DialMode::Power));
+                }
+                let (group, actor) = (group_id(group), Actor::Client);
+                self.input(Input::Command(Command::Act { group, action, dial_mode, actor, reply: 1 }));
+            }
+            Step::Put(group, mode) => {
+                if self.group_state(group).is_some() {
+                    self.put_group(group, with_mode(mode));
+                }
+            }
+            Step::Pass(seconds) => self.pass(seconds),
+            Step::Lines(up) => self.input(if up { Input::LinesBack } else { Input::LinesLost }),
+            Step::Suppress(index) => {
+                let number = crate::PhoneNumber::from_digits(33_100_000_000 + index).unwrap();
+                self.input(Input::Suppressed { group: group_id(0), numbers: BTreeSet::from([number]) });
+            }
+            Step::Fence(group) => {
+                self.fenced.insert(group_id(group));
+            }
+            Step::LoseLease(group) => {
+                self.fenced.insert(group_id(group));
+                self.input(Input::LeaseLost { group: group_id(group) });
+            }
+        }
+    }
+
+    /// Lets everything come to an end: calls, wrap-ups, groups.
+    fn wind_down(&mut self) {
+        for group in 0..2 {
+            self.act(group, GroupAction::ForceUnload);
+        }
+        for _ in 0..8 {
+            self.store_all();
+            for attempt in self.up.clone() {
+                self.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+            }
+            self.pass(3600);
+            while !self.fetches.is_empty() {
+                self.answer_fetch(1, true);
+            }
+        }
+        self.store_all();
+    }
+}
+
+fn two_groups_and_four_agents() -> Floor {
+    let groups = [(0, with_mode(DialMode::Power)), (1, with_mode(DialMode::Preview))];
+    let mut floor = Floor::new(&groups, &[(0, &[0]), (1, &[0, 1]), (2, &[1]), (3, &[0, 1])]);
+    for group in 0..2 {
+        floor.run(group);
+    }
+    for agent in 0..4 {
+        floor.log_in(agent);
+    }
+    floor
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The laws of [`Floor::check`], [`Floor::apply`] and [`Floor::take`] hold after every step.
+    #[test]
+    fn no_order_of_events_loses_a_contact_double_books_an_agent_or_dials_twice(
+        steps in prop::collection::vec(any_step(), 1..300)
+    ) {
+        let mut floor = two_groups_and_four_agents();
+        for step in steps {
+            floor.step(step);
+        }
+        floor.wind_down();
+        prop_assert!(floor.engine.calls.is_empty(), "a call never ends");
+        prop_assert!(floor.open_attempts.is_empty(), "an attempt is never settled");
+        prop_assert!(floor.claimed.is_empty(), "a contact is never given back");
+        prop_assert!(floor.engine.groups.is_empty(), "a group never comes to rest");
+        for agent in floor.engine.agents.values() {
+            prop_assert!(
+                matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready),
+                "an agent is stuck in {:?}", agent.state
+            );
+        }
+    }
+
+    /// When another node takes a group over, its calls end here, its agents are free and the other group goes on.
+    #[test]
+    fn a_group_that_another_node_holds_is_let_go_of(
+        before in prop::collection::vec(any_step(), 1..100),
+        after in prop::collection::vec(any_step(), 1..100),
+        is_told in any::<bool>()
+    ) {
+        let mut floor = two_groups_and_four_agents();
+        for step in before {
+            floor.step(step);
+        }
+        floor.step(if is_told { Step::LoseLease(0) } else { Step::Fence(0) });
+        for step in after {
+            floor.step(step);
+        }
+        floor.act(0, GroupAction::SetDialMode);
+        floor.store_all();
+        floor.wind_down();
+        prop_assert!(floor.engine.calls.values().all(|call| call.group != group_id(0)));
+        prop_assert!(floor.engine.agents.values().all(|agent| agent.attempt.is_none()));
+    }
+}

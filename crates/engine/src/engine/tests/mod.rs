@@ -1,0 +1,389 @@
+//! The machines under every order of events, and the stories that users know.
+
+mod laws;
+mod stories;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::smallvec;
+use uuid::Uuid;
+
+use super::*;
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::change::PlannedNext;
+use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
+use crate::group::{Actor, GroupAction, GroupState};
+use crate::hours::CallingHours;
+use crate::ids::{CampaignId, ContactId};
+use crate::settings::{CampaignRules, DialMode, GroupSettings};
+use crate::treatment::{Disposition, DispositionValue, FinalReason};
+
+const START: Time = Time::from_micros(1_790_000_000_000_000);
+
+fn group_id(index: u128) -> GroupId {
+    GroupId(Uuid::from_u128(0x6000 + index))
+}
+
+fn agent_id(index: u128) -> AgentId {
+    AgentId(Uuid::from_u128(0xa000 + index))
+}
+
+fn skill_id(index: u128) -> SkillId {
+    SkillId(Uuid::from_u128(0x5000 + index))
+}
+
+fn contact(index: u64) -> HopperContact {
+    let phone = Phone {
+        position: 0,
+        number: crate::PhoneNumber::from_digits(33_100_000_000 + index).unwrap(),
+        kind: PhoneKind::Unknown,
+        status: PhoneStatus::Active,
+        attempts: 0,
+        attempts_max: None,
+        caller_id: None,
+        bucket: BucketId(1),
+    };
+    HopperContact {
+        contact: ContactId(Uuid::from_u128(u128::from(index))),
+        rank: Rank(index as i64),
+        phones: smallvec![phone],
+        phone: 0,
+        zones: Arc::new("Europe/Paris".parse().unwrap()),
+        attempts: 0,
+        last_result: None,
+        last_result_in_a_row: 0,
+        is_callback: false,
+        preferred_agent: None,
+        expires_at: None,
+        dial_until: Time::NEVER,
+    }
+}
+
+fn rules() -> Arc<CampaignRules> {
+    let disposition = |code: &str, suppress| Disposition {
+        code: code.into(),
+        name: code.into(),
+        value: DispositionValue::Neutral,
+        contact_final: true,
+        phone_final: false,
+        callback: true,
+        suppress,
+    };
+    Arc::new(CampaignRules {
+        hours: CallingHours::always(),
+        treatments: Vec::new(),
+        dispositions: vec![disposition("sale", false), disposition("stop", true)],
+        attempts_max: 5,
+        feed_order: crate::FeedOrder::OldestFirst,
+    })
+}
+
+/// An engine with a store, a switch and agents' screens that do what the test says, and that check the laws.
+struct Floor {
+    engine: Engine,
+    now: Time,
+    /// Claimed contacts: what the store holds for the engine.
+    claimed: BTreeSet<ContactId>,
+    open_attempts: BTreeMap<AttemptId, ContactId>,
+    ended: BTreeMap<AttemptId, CallResult>,
+    planned: Vec<crate::change::ContactPlanned>,
+    dialled: Vec<AttemptId>,
+    up: BTreeSet<AttemptId>,
+    connecting: Vec<(AttemptId, AgentId)>,
+    messages: Vec<AttemptId>,
+    fetches: Vec<(GroupId, u64, u32)>,
+    unstored: Vec<ChangeSet>,
+    notices: Vec<(AgentId, AgentNotice)>,
+    answers: Vec<Result<GroupState, crate::group::ActionRefused>>,
+    at_rest: Vec<GroupId>,
+    next_contact: u64,
+    fenced: BTreeSet<GroupId>,
+}
+
+impl Floor {
+    fn new(groups: &[(u128, GroupSettings)], agents: &[(u128, &[u128])]) -> Self {
+        let mut floor = Self {
+            engine: Engine::new(1),
+            now: START,
+            claimed: BTreeSet::new(),
+            open_attempts: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            planned: Vec::new(),
+            dialled: Vec::new(),
+            up: BTreeSet::new(),
+            connecting: Vec::new(),
+            messages: Vec::new(),
+            fetches: Vec::new(),
+            unstored: Vec::new(),
+            notices: Vec::new(),
+            answers: Vec::new(),
+            at_rest: Vec::new(),
+            next_contact: 1,
+            fenced: BTreeSet::new(),
+        };
+        for (agent, skills) in agents {
+            let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
+            floor.input(Input::Command(Command::PutAgent(AgentDefinition {
+                agent: agent_id(*agent),
+                skills,
+            })));
+        }
+        for (group, settings) in groups {
+            floor.put_group(*group, settings.clone());
+        }
+        floor
+    }
+
+    fn put_group(&mut self, index: u128, settings: GroupSettings) {
+        let definition = GroupDefinition {
+            group: group_id(index),
+            campaign: CampaignId(Uuid::from_u128(0xc000 + index)),
+            skill: skill_id(index),
+            settings,
+            rules: rules(),
+            state: GroupState::NotLoaded,
+        };
+        self.input(Input::Command(Command::PutGroup(definition)));
+    }
+
+    fn input(&mut self, input: Input) {
+        self.engine.handle(self.now, input);
+        while let Some(output) = self.engine.poll() {
+            self.take(output);
+        }
+        self.check();
+    }
+
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Persist(set) => self.unstored.push(set),
+            Output::Fetch { group, fence, wanted } => self.fetches.push((group, fence, wanted)),
+            Output::Dial(request) => {
+                assert!(
+                    self.open_attempts.contains_key(&request.attempt),
+                    "dialled before its attempt was durable"
+                );
+                assert!(!self.dialled.contains(&request.attempt), "dialled twice for one attempt");
+                self.dialled.push(request.attempt);
+                self.up.insert(request.attempt);
+            }
+            Output::HangUp(_) => {}
+            Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
+            Output::PlaySafeHarbour(attempt) => self.messages.push(attempt),
+            Output::Tell { agent, notice } => self.notices.push((agent, notice)),
+            Output::Answer { outcome, .. } => self.answers.push(outcome),
+            Output::AtRest(group) => self.at_rest.push(group),
+        }
+    }
+
+    /// Makes the oldest set of changes durable.
+    fn store_one(&mut self) {
+        if self.unstored.is_empty() {
+            return;
+        }
+        let set = self.unstored.remove(0);
+        let group = set.changes.first().and_then(Change::group);
+        if group.is_some_and(|group| self.fenced.contains(&group)) {
+            return self.input(Input::NotStored { ticket: set.ticket });
+        }
+        for change in &set.changes {
+            self.apply(change);
+        }
+        self.input(Input::Stored { ticket: set.ticket });
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::AttemptStarted(started) => {
+                assert!(
+                    self.claimed.contains(&started.contact),
+                    "an attempt on a contact that is not claimed"
+                );
+                assert!(
+                    !self.open_attempts.values().any(|contact| *contact == started.contact),
+                    "two attempts on one contact at once"
+                );
+                self.open_attempts.insert(started.attempt, started.contact);
+            }
+            Change::AttemptEnded(ended) => {
+                assert!(self.ended.insert(ended.attempt, ended.result).is_none(), "an attempt ended twice");
+                self.up.remove(&ended.attempt);
+            }
+            Change::ContactPlanned(planned) => {
+                assert!(self.claimed.remove(&planned.contact), "a plan for a contact that is not claimed");
+                if let Some(attempt) = planned.attempt {
+                    assert!(self.open_attempts.remove(&attempt).is_some(), "an attempt settled twice");
+                    assert!(self.ended.contains_key(&attempt), "settled before it ended");
+                }
+                self.planned.push(planned.clone());
+            }
+            Change::ContactReturned(returned) => {
+                assert!(self.claimed.remove(&returned.contact), "returned a contact that is not claimed");
+            }
+            Change::GroupChanged(_) | Change::AgentChanged(_) => {}
+        }
+    }
+
+    fn store_all(&mut self) {
+        while !self.unstored.is_empty() {
+            self.store_one();
+        }
+    }
+
+    fn answer_fetch(&mut self, how_many: u32, any_left: bool) {
+        if self.fetches.is_empty() {
+            return;
+        }
+        let (group, fence, wanted) = self.fetches.remove(0);
+        let contacts: Vec<_> = (0..wanted.min(how_many))
+            .map(|_| {
+                let contact = contact(self.next_contact);
+                self.next_contact += 1;
+                self.claimed.insert(contact.contact);
+                contact
+            })
+            .collect();
+        self.input(Input::Contacts { group, fence, contacts, supply: Supply { any_left, next_due: None } });
+    }
+
+    /// Stores and feeds until nothing moves by itself.
+    fn settle(&mut self, contacts: u32) {
+        for _ in 0..100 {
+            self.store_all();
+            if !self.fetches.is_empty() {
+                self.answer_fetch(contacts, true);
+            } else if let Some((at, WakeReason::CallRate(_))) = self.engine.next_wake() {
+                self.now = at;
+                self.input(Input::Woken);
+            } else {
+                break;
+            }
+        }
+    }
+
+    fn call(&mut self, attempt: AttemptId, event: CallEvent) {
+        self.input(Input::Call { attempt, event });
+    }
+
+    fn agent(&mut self, index: u128, event: AgentEvent) {
+        self.input(Input::Agent { agent: agent_id(index), event });
+    }
+
+    fn log_in(&mut self, index: u128) {
+        self.agent(index, AgentEvent::LogIn);
+        self.agent(index, AgentEvent::Ready);
+    }
+
+    fn act(&mut self, index: u128, action: GroupAction) {
+        let (group, actor) = (group_id(index), Actor::Client);
+        self.input(Input::Command(Command::Act { group, action, dial_mode: None, actor, reply: 1 }));
+    }
+
+    fn run(&mut self, index: u128) {
+        self.act(index, GroupAction::Load);
+        self.act(index, GroupAction::Start);
+    }
+
+    fn answer(&mut self, attempt: AttemptId) {
+        self.call(attempt, CallEvent::Ringing);
+        self.call(attempt, CallEvent::Answered);
+        self.call(attempt, CallEvent::Detected(Detected::Person));
+    }
+
+    fn talk(&mut self, attempt: AttemptId) {
+        self.answer(attempt);
+        self.call(attempt, CallEvent::Connected);
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now + Duration::from_secs(seconds);
+        self.input(Input::Woken);
+    }
+
+    fn state_of(&self, index: u128) -> AgentState {
+        self.engine.agents[&agent_id(index)].state
+    }
+
+    fn group_state(&self, index: u128) -> Option<GroupState> {
+        self.engine.groups.get(&group_id(index)).map(|group| group.state)
+    }
+
+    /// The laws that hold at every instant.
+    fn check(&self) {
+        let mut inside = BTreeSet::new();
+        let mut take_in = |contact: ContactId| assert!(inside.insert(contact), "a contact is in two places");
+        for group in self.engine.groups.values() {
+            let mut probe: Vec<_> = group.hopper_contacts();
+            probe.drain(..).for_each(&mut take_in);
+        }
+        for agent in self.engine.agents.values() {
+            if let Some((_, contact)) = &agent.preview {
+                assert_eq!(agent.state, AgentState::Preview);
+                take_in(contact.contact);
+            }
+        }
+        let mut talking = BTreeSet::new();
+        for (attempt, call) in &self.engine.calls {
+            take_in(call.contact.contact);
+            if let Some(agent) = call.agent {
+                assert!(talking.insert(agent), "an agent is on two calls");
+                assert_eq!(self.engine.agents[&agent].attempt, Some(*attempt), "agent and call disagree");
+            }
+        }
+        for agent in self.engine.agents.values() {
+            if matches!(agent.state, AgentState::OnCall | AgentState::Reserved) {
+                assert!(talking.contains(&agent.id), "an agent is held for no call");
+            }
+        }
+        // Contacts that left the engine but whose change is still to be stored.
+        for set in &self.unstored {
+            for change in &set.changes {
+                match change {
+                    Change::ContactPlanned(planned) => take_in(planned.contact),
+                    Change::ContactReturned(returned) => take_in(returned.contact),
+                    _ => {}
+                }
+            }
+        }
+        if self.fenced.is_empty() {
+            assert_eq!(inside, self.claimed, "a contact is lost");
+        }
+        for (id, group) in &self.engine.groups {
+            let calls = self.engine.calls.values().filter(|call| call.group == *id);
+            assert_eq!(group.calls_up as usize, calls.clone().count(), "calls are miscounted");
+            let rings = |stage| {
+                matches!(stage, state::Stage::Recording | state::Stage::Dialling | state::Stage::Ringing)
+            };
+            assert_eq!(
+                group.ringing as usize,
+                calls.filter(|call| rings(call.stage)).count(),
+                "lines are miscounted"
+            );
+        }
+    }
+}
+
+impl state::Group {
+    fn hopper_contacts(&self) -> Vec<ContactId> {
+        self.hopper.ids()
+    }
+}
+
+fn progressive() -> GroupSettings {
+    GroupSettings::default()
+}
+
+fn with_mode(dial_mode: DialMode) -> GroupSettings {
+    GroupSettings { dial_mode, lines_per_agent: 3.0, ..GroupSettings::default() }
+}
+
+fn one_agent(settings: GroupSettings) -> Floor {
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(10);
+    floor
+}

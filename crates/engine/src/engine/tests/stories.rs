@@ -1,0 +1,289 @@
+//! The stories that users know.
+
+use super::*;
+
+#[test]
+fn progressive_dials_one_line_for_a_ready_agent_and_none_while_they_talk() {
+    let mut floor = one_agent(progressive());
+    assert_eq!(floor.dialled.len(), 1);
+    let first = floor.dialled[0];
+    floor.talk(first);
+    floor.settle(10);
+    assert_eq!(floor.state_of(1), AgentState::OnCall);
+    assert_eq!(floor.dialled.len(), 1);
+}
+
+#[test]
+fn power_dials_its_lines_for_each_ready_agent() {
+    assert_eq!(one_agent(with_mode(DialMode::Power)).dialled.len(), 3);
+}
+
+#[test]
+fn no_call_is_placed_before_its_attempt_is_durable() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.answer_fetch(5, true);
+    assert!(floor.dialled.is_empty());
+    floor.store_all();
+    assert_eq!(floor.dialled.len(), 1);
+}
+
+#[test]
+fn an_agent_moves_on_only_when_the_outcome_is_durable() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    let disposition = Some("sale".to_owned());
+    floor.agent(1, AgentEvent::Dispose { disposition, notes: None, callback_at: None });
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::Ready);
+    let planned = floor.planned.last().unwrap();
+    assert_eq!(planned.disposition.as_deref(), Some("sale"));
+    assert_eq!(planned.next, PlannedNext::Final { reason: FinalReason::Treated });
+}
+
+#[test]
+fn a_person_for_whom_no_agent_is_free_hears_the_message_after_two_seconds_and_counts_as_dropped() {
+    let mut floor = one_agent(with_mode(DialMode::Power));
+    let (first, second) = (floor.dialled[0], floor.dialled[1]);
+    floor.talk(first);
+    floor.answer(second);
+    floor.pass(1);
+    assert!(floor.messages.is_empty());
+    floor.pass(1);
+    assert_eq!(floor.messages, [second]);
+    floor.call(second, CallEvent::MessageEnded);
+    floor.call(second, CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.ended[&second], CallResult::Dropped);
+}
+
+#[test]
+fn a_waiting_person_gets_the_next_agent_who_becomes_ready() {
+    let mut floor = Floor::new(&[(1, with_mode(DialMode::Power))], &[(1, &[1]), (2, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.agent(2, AgentEvent::LogIn);
+    floor.settle(10);
+    let (first, second) = (floor.dialled[0], floor.dialled[1]);
+    floor.talk(first);
+    floor.answer(second);
+    floor.agent(2, AgentEvent::Ready);
+    assert_eq!(floor.connecting.last(), Some(&(second, agent_id(2))));
+}
+
+#[test]
+fn a_person_who_hangs_up_before_an_agent_is_there_counts_as_abandoned() {
+    let mut floor = one_agent(with_mode(DialMode::Power));
+    let (first, second) = (floor.dialled[0], floor.dialled[1]);
+    floor.talk(first);
+    floor.answer(second);
+    floor.call(second, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.store_all();
+    assert_eq!(floor.ended[&second], CallResult::Abandoned);
+}
+
+#[test]
+fn a_machine_is_hung_up_on_unless_the_group_connects_machines() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.call(attempt, CallEvent::Answered);
+    floor.call(attempt, CallEvent::Detected(Detected::Machine));
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.ended[&attempt], CallResult::AnsweringMachine);
+    assert!(floor.connecting.is_empty());
+}
+
+#[test]
+fn a_preview_is_dialled_only_when_the_agent_says_so_and_is_theirs() {
+    let mut floor = one_agent(with_mode(DialMode::Preview));
+    assert_eq!(floor.state_of(1), AgentState::Preview);
+    assert!(floor.dialled.is_empty());
+    floor.agent(1, AgentEvent::AcceptPreview);
+    floor.store_all();
+    let attempt = floor.dialled[0];
+    assert_eq!(floor.state_of(1), AgentState::Reserved);
+    floor.talk(attempt);
+    assert_eq!(floor.connecting, [(attempt, agent_id(1))]);
+}
+
+#[test]
+fn a_rejected_preview_goes_back_and_the_next_contact_comes() {
+    let mut floor = one_agent(with_mode(DialMode::Preview));
+    let first = floor.engine.agents[&agent_id(1)].preview.as_ref().unwrap().1.contact;
+    floor.agent(1, AgentEvent::RejectPreview);
+    floor.store_all();
+    assert!(!floor.claimed.contains(&first));
+    assert_eq!(floor.state_of(1), AgentState::Preview);
+}
+
+#[test]
+fn a_preview_that_runs_out_sets_the_agent_not_ready() {
+    let mut floor = one_agent(with_mode(DialMode::Preview));
+    floor.pass(61);
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+}
+
+#[test]
+fn a_break_asked_for_during_a_call_begins_after_it() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.agent(1, AgentEvent::NotReady { reason: Some("lunch".into()) });
+    assert_eq!(floor.state_of(1), AgentState::OnCall);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.pass(61);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+    assert_eq!(floor.engine.agents[&agent_id(1)].reason.as_deref(), Some("lunch"));
+}
+
+#[test]
+fn groups_that_share_an_agent_do_not_both_count_on_them() {
+    let mut floor = Floor::new(&[(1, progressive()), (2, progressive())], &[(1, &[1, 2])]);
+    floor.run(1);
+    floor.run(2);
+    floor.log_in(1);
+    floor.settle(10);
+    assert_eq!(floor.dialled.len(), 1);
+}
+
+#[test]
+fn a_group_that_is_unloaded_waits_for_its_calls_and_gives_every_contact_back() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.act(1, GroupAction::Unload);
+    assert_eq!(floor.group_state(1), Some(GroupState::WaitingUnload));
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.pass(61);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+    assert_eq!(floor.at_rest, [group_id(1)]);
+    assert!(floor.claimed.is_empty());
+}
+
+#[test]
+fn a_forced_unload_ends_the_calls() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.act(1, GroupAction::ForceUnload);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    floor.pass(61);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+}
+
+#[test]
+fn a_group_that_ran_out_of_contacts_completes_by_itself() {
+    let mut floor = Floor::new(&[(1, GroupSettings { auto_complete: true, ..progressive() })], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+}
+
+#[test]
+fn contacts_in_the_hopper_whose_hours_have_closed_are_not_dialled() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    let (group, fence, _) = floor.fetches.remove(0);
+    let mut late = contact(1);
+    late.dial_until = floor.now;
+    floor.claimed.insert(late.contact);
+    let supply = Supply { any_left: true, next_due: None };
+    floor.input(Input::Contacts { group, fence, contacts: vec![late], supply });
+    floor.store_all();
+    assert!(floor.dialled.is_empty());
+    assert!(floor.claimed.is_empty());
+}
+
+#[test]
+fn a_number_that_is_suppressed_now_leaves_the_hopper_and_its_ringing_call_is_withdrawn() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.call(attempt, CallEvent::Ringing);
+    let number = floor.engine.calls[&attempt].contact.phones[0].number;
+    floor.input(Input::Suppressed { group: group_id(1), numbers: BTreeSet::from([number]) });
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.ended[&attempt], CallResult::DoNotCall);
+}
+
+#[test]
+fn attempts_that_a_crash_left_are_settled_before_anything_else() {
+    let mut floor = Floor::new(&[(1, progressive())], &[]);
+    floor.act(1, GroupAction::Load);
+    let (open, over) = (contact(900), contact(901));
+    let attempts = [AttemptId(Uuid::from_u128(1)), AttemptId(Uuid::from_u128(2))];
+    for (attempt, contact) in attempts.iter().zip([&open, &over]) {
+        floor.claimed.insert(contact.contact);
+        floor.open_attempts.insert(*attempt, contact.contact);
+    }
+    floor.ended.insert(attempts[1], CallResult::Busy);
+    floor.input(Input::Recovered {
+        group: group_id(1),
+        attempts: vec![
+            Unfinished { attempt: attempts[0], contact: open, result: None },
+            Unfinished { attempt: attempts[1], contact: over, result: Some(CallResult::Busy) },
+        ],
+    });
+    floor.store_all();
+    assert_eq!(floor.ended[&attempts[0]], CallResult::SystemError);
+    assert!(floor.open_attempts.is_empty());
+    assert!(floor.claimed.is_empty());
+}
+
+#[test]
+fn calls_are_spread_over_the_second_by_the_groups_limit() {
+    let settings = GroupSettings { calls_per_second_max: 2, ..with_mode(DialMode::Power) };
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.answer_fetch(20, true);
+    floor.store_all();
+    assert_eq!(floor.dialled.len(), 1);
+    floor.now = floor.now + Duration::from_millis(500);
+    floor.input(Input::Woken);
+    floor.store_all();
+    assert_eq!(floor.dialled.len(), 2);
+}
+
+#[test]
+fn an_agent_whose_phone_fails_is_not_ready_and_the_person_gets_another() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1]), (2, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.log_in(2);
+    floor.settle(10);
+    let attempt = floor.dialled[0];
+    floor.answer(attempt);
+    let first = floor.connecting[0].1;
+    floor.call(attempt, CallEvent::AgentFailed);
+    let second = floor.connecting[1].1;
+    assert_ne!(first, second);
+    assert_eq!(floor.engine.agents[&first].state, AgentState::NotReady);
+}
+
+#[test]
+fn equal_inputs_give_equal_outputs() {
+    let run = || {
+        let mut floor = one_agent(with_mode(DialMode::Power));
+        let attempt = floor.dialled[0];
+        floor.talk(attempt);
+        (floor.dialled.clone(), format!("{:?}", floor.notices))
+    };
+    assert_eq!(run(), run());
+}
