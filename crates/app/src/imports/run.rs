@@ -94,8 +94,9 @@ impl Run {
         let chunks = reader::read(&path, &settings, BATCH_ROWS);
         let chunks = stream::unfold(chunks, |mut chunks| async move { Some((chunks.recv().await?, chunks)) });
         let (app, job) = (Arc::clone(&self.app), Source::of(&self.job, &settings));
-        let looked =
-            chunks.map(move |chunk| look(Arc::clone(&app), job.clone(), map.clone(), chunk)).buffered(BATCHES_AHEAD);
+        let looked = chunks
+            .map(move |chunk| look(Arc::clone(&app), job.clone(), map.clone(), chunk))
+            .buffered(BATCHES_AHEAD);
         pin_mut!(looked);
         while let Some(looked) = looked.next().await {
             self.store(looked?).await?;
@@ -130,7 +131,10 @@ impl Run {
                         }
                         Ok(rows::progress(tx, claim, counted(step, results), SystemClock.now())?)
                     });
-                    stored.await.map(|(_, state)| state)
+                    stored.await.map(|(results, state)| {
+                        measure(&results);
+                        state
+                    })
                 }
             })
             .await?;
@@ -278,6 +282,20 @@ fn rejects(batch: &Sealed, results: &[RecordResult]) -> Vec<Reject> {
     let records = batch.records().iter().zip(results);
     let rejected = records.filter(|(_, result)| result.outcome == RecordOutcome::Rejected);
     rejected.filter_map(|(record, result)| record.read.as_ref().map(|read| reject(read, result))).collect()
+}
+
+/// Counts the records of a batch that was stored.
+fn measure(results: &[RecordResult]) {
+    let counts = counted(ImportCounts::default(), results);
+    let outcomes = [
+        ("created", counts.created),
+        ("updated", counts.updated),
+        ("unchanged", counts.unchanged),
+        ("rejected", counts.rejected),
+    ];
+    for (outcome, count) in outcomes {
+        metrics::counter!("outdial_import_rows_total", "outcome" => outcome).increment(count);
+    }
 }
 
 /// The step of a batch with what became of its records.
