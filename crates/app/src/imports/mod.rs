@@ -1,6 +1,6 @@
 //! Imports: jobs that read an uploaded file into a source.
 //!
-//! [`App::create_import`] looks at the file, keeps it and queues a job; the worker ([`worker::work`]) takes queued jobs
+//! [`App::create_import`] looks at the file, keeps it and queues a job; the worker (`worker::work`) takes queued jobs
 //! and those whose process died. What a batch did and how far it got are stored in the transaction that stores its
 //! contacts, so a job that is taken up again goes on right behind its last batch.
 

@@ -1,7 +1,7 @@
 //! The intake: everything that creates or changes contacts comes through here.
 //!
-//! A batch of records goes two steps. [`App::prepare_records`] normalises them on threads of their own (numbers, zones,
-//! fields, fingerprints); [`App::store_records`] writes them in one transaction, where duplicates and suppressed
+//! A batch of records goes two steps. `App::prepare_records` normalises them on threads of their own (numbers, zones,
+//! fields, fingerprints); `App::store_records` writes them in one transaction, where duplicates and suppressed
 //! numbers are found, and tells what became of each. Callers of the API and import jobs differ only in where their
 //! records come from and in what else they write in that transaction.
 
