@@ -96,11 +96,19 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
         Arc::new(ScaledClock::starting_at(SystemClock.now(), arguments.speed).context("--speed is wrong")?);
     // Gone when the program ends, with everything in it.
     let directory = tempfile::Builder::new().prefix("outdial-demo-").tempdir()?;
-    config.database.url = match &arguments.db {
-        Some(url) => url.clone(),
-        None => directory.path().join("outdial.db").display().to_string(),
-    };
-    config.node.data_dir = directory.path().join("files");
+    match &arguments.db {
+        Some(url) => {
+            config.database.url.clone_from(url);
+            // Files stay as long as the database that knows of them.
+            if !url.contains("://") {
+                config.node.data_dir = format!("{url}.files").into();
+            }
+        }
+        None => {
+            config.database.url = directory.path().join("outdial.db").display().to_string();
+            config.node.data_dir = directory.path().join("files");
+        }
+    }
     config.carrier.seed = arguments.seed;
     config.carrier.lines_max = 10_000;
     config.server.listen = listen_address(&config, &arguments);
