@@ -11,7 +11,6 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use serde_json::{Value, json};
-use store::StoreTarget;
 use store::testing::TestDatabase;
 
 /// How often the program is killed on each database.
@@ -34,33 +33,7 @@ async fn kill_nine_at_any_instant_loses_nothing_on_sqlite() {
 async fn kill_nine_at_any_instant_loses_nothing_on_postgresql() {
     let database = TestDatabase::postgres();
     let directory = tempfile::tempdir().unwrap();
-    Ordeal::new(url(&database.target), directory.path()).go_through("postgresql").await;
-}
-
-/// The address of a test database as the program takes it.
-fn url(target: &StoreTarget) -> String {
-    let StoreTarget::Postgres(config) = target else { panic!("not PostgreSQL") };
-    let host = match &config.get_hosts()[0] {
-        tokio_postgres::config::Host::Tcp(host) => host.clone(),
-        tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
-    };
-    let port = config.get_ports().first().copied().unwrap_or(5432);
-    let password = config.get_password().map(|password| format!(":{}", escaped(password)));
-    format!(
-        "postgres://{}{}@{}:{port}/{}",
-        escaped(config.get_user().unwrap_or("postgres").as_bytes()),
-        password.unwrap_or_default(),
-        escaped(host.as_bytes()),
-        config.get_dbname().unwrap(),
-    )
-}
-
-fn escaped(bytes: &[u8]) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-    bytes
-        .iter()
-        .map(|byte| if plain(byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    Ordeal::new(database.address(), directory.path()).go_through("postgresql").await;
 }
 
 /// One life of the program.

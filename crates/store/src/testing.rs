@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
+use tokio_postgres::config::Host;
 use tokio_postgres::{Config, NoTls};
 
 use crate::db::MIGRATIONS;
@@ -38,6 +39,17 @@ impl TestDatabase {
     /// Which database it is.
     pub fn dialect(&self) -> Dialect {
         self.store.dialect()
+    }
+
+    /// Where it is, in the words that [`StoreTarget::parse`] and the program's configuration take.
+    ///
+    /// # Panics
+    /// The server's address is not of the form that this module makes.
+    pub fn address(&self) -> String {
+        match &self.target {
+            StoreTarget::Sqlite(path) => path.display().to_string(),
+            StoreTarget::Postgres(config) => server_address(config),
+        }
     }
 
     /// A fresh SQLite file.
@@ -70,6 +82,26 @@ impl TestDatabase {
         let target = StoreTarget::Postgres(Box::new(config));
         Self { store: open(&target), target, place: Place::Server { admin: Box::new(admin), name } }
     }
+}
+
+fn server_address(config: &Config) -> String {
+    let host = match config.get_hosts().first() {
+        Some(Host::Tcp(host)) => host.clone(),
+        Some(Host::Unix(path)) => path.display().to_string(),
+        None => panic!("the test server has no host"),
+    };
+    let user = config.get_user().unwrap_or("postgres");
+    let password =
+        config.get_password().map(|password| format!(":{}", escaped(password))).unwrap_or_default();
+    let (port, name) = (config.get_ports().first().unwrap_or(&5432), config.get_dbname().unwrap_or_default());
+    format!("postgres://{}{password}@{}:{port}/{name}", escaped(user.as_bytes()), escaped(host.as_bytes()))
+}
+
+/// Percent-encoding (RFC 3986 §2.1) of whatever is not plain.
+fn escaped(bytes: &[u8]) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let text = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    bytes.iter().copied().map(text).collect()
 }
 
 /// One fresh database of each kind.
