@@ -170,7 +170,7 @@ fn greet(running: &Running, demonstration: &Demonstration, arguments: &Arguments
         "Outdial demonstration: {} people, {} agents, time runs {}x",
         arguments.contacts, arguments.agents, arguments.speed
     );
-    println!("  API          {url}/v1        documentation  {url}/docs/        live page  {url}/");
+    println!("  API          {url}/v1        documentation  {url}/docs/        live page  {url}/#key={key}");
     println!("  API key      {key}");
     println!("  try          curl -H 'Authorization: Bearer {key}' {url}/v1/live");
     println!(

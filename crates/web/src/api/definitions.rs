@@ -55,27 +55,40 @@ pub(super) fn all(api: Api) -> Api {
 fn of<T: Definition>(mut api: Api, family: &Family) -> Api {
     let Family { path, one, many, tag, parent } = *family;
     let (all, each) = (format!("/v1/{path}"), format!("/v1/{path}/{{id}}"));
-    let name = one.replace('_', " ");
-    let create_one = post(&all, format!("create_{one}"), tag, format!("Create a {name}"));
+    let name = with_article(one);
+    let create_one = post(&all, format!("create_{one}"), tag, format!("Create {name}"));
     let create_one = create_one.takes::<T>(&mut api).gives::<Stored<T>>(&mut api);
-    let list_all =
-        get(&all, format!("list_{many}"), tag, format!("List: {}", many.replace('_', " "))).paged();
+    let list_all = get(
+        &all,
+        format!("list_{many}"),
+        tag,
+        format!("List: {}", many.replace("all_", "").replace('_', " ")),
+    )
+    .paged();
     let list_all = list_all.gives::<Listing<Stored<T>>>(&mut api);
     let list_all = match parent {
         Some(parent) => list_all.query("parent", &format!("Only those of this {parent}")),
         None => list_all,
     };
-    let get_one =
-        get(&each, format!("get_{one}"), tag, format!("Read a {name}")).gives::<Stored<T>>(&mut api);
-    let update_one = put(&each, format!("update_{one}"), tag, format!("Change a {name}")).if_match();
+    let get_one = get(&each, format!("get_{one}"), tag, format!("Read {name}")).gives::<Stored<T>>(&mut api);
+    let update_one = put(&each, format!("update_{one}"), tag, format!("Change {name}")).if_match();
     let update_one = update_one.takes::<T>(&mut api).gives::<Stored<T>>(&mut api);
     let delete_one =
-        delete(&each, format!("delete_{one}"), tag, format!("Delete a {name} that nothing needs")).if_match();
+        delete(&each, format!("delete_{one}"), tag, format!("Delete {name} that nothing needs")).if_match();
     api.route(create_one, create::<T>)
         .route(list_all, list::<T>)
         .route(get_one, read::<T>)
         .route(update_one, update::<T>)
         .route(delete_one, remove::<T>)
+}
+
+/// A kind in words: `an agent`, `a set of calling hours`.
+fn with_article(one: &str) -> String {
+    match one {
+        "calling_hours" => "a set of calling hours".to_owned(),
+        "agent" => "an agent".to_owned(),
+        other => format!("a {}", other.replace('_', " ")),
+    }
 }
 
 async fn create<T: Definition>(
