@@ -34,6 +34,7 @@ use floor::Floor;
 use store::{Store, StoreError, Tx};
 use telephony::{Clock, Driver, Event};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 /// What an [`App`] has to be told.
@@ -53,6 +54,8 @@ pub struct App {
     pub(crate) passwords: access::Passwords,
     pub(crate) intake: intake::Intake,
     pub(crate) imports: imports::Imports,
+    /// What runs in the background until the end.
+    background: Mutex<Vec<AbortHandle>>,
     /// Campaign groups, agents and calls.
     pub floor: Floor,
 }
@@ -72,10 +75,10 @@ impl App {
         let app = Self::start_without_dialling(store, clock, driver, settings)?;
         app.floor.forget_earlier_life().await?;
         let routed = Arc::clone(&app);
-        tokio::spawn(async move { routed.floor.route(events).await });
+        app.keep_running(async move { routed.floor.route(events).await });
         let adopting = Arc::clone(&app);
-        tokio::spawn(async move { adopting.floor.keep_adopting().await });
-        tokio::spawn(housekeeping::tidy(Arc::clone(&app)));
+        app.keep_running(async move { adopting.floor.keep_adopting().await });
+        app.keep_running(housekeeping::tidy(Arc::clone(&app)));
         app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
     }
@@ -94,12 +97,30 @@ impl App {
         let passwords = access::Passwords::start();
         let intake = intake::Intake::start()?;
         let imports = imports::Imports::open(&settings.data_dir, node_id(&settings.node))?;
-        Ok(Arc::new(Self { store, clock, ids: Ids::random(), passwords, intake, imports, floor }))
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            ids: Ids::random(),
+            passwords,
+            intake,
+            imports,
+            background: Mutex::default(),
+            floor,
+        }))
     }
 
     /// Lets what is under way end, for at most `grace`, and gives up what this node holds.
     pub async fn shut_down(&self, grace: Duration) {
         tokio::join!(self.floor.shut_down(grace), self.imports.stop(grace));
+        for task in self.background.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            task.abort();
+        }
+    }
+
+    /// Runs a task until the end; each of them may be cut short at any point.
+    fn keep_running(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = tokio::spawn(task).abort_handle();
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).push(handle);
     }
 
     /// The present instant, in the time in which calls are made.
