@@ -94,8 +94,9 @@ async fn prepare(app: &Arc<App>, who: &Principal) -> anyhow::Result<SourceId> {
         "fields": [{"name": "first_name", "kind": "text"}, {"name": "city", "kind": "text"}],
     }))?;
     let campaign = CampaignId(app.create(who, campaign).await?.id);
-    let source: SourceBody =
-        serde_json::from_value(json!({"name": "Bench", "campaign": campaign, "default_country": "FR"}))?;
+    let source: SourceBody = serde_json::from_value(
+        json!({"name": "Bench", "campaign": campaign, "default_country": "FR", "duplicates": "campaign"}),
+    )?;
     let source = SourceId(app.create(who, source).await?.id);
     // Every tenth contact has a number on it; those of a larger file than a million have some less.
     let entry = |n: u64| NewSuppression { number: Some(home(10 * n)), ..NewSuppression::default() };
