@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
+use crate::callback::CallbackState;
 use crate::contact::{BucketId, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
-use crate::ids::{AgentId, AttemptId, ContactId, GroupId};
+use crate::ids::{AgentId, AttemptId, CallbackId, ContactId, GroupId};
 use crate::phone::PhoneNumber;
 use crate::settings::DialMode;
 use crate::time::{Time, rfc3339, rfc3339_option};
@@ -41,6 +42,12 @@ pub enum Change {
     /// A contact left the hopper without an attempt and may be called as before.
     #[serde(rename = "contact.returned")]
     ContactReturned(ContactReturned),
+    /// A callback was agreed on.
+    #[serde(rename = "callback.made")]
+    CallbackMade(CallbackMade),
+    /// A callback moved on in its life.
+    #[serde(rename = "callback.state")]
+    CallbackMoved(CallbackMoved),
     /// A campaign group changed its state or dial mode.
     #[serde(rename = "group.state")]
     GroupChanged(GroupChanged),
@@ -181,6 +188,60 @@ pub struct ContactReturned {
     pub not_before: Option<Time>,
 }
 
+/// See [`Change::CallbackMade`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CallbackMade {
+    /// The callback.
+    pub callback: CallbackId,
+    /// For which group.
+    pub group: GroupId,
+    /// Whom to call.
+    pub contact: ContactId,
+    /// The agent whom it was agreed with, if it is to be theirs.
+    pub agent: Option<AgentId>,
+    /// When to call.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub due: Time,
+    /// From when on it is of no use.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub valid_until: Time,
+    /// Notes for whoever calls.
+    pub notes: Option<String>,
+    /// The callback that it takes the place of.
+    pub follows: Option<CallbackId>,
+    /// When it was agreed on.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+/// See [`Change::CallbackMoved`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CallbackMoved {
+    /// The callback.
+    pub callback: CallbackId,
+    /// Of which group.
+    pub group: GroupId,
+    /// Whom to call.
+    pub contact: ContactId,
+    /// Where it is now.
+    pub state: CallbackState,
+    /// The agent whom it is promised with or offered to.
+    pub agent: Option<AgentId>,
+    /// When it is due, if that changed.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub due: Option<Time>,
+    /// Why it moved, where that is not plain.
+    pub reason: Option<String>,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
 /// See [`Change::GroupChanged`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GroupChanged {
@@ -225,6 +286,8 @@ impl Change {
             Self::AttemptEnded(_) => "attempt.ended",
             Self::ContactPlanned(_) => "contact.planned",
             Self::ContactReturned(_) => "contact.returned",
+            Self::CallbackMade(_) => "callback.made",
+            Self::CallbackMoved(_) => "callback.state",
             Self::GroupChanged(_) => "group.state",
             Self::AgentChanged(_) => "agent.state",
         }
@@ -237,6 +300,8 @@ impl Change {
             Self::AttemptEnded(change) => Some(change.group),
             Self::ContactPlanned(change) => Some(change.group),
             Self::ContactReturned(change) => Some(change.group),
+            Self::CallbackMade(change) => Some(change.group),
+            Self::CallbackMoved(change) => Some(change.group),
             Self::GroupChanged(change) => Some(change.group),
             Self::AgentChanged(_) => None,
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::call_result::CallResult;
+use crate::callback::Promise;
 use crate::hours::DayWindow;
 use crate::ids::{AgentId, ContactId};
 use crate::phone::PhoneNumber;
@@ -191,6 +192,8 @@ pub struct HopperContact {
     pub last_result_in_a_row: u16,
     /// Whether the call was promised.
     pub is_callback: bool,
+    /// The promise itself.
+    pub promise: Option<Box<Promise>>,
     /// The agent who should take it, if any.
     pub preferred_agent: Option<AgentId>,
     /// Not to be dialled from this instant on.
@@ -267,6 +270,12 @@ impl Rank {
     /// The same rank in another band.
     pub fn in_band(self, band: Band) -> Self {
         Self((self.0 & !(0x7f << 56)) | ((band as i64) << 56))
+    }
+
+    /// The same rank with another priority, 0 to 100.
+    pub fn with_priority(self, priority: u8) -> Self {
+        let urgency = i64::from(PRIORITY_MAX - priority.min(PRIORITY_MAX));
+        Self((self.0 & !(0xff << 48)) | (urgency << 48))
     }
 
     /// A number that grows with arrival: units of 16 µs since the epoch (48 bits last until the year 2112) plus the

@@ -68,6 +68,8 @@ ids! {
     AgentId,
     /// Where contacts come from.
     SourceId,
+    /// A promise to call at a time.
+    CallbackId,
     /// One person to reach within a campaign.
     ContactId,
     /// One dial of one phone. On the switch it is the channel's id.

@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod call_result;
+pub mod callback;
 pub mod change;
 pub mod contact;
 pub mod engine;
@@ -21,20 +22,21 @@ pub mod zones;
 
 pub use agent::AgentState;
 pub use call_result::CallResult;
+pub use callback::{CallbackSettings, CallbackState, Promise};
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
     AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, Command, Detected, DialRequest, Engine,
-    GroupDefinition, Input, Output, Snapshot, Supply, Unfinished, WakeReason,
+    GroupDefinition, HookRequest, HookVerdict, Input, Output, Snapshot, Supply, Unfinished, WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
-    AgentId, AttemptId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId,
+    AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId,
     SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
-pub use settings::{CampaignRules, DialMode, GroupSettings};
+pub use settings::{CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
 pub use time::Time;
 pub use treatment::{Disposition, FinalReason, Treatment};
 pub use zones::{Zone, ZoneSet};

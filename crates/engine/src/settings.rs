@@ -5,6 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::callback::CallbackSettings;
 use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
 use crate::phone::PhoneNumber;
@@ -75,6 +76,38 @@ pub enum MachineAction {
     Connect,
 }
 
+/// What becomes of a contact whose pre-call script failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, tag = "action")]
+pub enum OnScriptError {
+    /// It is dialled all the same.
+    Dial,
+    /// It goes back for a while.
+    Skip {
+        /// How long, 1 to 1440.
+        minutes: u16,
+    },
+    /// It is done.
+    Close,
+}
+
+impl Default for OnScriptError {
+    fn default() -> Self {
+        Self::Skip { minutes: 10 }
+    }
+}
+
+/// At which points of a contact's way the runner asks server scripts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ScriptRules {
+    /// Before a contact reaches the hopper; what to do if the script fails.
+    pub pre_call: Option<OnScriptError>,
+    /// After a call, before the treatments decide.
+    pub before_reschedule: bool,
+    /// After a call, when the treatments have decided.
+    pub after_reschedule: bool,
+}
+
 /// What decides about a campaign's contacts.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CampaignRules {
@@ -88,6 +121,8 @@ pub struct CampaignRules {
     pub attempts_max: u16,
     /// In which order contacts are called.
     pub feed_order: FeedOrder,
+    /// Which server scripts are asked.
+    pub scripts: ScriptRules,
 }
 
 impl CampaignRules {
@@ -123,6 +158,8 @@ pub struct GroupSettings {
     pub caller_id: Option<PhoneNumber>,
     /// Stop and unload by itself when no contact is left to call.
     pub auto_complete: bool,
+    /// What is done with callbacks.
+    pub callbacks: CallbackSettings,
 }
 
 impl Default for GroupSettings {
@@ -139,6 +176,7 @@ impl Default for GroupSettings {
             machine_action: MachineAction::HangUp,
             caller_id: None,
             auto_complete: false,
+            callbacks: CallbackSettings::default(),
         }
     }
 }
@@ -177,6 +215,12 @@ impl GroupSettings {
         }
         if !(5..=900).contains(&self.preview_seconds_max) {
             return bad("preview_seconds_max", "5 to 900".into());
+        }
+        if self.callbacks.agent_wait_minutes > 10_080 {
+            return bad("callbacks.agent_wait_minutes", "0 to 10080 (a week)".into());
+        }
+        if !(1..=43_200).contains(&self.callbacks.validity_minutes) {
+            return bad("callbacks.validity_minutes", "1 to 43200 (30 days)".into());
         }
         Ok(())
     }

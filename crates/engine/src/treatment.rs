@@ -169,6 +169,8 @@ pub enum FinalReason {
     Expired,
     /// A user closed it.
     Closed,
+    /// A server script closed it.
+    ClosedByScript,
 }
 
 impl FinalReason {
@@ -181,6 +183,7 @@ impl FinalReason {
             Self::Suppressed => 4,
             Self::Expired => 5,
             Self::Closed => 6,
+            Self::ClosedByScript => 7,
         }
     }
 
@@ -193,6 +196,7 @@ impl FinalReason {
             4 => Self::Suppressed,
             5 => Self::Expired,
             6 => Self::Closed,
+            7 => Self::ClosedByScript,
             _ => return None,
         })
     }

@@ -29,6 +29,7 @@ fn contact(phones: u8) -> HopperContact {
         last_result: None,
         last_result_in_a_row: 0,
         is_callback: false,
+        promise: None,
         preferred_agent: None,
         expires_at: None,
         dial_until: Time::NEVER,

@@ -7,6 +7,7 @@ use engine::change::{
 };
 use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, GroupId, TenantId, Time};
 
+use crate::callbacks::{self, CallbackChange};
 use crate::events::{self, NewEvent};
 use crate::{StoreError, Tx, Value, lease, values};
 
@@ -74,6 +75,7 @@ pub(crate) fn write(
     end_attempts(tx, &kinds.ended)?;
     plan_contacts(tx, tenant, held, &kinds.planned)?;
     return_contacts(tx, &kinds.returned)?;
+    callbacks::apply(tx, tenant, held, &kinds.callbacks)?;
     change_groups(tx, &kinds.groups)?;
     change_agents(tx, tenant, &kinds.agents)?;
     events::append(tx, tenant, &told)
@@ -85,6 +87,7 @@ struct Kinds<'a> {
     ended: Vec<&'a AttemptEnded>,
     planned: Vec<&'a ContactPlanned>,
     returned: Vec<(Time, &'a ContactReturned)>,
+    callbacks: Vec<CallbackChange<'a>>,
     groups: Vec<&'a GroupChanged>,
     agents: Vec<&'a AgentChanged>,
 }
@@ -96,13 +99,15 @@ impl<'a> Kinds<'a> {
             Change::AttemptEnded(change) => self.ended.push(change),
             Change::ContactPlanned(change) => self.planned.push(change),
             Change::ContactReturned(change) => self.returned.push((at, change)),
+            Change::CallbackMade(change) => self.callbacks.push(CallbackChange::Made(change)),
+            Change::CallbackMoved(change) => self.callbacks.push(CallbackChange::Moved(change)),
             Change::GroupChanged(change) => self.groups.push(change),
             Change::AgentChanged(change) => self.agents.push(change),
         }
     }
 }
 
-fn held_group(held: &[HeldGroup], group: GroupId) -> Result<HeldGroup, StoreError> {
+pub(crate) fn held_group(held: &[HeldGroup], group: GroupId) -> Result<HeldGroup, StoreError> {
     held.iter().find(|it| it.group == group).copied().ok_or(StoreError::Fenced { group })
 }
 

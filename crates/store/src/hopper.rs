@@ -52,6 +52,7 @@ impl ClaimedContact {
             last_result: self.last_result,
             last_result_in_a_row: self.last_result_in_a_row,
             is_callback: self.is_callback,
+            promise: None,
             preferred_agent: self.preferred_agent,
             expires_at: self.expires_at,
             dial_until,

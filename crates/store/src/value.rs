@@ -3,8 +3,8 @@
 use std::fmt;
 
 use engine::{
-    AgentId, AttemptId, BucketId, CampaignId, ContactId, GroupId, ImportId, PhoneNumber, Rank, SkillId,
-    SourceId, SuppressionListId, TenantId, Time,
+    AgentId, AttemptId, BucketId, CallbackId, CampaignId, ContactId, GroupId, ImportId, PhoneNumber, Rank,
+    SkillId, SourceId, SuppressionListId, TenantId, Time,
 };
 use uuid::Uuid;
 
@@ -143,6 +143,7 @@ macro_rules! ids {
 ids!(
     AgentId,
     AttemptId,
+    CallbackId,
     CampaignId,
     ContactId,
     GroupId,

@@ -97,6 +97,7 @@ fn rules_of(
         dispositions: campaign.dispositions,
         attempts_max: campaign.attempts_max,
         feed_order: campaign.feed_order,
+        scripts: engine::ScriptRules::default(),
     }
 }
 

@@ -94,6 +94,8 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
     let openings = Openings::read(tx, request.campaign, hours, request.now)?;
     let request = ClaimRequest { open: openings.open.keys().copied().collect(), ..request.clone() };
     let claimed = feed::claim(tx, &request)?;
+    let promised = claimed.contacts.iter().filter(|contact| contact.is_callback);
+    let mut promises = store::callbacks::promises(tx, promised.map(|contact| contact.contact))?;
     let contacts: Vec<HopperContact> = claimed
         .contacts
         .into_iter()
@@ -103,7 +105,8 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
                 .get(&contact.bucket)
                 .cloned()
                 .unwrap_or_else(|| (openings.zones(contact.bucket), request.now));
-            contact.into_hopper(zones, until)
+            let promise = promises.remove(&contact.contact).map(Box::new);
+            HopperContact { promise, ..contact.into_hopper(zones, until) }
         })
         .collect();
     if !contacts.is_empty() {

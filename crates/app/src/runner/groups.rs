@@ -72,13 +72,17 @@ impl Runner {
         let taken = move |tx: &mut Tx<'_>| -> Result<Option<(Lease, Vec<Unfinished>)>, StoreError> {
             let Some(lease) = lease::acquire(tx, row, node, now, now + LEASE)? else { return Ok(None) };
             let openings = Openings::read(tx, row.campaign, &hours, call_time)?;
-            let left = recovery::unfinished(tx, group)?.into_iter().map(|attempt| {
+            let left = recovery::unfinished(tx, group)?;
+            let mut promises =
+                store::callbacks::promises(tx, left.iter().map(|attempt| attempt.contact.contact))?;
+            let left = left.into_iter().map(|attempt| {
                 let mut contact = attempt.contact;
                 contact.phone = attempt.phone;
                 let zones = openings.zones(contact.bucket);
+                let promise = promises.remove(&contact.contact).map(Box::new);
                 Unfinished {
                     attempt: attempt.attempt,
-                    contact: contact.into_hopper(zones, call_time),
+                    contact: engine::HopperContact { promise, ..contact.into_hopper(zones, call_time) },
                     result: attempt.result,
                 }
             });

@@ -7,6 +7,7 @@
 mod definitions;
 mod feed;
 mod groups;
+mod hooks;
 mod outputs;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -15,8 +16,8 @@ use std::time::Duration;
 
 use engine::{
     Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
-    Engine, GroupAction, GroupId, GroupState, HopperContact, Input, PhoneNumber, Supply, SuppressionListId,
-    TenantId, Time,
+    Engine, GroupAction, GroupId, GroupState, HookVerdict, HopperContact, Input, PhoneNumber, Supply,
+    SuppressionListId, TenantId, Time,
 };
 use store::StoreError;
 use telephony::Request;
@@ -73,6 +74,12 @@ pub(crate) enum Message {
         group: GroupId,
         fence: u64,
         answer: Result<(Vec<HopperContact>, Supply), StoreError>,
+    },
+    /// The answer of a server script.
+    Hook {
+        group: GroupId,
+        question: u64,
+        verdict: HookVerdict,
     },
     Stored {
         sets: Vec<ChangeSet>,
@@ -215,6 +222,9 @@ impl Runner {
             Message::OpenSession { agent, screen, reply } => self.open_session(agent, screen, reply),
             Message::CloseSession { agent, session } => self.close_session(agent, session),
             Message::Fetched { group, fence, answer } => self.fetched(group, fence, answer),
+            Message::Hook { group, question, verdict } => {
+                self.input(Input::Hook { group, question, verdict })
+            }
             Message::Stored { sets, outcome } => self.stored(sets, outcome).await,
             Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
             Message::DefinitionsChanged => self.reload_definitions().await,

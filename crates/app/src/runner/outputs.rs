@@ -23,6 +23,7 @@ impl Runner {
         match output {
             Output::Persist(set) => self.note(set),
             Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::RunHook(request) => self.run_hook(request),
             Output::Dial(request) => self.place(request),
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
             Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),

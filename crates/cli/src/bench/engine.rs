@@ -8,7 +8,7 @@ use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AttemptId, BucketId, CallEnd, CallEvent, CallResult,
     CallingHours, CampaignId, CampaignRules, Command, ContactId, Detected, DialMode, Engine, FeedOrder,
     GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output, Phone,
-    PhoneKind, PhoneNumber, PhoneStatus, Rank, SkillId, Supply, Time,
+    PhoneKind, PhoneNumber, PhoneStatus, Rank, ScriptRules, SkillId, Supply, Time,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -81,6 +81,7 @@ impl Floor {
             dispositions: Vec::new(),
             attempts_max: 10,
             feed_order: FeedOrder::OldestFirst,
+            scripts: ScriptRules::default(),
         };
         let definition = GroupDefinition {
             group,
@@ -135,11 +136,17 @@ impl Floor {
             Output::Connect { attempt, agent } => {
                 self.call(attempt, CallEvent::Connected);
                 self.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
-                let event = AgentEvent::Dispose { disposition: None, notes: None, callback_at: None };
+                let event = AgentEvent::Dispose {
+                    disposition: None,
+                    notes: None,
+                    callback_at: None,
+                    callback_is_mine: false,
+                };
                 self.todo.push_back(Input::Agent { agent, event });
             }
             Output::PlaySafeHarbour(attempt) => self.call(attempt, CallEvent::MessageEnded),
-            Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) => {}
+            // No scripts are set.
+            Output::RunHook(_) | Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) => {}
         }
     }
 
@@ -182,6 +189,7 @@ impl Floor {
             last_result: None,
             last_result_in_a_row: 0,
             is_callback: false,
+            promise: None,
             preferred_agent: None,
             expires_at: None,
             dial_until: Time::NEVER,

@@ -70,7 +70,14 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
                 pause(team, team.world.outcome(number, attempt, None).wrap).await;
                 let conduct = team.world.agent_conduct(&model, number, attempt);
                 let disposition = Some(conduct.disposition.to_owned());
-                session.send(AgentEvent::Dispose { disposition, notes: None, callback_at: None }).await?;
+                session
+                    .send(AgentEvent::Dispose {
+                        disposition,
+                        notes: None,
+                        callback_at: None,
+                        callback_is_mine: false,
+                    })
+                    .await?;
             }
             Some(_) => {}
         }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{AgentChanged, Change};
+use crate::contact::HopperContact;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::phone::PhoneNumber;
 use crate::settings::PreviewTimeout;
 use crate::time::Time;
 
@@ -51,8 +53,8 @@ impl Engine {
                 (S::OnCall | S::Reserved, Some(attempt)) => self.end_call(attempt),
                 _ => self.refuse(id, "there is no call to hang up"),
             },
-            AgentEvent::Dispose { disposition, notes, callback_at } => {
-                self.dispose(id, Disposal { disposition, notes, callback_at });
+            AgentEvent::Dispose { disposition, notes, callback_at, callback_is_mine } => {
+                self.dispose(id, Disposal { disposition, notes, callback_at, callback_is_mine });
             }
         }
     }
@@ -227,16 +229,29 @@ impl Engine {
             let agent =
                 contact.preferred_agent.and_then(|own| self.choose_agent(skill, Some(own))).unwrap_or(agent);
             let Some(number) = contact.current_phone().map(|phone| phone.number) else { return };
-            let until = self.now + Duration::from_secs(u64::from(seconds));
-            let notice = AgentNotice::Preview { group: group_id, contact: contact.contact, number, until };
-            self.change_agent_state(agent, AgentState::Preview, None);
-            self.set_agent_deadline(agent, Some(until));
-            if let Some(agent) = self.agents.get_mut(&agent) {
-                agent.preview = Some((group_id, contact));
-            }
-            self.tell(agent, notice);
+            self.show_preview(group_id, agent, contact, number, seconds);
             room -= 1;
         }
+    }
+
+    /// Shows a contact to an agent, who has so many seconds to decide.
+    pub(super) fn show_preview(
+        &mut self,
+        group: GroupId,
+        agent: AgentId,
+        contact: HopperContact,
+        number: PhoneNumber,
+        seconds: u32,
+    ) {
+        let until = self.now + Duration::from_secs(u64::from(seconds));
+        let callback = contact.promise.as_ref().map(|promise| promise.callback);
+        let notice = AgentNotice::Preview { group, contact: contact.contact, number, until, callback };
+        self.change_agent_state(agent, AgentState::Preview, None);
+        self.set_agent_deadline(agent, Some(until));
+        if let Some(agent) = self.agents.get_mut(&agent) {
+            agent.preview = Some((group, contact));
+        }
+        self.tell(agent, notice);
     }
 
     fn accept_preview(&mut self, id: AgentId) {
@@ -280,6 +295,9 @@ impl Engine {
     fn return_preview(&mut self, id: AgentId, not_before: Option<Time>) {
         let preview = self.agents.get_mut(&id).and_then(|agent| agent.preview.take());
         if let Some((group, contact)) = preview {
+            if contact.promise.is_some() {
+                return self.promise_refused(group, contact, id);
+            }
             self.give_back(group, &contact, not_before);
         }
     }

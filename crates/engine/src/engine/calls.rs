@@ -5,14 +5,15 @@ use std::time::Duration;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
-use crate::contact::Rank;
+use crate::contact::Band;
 use crate::ids::{AgentId, AttemptId};
 use crate::settings::{CONNECT_WITHIN, MachineAction};
 use crate::treatment::{Ending, Next, decide};
 
 use super::Engine;
-use super::io::{AgentNotice, CallEnd, CallEvent, Detected, DialRequest, Output, WakeReason};
-use super::state::{AfterStored, Disposal, Stage};
+use super::hooks::{in_a_row, planned_next};
+use super::io::{AgentNotice, CallEnd, CallEvent, Detected, DialRequest, EndingChanges, Output, WakeReason};
+use super::state::{AfterStored, Stage};
 
 /// How long after its ring time-out a call may stay silent before we ask for its end, and after that before we take
 /// it as lost. The switch ends calls by itself; this only catches a switch that forgot one.
@@ -53,7 +54,7 @@ impl Engine {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return self.ignore() };
         match (event, call.stage) {
-            (CallEvent::Ended(end), stage) if stage != Stage::WrapUp => {
+            (CallEvent::Ended(end), stage) if !matches!(stage, Stage::WrapUp | Stage::Script) => {
                 let result = Self::result_of(call, end);
                 self.finish(attempt, result);
             }
@@ -178,7 +179,7 @@ impl Engine {
             Stage::Connecting => self.agent_failed(attempt),
             // Asked to end, and nothing came back: the switch has lost it.
             Stage::Ending => self.finish(attempt, CallResult::SwitchError),
-            Stage::Recording | Stage::Talking | Stage::WrapUp => {}
+            Stage::Recording | Stage::Talking | Stage::WrapUp | Stage::Script => {}
             Stage::Dialling | Stage::Ringing | Stage::Answered | Stage::Message => self.end_call(attempt),
         }
     }
@@ -187,7 +188,7 @@ impl Engine {
     pub(super) fn end_call(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         match call.stage {
-            Stage::WrapUp | Stage::Ending => {}
+            Stage::WrapUp | Stage::Script | Stage::Ending => {}
             Stage::Recording => call.verdict = call.verdict.or(Some(CallResult::Cancelled)),
             Stage::Dialling
             | Stage::Ringing
@@ -240,6 +241,7 @@ impl Engine {
         self.enter(attempt, Stage::WrapUp, None);
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.result = Some(result);
+        call.ended_at = Some(now);
         let talked_with = if call.connected_at.is_some() { call.agent } else { None };
         let reserved = if call.connected_at.is_none() { call.agent.take() } else { None };
         let ended = AttemptEnded {
@@ -270,33 +272,41 @@ impl Engine {
         }
     }
 
-    /// Decides what is next for the contact, has it stored and forgets the call.
+    /// The call is over and wrapped up: what is next for its contact?
     pub(super) fn settle(&mut self, attempt: AttemptId) {
-        let Some(call) = self.calls.remove(&attempt) else { return };
+        if !self.ask_before_reschedule(attempt) {
+            self.conclude(attempt, &EndingChanges::default());
+        }
+    }
+
+    /// Decides what is next for the contact.
+    pub(super) fn conclude(&mut self, attempt: AttemptId, changes: &EndingChanges) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
         let Some(group) = self.groups.get(&call.group) else { return };
         let rules = &group.definition.rules;
-        let result = call.result.unwrap_or(CallResult::SystemError);
-        let Disposal { disposition, notes, callback_at } = call.disposal.unwrap_or_default();
-        let known = disposition.as_deref().and_then(|code| rules.disposition(code));
-        let ending = Ending { at: self.now, result, disposition: known, callback_at };
-        let plan = decide(&rules.treatments, rules.attempts_max, &call.contact, &ending);
         let contact = &call.contact;
-        let in_a_row = if contact.last_result == Some(result) {
-            contact.last_result_in_a_row.saturating_add(1)
-        } else {
-            1
-        };
+        let result = changes.result.or(call.result).unwrap_or(CallResult::SystemError);
+        let mut said = call.disposal.clone().unwrap_or_default();
+        if let Some(code) = &changes.disposition
+            && rules.disposition(code).is_some()
+        {
+            said.disposition = Some(code.clone());
+        }
+        said.callback_at = changes.callback_at.or(said.callback_at);
+        let known = said.disposition.as_deref().and_then(|code| rules.disposition(code));
+        let ending = Ending { at: self.now, result, disposition: known, callback_at: said.callback_at };
+        let mut plan = decide(&rules.treatments, rules.attempts_max, contact, &ending);
+        if let Some(status) = changes.phone_status {
+            plan.phone_status = status;
+        }
+        if let Some(at) = changes.retry_at {
+            plan.next = Next::Dial { phone: contact.phone, at, band: Band::TimedRetry };
+        }
         let number = contact.current_phone().map(|phone| phone.number);
-        let next = match plan.next {
-            Next::Final(reason) => PlannedNext::Final { reason },
-            Next::Dial { phone, at, band } => PlannedNext::Dial {
-                phone,
-                bucket: contact.phones.iter().find(|other| other.position == phone).map(|phone| phone.bucket),
-                at,
-                rank: Some(Rank::in_band(contact.rank, band)),
-                callback: band == crate::contact::Band::Callback,
-            },
-        };
+        let mut next = planned_next(contact, plan.next);
+        if let (Some(priority), PlannedNext::Dial { rank: Some(rank), .. }) = (changes.priority, &mut next) {
+            *rank = rank.with_priority(priority);
+        }
         let planned = ContactPlanned {
             attempt: Some(attempt),
             group: call.group,
@@ -304,13 +314,23 @@ impl Engine {
             phone: contact.phone,
             phone_status: plan.phone_status,
             result: Some(result),
-            result_in_a_row: in_a_row,
-            disposition,
-            notes,
+            result_in_a_row: in_a_row(contact, Some(result)),
+            disposition: said.disposition.clone(),
+            notes: said.notes.clone(),
             at: self.now,
             suppress: if plan.suppress { number } else { None },
             next,
         };
+        call.disposal = Some(said);
+        if let Some(planned) = self.ask_after_reschedule(attempt, planned) {
+            self.close_books(attempt, planned);
+        }
+    }
+
+    /// Has the plan stored and forgets the call.
+    pub(super) fn close_books(&mut self, attempt: AttemptId, planned: ContactPlanned) {
+        let Some(call) = self.calls.remove(&attempt) else { return };
+        let planned = self.keep_promise(&call, planned);
         self.change(Change::ContactPlanned(planned));
         if let Some(agent) = call.agent {
             self.wrap_up_is_over(agent);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::callback::CallbackState;
 use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
@@ -40,6 +41,7 @@ impl Engine {
         for turn in 0..running.len() {
             let id = running[(self.first_group + turn) % running.len()];
             if self.lines_are_up {
+                self.offer_promises(id);
                 match self.groups.get(&id).map(Group::dial_mode) {
                     Some(DialMode::Preview) => self.offer_previews(id),
                     Some(_) => self.dial_group(id),
@@ -170,9 +172,13 @@ impl Engine {
             verdict: None,
             disposal: None,
             result: None,
+            ended_at: None,
+            callback_with: None,
+            hook: None,
         };
-        self.calls.insert(attempt, call);
         self.change(Change::AttemptStarted(started));
+        self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
+        self.calls.insert(attempt, call);
         self.once_stored(Some(id), AfterStored::PlaceCall(attempt));
         Some(attempt)
     }
@@ -190,7 +196,7 @@ impl Engine {
             if settings.dial_mode == DialMode::Power { settings.lines_per_agent } else { 1.0 };
         let lines = (f64::from(working) * lines_per_agent).min(f64::from(settings.lines_max));
         let full = ((lines * HOPPER_PER_LINE) as usize).clamp(*HOPPER_FILL.start(), *HOPPER_FILL.end());
-        let len = group.hopper.len();
+        let len = group.in_hand();
         if working == 0 || len > full / 2 {
             return;
         }
@@ -236,9 +242,11 @@ impl Engine {
                 supply.next_due.map_or(again, |due| due.max(now + Duration::from_millis(200)).min(again));
         }
         for contact in contacts {
-            group.hopper.add(contact);
+            self.screen(id, contact);
         }
-        if group.ran_dry && group.calls_up == 0 && group.definition.settings.auto_complete {
+        let Some(group) = self.groups.get(&id) else { return };
+        let settings = &group.definition.settings;
+        if group.ran_dry && group.calls_up == 0 && group.in_hand() == 0 && settings.auto_complete {
             self.complete(id);
         }
     }
@@ -264,7 +272,14 @@ impl Engine {
     /// is allowed then. Calls that ring on such a number are withdrawn.
     pub(super) fn suppressed(&mut self, id: GroupId, numbers: &BTreeSet<PhoneNumber>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        for contact in group.hopper.take_numbers(numbers) {
+        let mut concerned = group.hopper.take_numbers(numbers);
+        let has_one =
+            |contact: &HopperContact| contact.phones.iter().any(|phone| numbers.contains(&phone.number));
+        concerned.extend(group.promised.extract_if(.., |contact| has_one(contact)));
+        concerned.extend(
+            group.screening.extract_if(.., |_, contact| has_one(contact)).map(|(_, contact)| contact),
+        );
+        for contact in concerned {
             self.give_back(id, &contact, None);
         }
         let unanswered =
@@ -301,6 +316,9 @@ impl Engine {
                 verdict: Some(crate::call_result::CallResult::SystemError),
                 disposal: None,
                 result,
+                ended_at: None,
+                callback_with: None,
+                hook: None,
             };
             self.calls.insert(attempt, call);
             if result.is_some() {
@@ -317,7 +335,7 @@ impl Engine {
         group.calls_up = group.calls_up.saturating_sub(1);
         if matches!(group.state, GroupState::WaitingUnload | GroupState::UnloadInProgress) {
             self.continue_unload(id);
-        } else if group.calls_up == 0 && group.ran_dry && group.hopper.is_empty() {
+        } else if group.calls_up == 0 && group.ran_dry && group.in_hand() == 0 {
             // Treatments may have planned another attempt for one of those calls: look again before completing.
             group.ran_dry = false;
             group.fetch_not_before = self.now;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
-use crate::change::ChangeSet;
-use crate::contact::HopperContact;
+use crate::change::{ChangeSet, ContactPlanned};
+use crate::contact::{HopperContact, PhoneStatus};
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
-use crate::ids::{AgentId, AttemptId, CampaignId, ContactId, GroupId, SkillId};
+use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, SkillId};
 use crate::phone::PhoneNumber;
 use crate::settings::{CampaignRules, DialMode, GroupSettings};
 use crate::time::Time;
@@ -62,6 +62,15 @@ pub enum Input {
         agent: AgentId,
         /// What.
         event: AgentEvent,
+    },
+    /// The answer to [`Output::RunHook`].
+    Hook {
+        /// Which group asked.
+        group: GroupId,
+        /// The question's number; an answer to a question that is no longer open is ignored.
+        question: u64,
+        /// What the script said.
+        verdict: HookVerdict,
     },
     /// The changes under this ticket are durable.
     Stored {
@@ -234,6 +243,8 @@ pub enum AgentEvent {
         notes: Option<String>,
         /// When to call again.
         callback_at: Option<Time>,
+        /// Whether that call is to be theirs.
+        callback_is_mine: bool,
     },
     /// The agent's screen is gone.
     ConnectionLost,
@@ -253,6 +264,9 @@ pub enum Output {
         /// How many at most.
         wanted: u32,
     },
+    /// Ask a server script, then say [`Input::Hook`]. It is answered in any case: a script that cannot be run or does
+    /// not answer in time has failed.
+    RunHook(HookRequest),
     /// Place a call. Its attempt is durable.
     Dial(DialRequest),
     /// Withdraw or end a call.
@@ -282,6 +296,127 @@ pub enum Output {
     },
     /// The group is at rest: its lease can be given up.
     AtRest(GroupId),
+}
+
+/// A question to a server script.
+#[derive(Clone, Debug)]
+pub struct HookRequest {
+    /// Which group asks.
+    pub group: GroupId,
+    /// To be named in the answer.
+    pub question: u64,
+    /// Whom it is about; as before the attempt, if there was one.
+    pub contact: Box<HopperContact>,
+    /// At which point.
+    pub hook: Hook,
+}
+
+/// At which point a server script is asked.
+#[derive(Clone, Debug)]
+pub enum Hook {
+    /// Before the contact reaches the hopper.
+    PreCall,
+    /// After the call; no treatment has been looked for yet.
+    BeforeReschedule(Box<CallOver>),
+    /// After the call, with what the treatments decided.
+    AfterReschedule(Box<CallOver>, Box<ContactPlanned>),
+}
+
+/// A call that is over, as a server script sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallOver {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// How it ended.
+    pub result: CallResult,
+    /// The agent who talked.
+    pub agent: Option<AgentId>,
+    /// What the agent said.
+    pub disposition: Option<String>,
+    /// The agent's notes.
+    pub notes: Option<String>,
+    /// The time agreed for another call.
+    pub callback_at: Option<Time>,
+    /// When it began to ring.
+    pub ringing_at: Option<Time>,
+    /// When it was picked up.
+    pub answered_at: Option<Time>,
+    /// When the agent was connected.
+    pub connected_at: Option<Time>,
+    /// When it was over.
+    pub ended_at: Option<Time>,
+}
+
+/// What a server script said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HookVerdict {
+    /// It failed, or nobody could ask it.
+    Failed,
+    /// What to do with a contact that is about to be called.
+    PreCall(PreCallVerdict),
+    /// What to change before the treatments decide.
+    BeforeReschedule(EndingChanges),
+    /// What to change of the plan; none leaves it.
+    AfterReschedule(Option<NextStep>),
+}
+
+/// What a pre-call script wants done with a contact.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PreCallVerdict {
+    /// Call it.
+    Dial {
+        /// On this number, by its position, instead of the one that is next.
+        phone: Option<u8>,
+        /// Showing this number.
+        caller_id: Option<PhoneNumber>,
+    },
+    /// Not before this instant.
+    Skip {
+        /// When it may be taken again.
+        until: Time,
+    },
+    /// Never.
+    Close,
+    /// Do not call, and let the treatments decide as if a call had ended like this.
+    Treat(CallResult),
+}
+
+/// What a post-call script changes before the treatments decide; what is none stays as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EndingChanges {
+    /// The call result that the treatments look at.
+    pub result: Option<CallResult>,
+    /// The disposition that counts.
+    pub disposition: Option<String>,
+    /// When to call again, as if the person had agreed to it.
+    pub callback_at: Option<Time>,
+    /// Call the same number again at this instant, whatever treatments say.
+    pub retry_at: Option<Time>,
+    /// The status that the dialled number gets.
+    pub phone_status: Option<PhoneStatus>,
+    /// The contact's priority from now on, 0 to 100.
+    pub priority: Option<u8>,
+}
+
+/// What is next for a contact by the word of a post-call script.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NextStep {
+    /// Another attempt.
+    Dial {
+        /// Not before this instant.
+        at: Time,
+        /// On this number, by its position; else the planned one.
+        phone: Option<u8>,
+    },
+    /// A callback.
+    Callback {
+        /// When.
+        at: Time,
+        /// With whom.
+        agent: Option<AgentId>,
+    },
+    /// None.
+    Final,
 }
 
 /// A call to be placed.
@@ -321,6 +456,8 @@ pub enum AgentNotice {
         number: PhoneNumber,
         /// When the time to look is over.
         until: Time,
+        /// The callback that it is about, if it was promised.
+        callback: Option<CallbackId>,
     },
     /// A call is on its way to them.
     Call {
@@ -367,4 +504,6 @@ pub enum WakeReason {
     Feed(GroupId),
     /// A group may place its next call.
     CallRate(GroupId),
+    /// A callback has waited for its agent for as long as it may.
+    Promises(GroupId),
 }

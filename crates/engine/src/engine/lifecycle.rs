@@ -1,6 +1,6 @@
 //! Commands, and the life cycle of campaign groups.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::change::{Change, ContactReturned, GroupChanged};
 use crate::contact::HopperContact;
@@ -41,6 +41,8 @@ impl Engine {
             definition,
             pacing,
             hopper: Hopper::default(),
+            screening: BTreeMap::new(),
+            promised: Vec::new(),
             fence: 0,
             fetching: false,
             open_fetches: 0,
@@ -157,7 +159,10 @@ impl Engine {
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.fence += 1;
         group.fetching = false;
-        for contact in group.hopper.take_all() {
+        let mut in_hand = group.hopper.take_all();
+        in_hand.extend(std::mem::take(&mut group.screening).into_values());
+        in_hand.append(&mut group.promised);
+        for contact in in_hand {
             self.give_back(id, &contact, None);
         }
     }

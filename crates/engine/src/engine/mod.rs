@@ -7,16 +7,19 @@
 mod agents;
 mod calls;
 mod dialling;
+mod hooks;
 mod io;
 mod lifecycle;
+mod promises;
 mod snapshot;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use io::{
-    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, Command, Detected, DialRequest,
-    GroupDefinition, Input, Output, Supply, Unfinished, WakeReason,
+    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, CallOver, Command, Detected, DialRequest,
+    EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, NextStep, Output, PreCallVerdict,
+    Supply, Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
@@ -44,6 +47,10 @@ pub struct Engine {
     after_changes: BTreeMap<Option<GroupId>, Vec<AfterStored>>,
     after_stored: BTreeMap<u64, (Option<GroupId>, Vec<AfterStored>)>,
     next_ticket: u64,
+    /// Names the next question to a server script.
+    next_question: u64,
+    /// Calls that wait for a post-call script, by the question.
+    asked: BTreeMap<u64, AttemptId>,
     now: Time,
     lines_are_up: bool,
     ignored_inputs: u64,
@@ -68,6 +75,8 @@ impl Engine {
             after_changes: BTreeMap::new(),
             after_stored: BTreeMap::new(),
             next_ticket: 1,
+            next_question: 1,
+            asked: BTreeMap::new(),
             now: Time::EPOCH,
             lines_are_up: true,
             ignored_inputs: 0,
@@ -88,6 +97,7 @@ impl Engine {
             Input::Recovered { group, attempts } => self.recovered(group, attempts),
             Input::Call { attempt, event } => self.call_event(attempt, event),
             Input::Agent { agent, event } => self.agent_event(agent, event),
+            Input::Hook { group, question, verdict } => self.hook_answered(group, question, verdict),
             Input::Stored { ticket } => self.stored(ticket),
             Input::NotStored { ticket } => self.not_stored(ticket),
             Input::LeaseLost { group } => self.forget_group(group),
@@ -182,7 +192,7 @@ impl Engine {
             match reason {
                 WakeReason::CallDeadline(attempt) => self.call_deadline(attempt, at),
                 WakeReason::AgentDeadline(agent) => self.agent_deadline(agent, at),
-                WakeReason::Feed(_) | WakeReason::CallRate(_) => {}
+                WakeReason::Feed(_) | WakeReason::CallRate(_) | WakeReason::Promises(_) => {}
             }
         }
     }

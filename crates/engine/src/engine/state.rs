@@ -1,7 +1,10 @@
 //! What the engine knows of groups, agents and calls.
 
+use std::collections::BTreeMap;
+
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
+use crate::change::ContactPlanned;
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
@@ -25,6 +28,10 @@ pub(super) struct Group {
     pub state: GroupState,
     pub pacing: Box<dyn Pacing>,
     pub hopper: Hopper,
+    /// Contacts that a pre-call script is asked about, by the question.
+    pub screening: BTreeMap<u64, HopperContact>,
+    /// Due callbacks that wait for an agent to look at them, the first due first.
+    pub promised: Vec<HopperContact>,
     /// Names the latest question for contacts.
     pub fence: u64,
     pub fetching: bool,
@@ -49,6 +56,11 @@ pub(super) struct Group {
 impl Group {
     pub fn dial_mode(&self) -> DialMode {
         self.definition.settings.dial_mode
+    }
+
+    /// How many contacts are claimed and not called.
+    pub fn in_hand(&self) -> usize {
+        self.hopper.len() + self.screening.len() + self.promised.len()
     }
 
     pub fn is_running(&self) -> bool {
@@ -100,6 +112,8 @@ pub(super) enum Stage {
     Ending,
     /// Over; the agent is finishing.
     WrapUp,
+    /// Over and wrapped up; a post-call script is asked.
+    Script,
 }
 
 pub(super) struct Call {
@@ -119,6 +133,12 @@ pub(super) struct Call {
     pub disposal: Option<Disposal>,
     /// The result it ended with, during wrap-up.
     pub result: Option<CallResult>,
+    /// When it ended.
+    pub ended_at: Option<Time>,
+    /// The agent whom a callback that a script made is for.
+    pub callback_with: Option<AgentId>,
+    /// The open question to a post-call script, and the plan that it sees if there is one already.
+    pub hook: Option<(u64, Option<Box<ContactPlanned>>)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -126,4 +146,6 @@ pub(super) struct Disposal {
     pub disposition: Option<String>,
     pub notes: Option<String>,
     pub callback_at: Option<Time>,
+    /// Whether the agent wants to make that call themselves.
+    pub callback_is_mine: bool,
 }

@@ -18,8 +18,10 @@ pub struct Migration {
 }
 
 /// All of them, in order.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "initial", sql: include_str!("../../migrations/0001_initial.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../../migrations/0001_initial.sql") },
+    Migration { version: 2, name: "callbacks", sql: include_str!("../../migrations/0002_callbacks.sql") },
+];
 
 /// Where it is kept which of them were applied.
 pub(super) const VERSION_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migration (

@@ -8,6 +8,7 @@
 
 pub mod attempts;
 pub mod audit;
+pub mod callbacks;
 pub mod contacts;
 pub mod definitions;
 pub mod idempotency;

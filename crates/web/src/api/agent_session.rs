@@ -186,6 +186,8 @@ enum Said {
         notes: Option<String>,
         #[serde(default, with = "rfc3339_option")]
         callback_at: Option<Time>,
+        #[serde(default)]
+        callback_is_mine: bool,
     },
     /// Ends the wrap-up without a disposition and takes the next call.
     Next,
@@ -201,10 +203,12 @@ impl From<Said> for AgentEvent {
             Said::AcceptPreview => Self::AcceptPreview,
             Said::RejectPreview => Self::RejectPreview,
             Said::HangUp => Self::HangUp,
-            Said::Dispose { disposition, notes, callback_at } => {
-                Self::Dispose { disposition, notes, callback_at }
+            Said::Dispose { disposition, notes, callback_at, callback_is_mine } => {
+                Self::Dispose { disposition, notes, callback_at, callback_is_mine }
             }
-            Said::Next => Self::Dispose { disposition: None, notes: None, callback_at: None },
+            Said::Next => {
+                Self::Dispose { disposition: None, notes: None, callback_at: None, callback_is_mine: false }
+            }
         }
     }
 }
@@ -213,8 +217,9 @@ impl From<Said> for AgentEvent {
 fn told(notice: AgentNotice) -> Value {
     match notice {
         AgentNotice::State { state, reason } => json!({"type": "state", "state": state, "reason": reason}),
-        AgentNotice::Preview { group, contact, number, until } => json!({
-            "type": "preview", "group": group, "contact": contact, "number": number, "until": until.to_rfc3339()
+        AgentNotice::Preview { group, contact, number, until, callback } => json!({
+            "type": "preview", "group": group, "contact": contact, "number": number,
+            "until": until.to_rfc3339(), "callback": callback
         }),
         AgentNotice::Call { attempt, group, contact, number, attempt_number } => json!({
             "type": "call", "attempt": attempt, "group": group, "contact": contact, "number": number,

@@ -16,6 +16,7 @@ enum Step {
     Pass(u64),
     Lines(bool),
     Suppress(u64),
+    Hook(HookVerdict),
     Fence(u128),
     LoseLease(u128),
 }
@@ -47,6 +48,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         disposition: ["sale", "stop", "unheard_of"].get(which).map(|code| (*code).to_owned()),
         notes: None,
         callback_at: agreed.then_some(START),
+        callback_is_mine: which % 2 == 0,
     });
     let agents = prop_oneof![
         1 => Just(AgentEvent::LogIn),
@@ -69,7 +71,33 @@ fn any_step() -> impl Strategy<Value = Step> {
     ];
     let modes =
         prop_oneof![Just(DialMode::Preview), Just(DialMode::Progressive), Just(DialMode::Power)].boxed();
+    let dial =
+        (0..3_u8).prop_map(|phone| PreCallVerdict::Dial { phone: phone.checked_sub(1), caller_id: None });
+    let pre_call = prop_oneof![
+        6 => dial,
+        1 => Just(PreCallVerdict::Skip { until: START }),
+        1 => Just(PreCallVerdict::Close),
+        1 => Just(PreCallVerdict::Treat(CallResult::Busy)),
+    ];
+    let before = (any::<bool>(), any::<bool>()).prop_map(|(result, retry)| EndingChanges {
+        result: result.then_some(CallResult::NoAnswer),
+        retry_at: retry.then_some(START),
+        ..EndingChanges::default()
+    });
+    let after = prop_oneof![
+        Just(None),
+        Just(Some(NextStep::Final)),
+        Just(Some(NextStep::Dial { at: START, phone: Some(0) })),
+        Just(Some(NextStep::Callback { at: START, agent: None })),
+    ];
+    let verdicts = prop_oneof![
+        1 => Just(HookVerdict::Failed),
+        4 => pre_call.prop_map(HookVerdict::PreCall),
+        2 => before.prop_map(HookVerdict::BeforeReschedule),
+        2 => after.prop_map(HookVerdict::AfterReschedule),
+    ];
     prop_oneof![
+        8 => verdicts.prop_map(Step::Hook),
         8 => Just(Step::Store),
         5 => (0..30_u32, any::<bool>()).prop_map(|(contacts, left)| Step::Feed(contacts, left)),
         14 => (0..8_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
@@ -111,6 +139,11 @@ impl Floor {
                 let number = crate::PhoneNumber::from_digits(33_100_000_000 + index).unwrap();
                 self.input(Input::Suppressed { group: group_id(0), numbers: BTreeSet::from([number]) });
             }
+            Step::Hook(verdict) => {
+                if !self.hooks.is_empty() {
+                    self.verdict(verdict);
+                }
+            }
             Step::Fence(group) => {
                 self.fenced.insert(group_id(group));
             }
@@ -128,6 +161,9 @@ impl Floor {
         }
         for _ in 0..8 {
             self.store_all();
+            while !self.hooks.is_empty() {
+                self.verdict(HookVerdict::Failed);
+            }
             for attempt in self.up.clone() {
                 self.call(attempt, CallEvent::Ended(CallEnd::ByUs));
             }
@@ -143,6 +179,13 @@ impl Floor {
 fn two_groups_and_four_agents() -> Floor {
     let groups = [(0, with_mode(DialMode::Power)), (1, with_mode(DialMode::Preview))];
     let mut floor = Floor::new(&groups, &[(0, &[0]), (1, &[0, 1]), (2, &[1]), (3, &[0, 1])]);
+    let scripts = ScriptRules {
+        pre_call: Some(OnScriptError::Skip { minutes: 1 }),
+        before_reschedule: true,
+        after_reschedule: true,
+    };
+    floor.put_group_with(0, with_mode(DialMode::Power), scripts);
+    floor.callback_every = Some(3);
     for group in 0..2 {
         floor.run(group);
     }

@@ -1,6 +1,8 @@
 //! The machines under every order of events, and the stories that users know.
 
+mod callbacks;
 mod laws;
+mod scripts;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +15,14 @@ use uuid::Uuid;
 use super::*;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
+use crate::callback::{CallbackState, Promise};
 use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
+use crate::ids::CallbackId;
 use crate::ids::{CampaignId, ContactId};
-use crate::settings::{CampaignRules, DialMode, GroupSettings};
+use crate::settings::{CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
 use crate::treatment::{Disposition, DispositionValue, FinalReason};
 
 const START: Time = Time::from_micros(1_790_000_000_000_000);
@@ -56,9 +60,28 @@ fn contact(index: u64) -> HopperContact {
         last_result: None,
         last_result_in_a_row: 0,
         is_callback: false,
+        promise: None,
         preferred_agent: None,
         expires_at: None,
         dial_until: Time::NEVER,
+    }
+}
+
+/// The same contact with a callback that is due now.
+fn promised(contact: HopperContact, agent: Option<AgentId>, due: Time) -> HopperContact {
+    let promise = Promise {
+        callback: CallbackId(Uuid::from_u128(0xcb00 + contact.contact.0.as_u128())),
+        agent,
+        due,
+        valid_until: due + Duration::from_secs(3600),
+        refused_by: Default::default(),
+    };
+    HopperContact {
+        is_callback: true,
+        preferred_agent: agent,
+        promise: Some(Box::new(promise)),
+        rank: contact.rank.in_band(crate::Band::Callback),
+        ..contact
     }
 }
 
@@ -78,6 +101,7 @@ fn rules() -> Arc<CampaignRules> {
         dispositions: vec![disposition("sale", false), disposition("stop", true)],
         attempts_max: 5,
         feed_order: crate::FeedOrder::OldestFirst,
+        scripts: ScriptRules::default(),
     })
 }
 
@@ -100,6 +124,12 @@ struct Floor {
     answers: Vec<Result<GroupState, crate::group::ActionRefused>>,
     at_rest: Vec<GroupId>,
     next_contact: u64,
+    /// Questions to server scripts that are not answered.
+    hooks: Vec<HookRequest>,
+    /// Every n-th contact carries a callback, in turn anybody's and an agent's.
+    callback_every: Option<u64>,
+    callbacks: Vec<crate::change::CallbackMoved>,
+    made: Vec<crate::change::CallbackMade>,
     fenced: BTreeSet<GroupId>,
 }
 
@@ -122,6 +152,10 @@ impl Floor {
             answers: Vec::new(),
             at_rest: Vec::new(),
             next_contact: 1,
+            hooks: Vec::new(),
+            callback_every: None,
+            callbacks: Vec::new(),
+            made: Vec::new(),
             fenced: BTreeSet::new(),
         };
         for (agent, skills) in agents {
@@ -138,12 +172,16 @@ impl Floor {
     }
 
     fn put_group(&mut self, index: u128, settings: GroupSettings) {
+        self.put_group_with(index, settings, ScriptRules::default());
+    }
+
+    fn put_group_with(&mut self, index: u128, settings: GroupSettings, scripts: ScriptRules) {
         let definition = GroupDefinition {
             group: group_id(index),
             campaign: CampaignId(Uuid::from_u128(0xc000 + index)),
             skill: skill_id(index),
             settings,
-            rules: rules(),
+            rules: Arc::new(CampaignRules { scripts, ..(*rules()).clone() }),
             state: GroupState::NotLoaded,
         };
         self.input(Input::Command(Command::PutGroup(definition)));
@@ -174,6 +212,7 @@ impl Floor {
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
             Output::PlaySafeHarbour(attempt) => self.messages.push(attempt),
             Output::Tell { agent, notice } => self.notices.push((agent, notice)),
+            Output::RunHook(request) => self.hooks.push(request),
             Output::Answer { outcome, .. } => self.answers.push(outcome),
             Output::AtRest(group) => self.at_rest.push(group),
         }
@@ -223,6 +262,8 @@ impl Floor {
             Change::ContactReturned(returned) => {
                 assert!(self.claimed.remove(&returned.contact), "returned a contact that is not claimed");
             }
+            Change::CallbackMade(made) => self.made.push(made.clone()),
+            Change::CallbackMoved(moved) => self.callbacks.push(moved.clone()),
             Change::GroupChanged(_) | Change::AgentChanged(_) => {}
         }
     }
@@ -240,7 +281,14 @@ impl Floor {
         let (group, fence, wanted) = self.fetches.remove(0);
         let contacts: Vec<_> = (0..wanted.min(how_many))
             .map(|_| {
-                let contact = contact(self.next_contact);
+                let mut contact = contact(self.next_contact);
+                if self.callback_every.is_some_and(|every| self.next_contact.is_multiple_of(every)) {
+                    let agent = self
+                        .next_contact
+                        .is_multiple_of(2)
+                        .then(|| agent_id(u128::from(self.next_contact) % 4));
+                    contact = promised(contact, agent, self.now);
+                }
                 self.next_contact += 1;
                 self.claimed.insert(contact.contact);
                 contact
@@ -262,6 +310,12 @@ impl Floor {
                 break;
             }
         }
+    }
+
+    /// Answers the oldest question to a server script.
+    fn verdict(&mut self, verdict: HookVerdict) {
+        let request = self.hooks.remove(0);
+        self.input(Input::Hook { group: request.group, question: request.question, verdict });
     }
 
     fn call(&mut self, attempt: AttemptId, event: CallEvent) {
@@ -368,7 +422,8 @@ impl Floor {
 
 impl state::Group {
     fn hopper_contacts(&self) -> Vec<ContactId> {
-        self.hopper.ids()
+        let waiting = self.screening.values().chain(&self.promised).map(|contact| contact.contact);
+        self.hopper.ids().into_iter().chain(waiting).collect()
     }
 }
 

@@ -38,7 +38,10 @@ fn an_agent_moves_on_only_when_the_outcome_is_durable() {
     floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
     assert_eq!(floor.state_of(1), AgentState::WrapUp);
     let disposition = Some("sale".to_owned());
-    floor.agent(1, AgentEvent::Dispose { disposition, notes: None, callback_at: None });
+    floor.agent(
+        1,
+        AgentEvent::Dispose { disposition, notes: None, callback_at: None, callback_is_mine: false },
+    );
     assert_eq!(floor.state_of(1), AgentState::WrapUp);
     floor.store_all();
     assert_eq!(floor.state_of(1), AgentState::Ready);
