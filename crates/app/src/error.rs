@@ -29,6 +29,9 @@ pub enum AppError {
         /// What is wrong and what to do.
         message: String,
     },
+    /// Several parts of what was sent cannot be; all of them are told.
+    #[error("{}", told(.0))]
+    InvalidParts(Vec<Fault>),
     /// It collides with what is there.
     #[error("{message}")]
     Conflict {
@@ -52,6 +55,28 @@ pub enum AppError {
     /// A defect of ours or of a part; the details are in the log.
     #[error("something went wrong here; the log says what")]
     Internal(String),
+}
+
+/// One part of a request that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct Fault {
+    /// Stable code, such as `unknown_skill`.
+    pub code: &'static str,
+    /// The part, as a path.
+    pub field: &'static str,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+fn told(faults: &[Fault]) -> String {
+    faults.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+impl Fault {
+    /// A fault in a part.
+    pub fn new(code: &'static str, field: &'static str, message: impl Into<String>) -> Self {
+        Self { code, field, message: message.into() }
+    }
 }
 
 impl AppError {
@@ -78,6 +103,7 @@ impl AppError {
             Self::Forbidden(_) => "forbidden",
             Self::NotFound { .. } => "not_found",
             Self::Invalid { code, .. } | Self::Conflict { code, .. } => code,
+            Self::InvalidParts(faults) => faults.first().map_or("invalid", |fault| fault.code),
             Self::StaleVersion | Self::Store(StoreError::StaleVersion) => "stale_version",
             Self::Overloaded | Self::Store(StoreError::Overloaded | StoreError::Contended) => "overloaded",
             Self::Unavailable(_)

@@ -23,7 +23,7 @@ const TENANTS: u32 = 100;
 /// Tidies up every minute. Runs until dropped.
 pub(crate) async fn tidy(app: Arc<App>) {
     loop {
-        if let Err(error) = app.tidy_once().await {
+        if let Err(error) = app.tidy_up().await {
             tracing::warn!(%error, "could not tidy up; trying again in a minute");
         }
         tokio::time::sleep(EVERY).await;
@@ -31,8 +31,12 @@ pub(crate) async fn tidy(app: Arc<App>) {
 }
 
 impl App {
-    /// Tidies up until nothing is left to be tidied.
-    async fn tidy_once(&self) -> Result<(), AppError> {
+    /// Tidies up until nothing is left to be tidied: expired contacts and sessions, answers kept for repetitions, and
+    /// callbacks whose time has passed. It happens every minute by itself.
+    ///
+    /// # Errors
+    /// The database failed; what was done before stays done.
+    pub async fn tidy_up(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let rows = move |tx: &mut Tx<'_>| {
             let sessions = users::delete_expired_sessions(tx, now, ROWS)?;
@@ -40,6 +44,7 @@ impl App {
             Ok(sessions.max(answers))
         };
         while self.write(rows).await? >= u64::from(ROWS) {}
+        self.close_overdue_callbacks(now).await?;
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;

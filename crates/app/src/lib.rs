@@ -3,6 +3,7 @@
 pub mod access;
 pub mod attempts;
 mod audit;
+pub mod callbacks;
 pub mod contacts;
 pub mod definitions;
 mod error;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 pub use access::{Permission, Principal, Role};
 pub use audit::AuditView;
-pub use error::AppError;
+pub use error::{AppError, Fault};
 pub use idempotency::Repetition;
 pub use ids::Ids;
 pub use operations::{EVENTS_MAX, EventView, GroupStatus};

@@ -102,7 +102,7 @@ macro_rules! id_cursors {
     )+};
 }
 
-id_cursors!(TenantId, ContactId, AttemptId, ImportId);
+id_cursors!(TenantId, ContactId, AttemptId, ImportId, CallbackId);
 
 impl Cursor for (Time, Uuid) {
     fn write(&self) -> String {

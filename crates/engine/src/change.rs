@@ -197,6 +197,8 @@ pub struct CallbackMade {
     pub group: GroupId,
     /// Whom to call.
     pub contact: ContactId,
+    /// On which of their numbers.
+    pub phone: u8,
     /// The agent whom it was agreed with, if it is to be theirs.
     pub agent: Option<AgentId>,
     /// When to call.

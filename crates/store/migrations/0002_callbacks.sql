@@ -5,6 +5,10 @@ CREATE TABLE callback (
     campaign_id UUID NOT NULL,
     group_id UUID NOT NULL,
     contact_id UUID NOT NULL,
+    -- As it was agreed on; the contact says which numbers are tried.
+    number BIGINT NULL,
+    first_name TEXT NULL,
+    last_name TEXT NULL,
     -- The agent whom it is promised with; none leaves it to any agent of the group.
     agent_id UUID NULL,
     due_at BIGINT NOT NULL,
@@ -22,10 +26,14 @@ CREATE TABLE callback (
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL
 );
+-- The zone in which instants without an offset are read.
+ALTER TABLE tenant ADD COLUMN zone TEXT NULL;
+
 -- A contact has one promise at a time.
 CREATE UNIQUE INDEX callback_contact_id_key ON callback (contact_id) WHERE state < 3;
 CREATE INDEX callback_page ON callback (tenant_id, due_at, id);
 CREATE INDEX callback_agent ON callback (agent_id, due_at) WHERE agent_id IS NOT NULL;
 CREATE INDEX callback_group ON callback (group_id, due_at);
 CREATE INDEX callback_of_contact ON callback (contact_id);
+CREATE INDEX callback_number ON callback (tenant_id, number) WHERE state < 3;
 CREATE INDEX callback_overdue ON callback (valid_until) WHERE state < 3;

@@ -30,8 +30,9 @@ pub(crate) fn apply(
                 tx.execute(
                     "INSERT INTO callback (id, tenant_id, campaign_id, group_id, contact_id, agent_id, due_at,
                                            valid_until, state, reason, notes, offers, dials, follows, owns_contact,
-                                           created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, NULL, $9, 0, 0, $10, 0, $11, $11)",
+                                           created_at, updated_at, number)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, NULL, $9, 0, 0, $10, 0, $11, $11,
+                             (SELECT number FROM phone WHERE contact_id = $5 AND position = $12))",
                     &values![
                         made.callback,
                         tenant,
@@ -43,7 +44,8 @@ pub(crate) fn apply(
                         made.valid_until,
                         made.notes.as_ref(),
                         made.follows,
-                        made.at
+                        made.at,
+                        made.phone
                     ],
                 )?;
             }

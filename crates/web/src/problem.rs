@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use app::AppError;
+use app::{AppError, Fault};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -18,12 +18,13 @@ pub struct Problem {
     code: String,
     detail: String,
     field: Option<String>,
+    faults: Vec<Fault>,
 }
 
 impl Problem {
     /// A problem with a stable code and what to do about it.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), field: None }
+        Self { status, code: code.to_owned(), detail: detail.into(), field: None, faults: Vec::new() }
     }
 
     /// About one part of the request.
@@ -40,7 +41,7 @@ impl From<AppError> for Problem {
             (AppError::Unauthenticated(_), _) => StatusCode::UNAUTHORIZED,
             (AppError::Forbidden(_), _) => StatusCode::FORBIDDEN,
             (AppError::NotFound { .. }, _) => StatusCode::NOT_FOUND,
-            (AppError::Invalid { .. }, _) => StatusCode::UNPROCESSABLE_ENTITY,
+            (AppError::Invalid { .. } | AppError::InvalidParts(_), _) => StatusCode::UNPROCESSABLE_ENTITY,
             (AppError::Conflict { .. }, _) => StatusCode::CONFLICT,
             (_, "stale_version") => StatusCode::PRECONDITION_FAILED,
             (_, "overloaded" | "unavailable") => StatusCode::SERVICE_UNAVAILABLE,
@@ -54,11 +55,12 @@ impl From<AppError> for Problem {
             StatusCode::PRECONDITION_FAILED => AppError::StaleVersion.to_string(),
             _ => error.to_string(),
         };
-        let field = match error {
-            AppError::Invalid { field, .. } => field,
-            _ => None,
+        let (field, faults) = match error {
+            AppError::Invalid { field, .. } => (field, Vec::new()),
+            AppError::InvalidParts(faults) => (faults.first().map(|fault| fault.field.to_owned()), faults),
+            _ => (None, Vec::new()),
         };
-        Self { status, code: code.to_owned(), detail, field }
+        Self { status, code: code.to_owned(), detail, field, faults }
     }
 }
 
@@ -92,6 +94,9 @@ fn body(problem: &Problem, request: Option<&str>) -> String {
     });
     if let Some(field) = &problem.field {
         body["field"] = json!(field);
+    }
+    if !problem.faults.is_empty() {
+        body["errors"] = json!(problem.faults);
     }
     if let Some(request) = request {
         body["request_id"] = json!(request);

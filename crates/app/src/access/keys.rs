@@ -68,11 +68,13 @@ pub struct TenantView {
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub created_at: Time,
+    /// The zone in which its instants without an offset are read (IANA name); UTC if none.
+    pub zone: Option<String>,
 }
 
 impl From<tenants::Tenant> for TenantView {
     fn from(tenant: tenants::Tenant) -> Self {
-        Self { id: tenant.id, name: tenant.name, created_at: tenant.created_at }
+        Self { id: tenant.id, name: tenant.name, created_at: tenant.created_at, zone: tenant.zone }
     }
 }
 
@@ -100,8 +102,8 @@ impl App {
     pub async fn create_tenant(&self, name: &str) -> Result<TenantView, AppError> {
         check_name(name)?;
         let now = self.clock.now();
-        let tenant =
-            tenants::Tenant { id: TenantId(self.ids.next(now)), name: name.to_owned(), created_at: now };
+        let id = TenantId(self.ids.next(now));
+        let tenant = tenants::Tenant { id, name: name.to_owned(), created_at: now, zone: None };
         self.write(move |tx| match tenants::create(tx, &tenant) {
             Ok(()) => Ok(tenant.clone().into()),
             Err(store::StoreError::Conflict { .. }) => {
@@ -129,6 +131,36 @@ impl App {
         self.read(move |tx| {
             let found = tenants::get(tx, tenant)?.map(TenantView::from);
             found.ok_or_else(|| AppError::not_found("tenant", tenant))
+        })
+        .await
+    }
+
+    /// Sets the zone in which the caller's tenant's instants without an offset are read; none is UTC.
+    ///
+    /// # Errors
+    /// The caller may not, or it is no zone of the IANA database.
+    pub async fn set_tenant_zone(
+        &self,
+        who: &Principal,
+        zone: Option<String>,
+    ) -> Result<TenantView, AppError> {
+        who.may(Permission::Administer)?;
+        if let Some(name) = &zone
+            && name.parse::<engine::Zone>().is_err()
+        {
+            let message = "give a name of the IANA time zone database, such as Europe/Paris";
+            return Err(AppError::invalid("unknown_zone", "zone", message));
+        }
+        let (who, now) = (who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        self.write(move |tx| {
+            let before = tenants::get(tx, who.tenant)?.and_then(|tenant| tenant.zone);
+            tenants::set_zone(tx, who.tenant, zone.as_deref())?;
+            let (before, after) = (serde_json::json!({"zone": before}), serde_json::json!({"zone": zone}));
+            let (id, target) = (audit_id, Some(who.tenant.0));
+            audit::note(tx, &who, id, now, Action::Update, "tenant", target, Some(before), Some(after))?;
+            let tenant = tenants::get(tx, who.tenant)?.map(TenantView::from);
+            tenant.ok_or_else(|| AppError::not_found("tenant", who.tenant))
         })
         .await
     }

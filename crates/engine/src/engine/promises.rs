@@ -197,7 +197,7 @@ impl Engine {
         let group = call.group;
         let spoke = call.connected_at.is_some();
         let said = call.disposal.clone().unwrap_or_default();
-        if let PlannedNext::Dial { at, callback: true, .. } = planned.next
+        if let PlannedNext::Dial { phone, at, callback: true, .. } = planned.next
             && said.callback_at == Some(at)
         {
             let follows = call.contact.promise.as_ref().map(|promise| promise.callback);
@@ -210,6 +210,7 @@ impl Engine {
                 callback: CallbackId(self.ids.next(self.now)),
                 group,
                 contact: call.contact.contact,
+                phone,
                 agent: call.callback_with.or(own),
                 due: at,
                 valid_until: settings.valid_until(at),

@@ -1,11 +1,13 @@
 //! Callbacks as users see them: made, listed, changed, and ended when their time has passed.
 
-use engine::{AgentId, CallbackId, CallbackState, CampaignId, ContactId, GroupId, TenantId, Time};
+use engine::{
+    AgentId, CallbackId, CallbackState, CampaignId, ContactId, GroupId, PhoneNumber, TenantId, Time,
+};
 
 use super::page::{Page, Rows, Select};
 use super::{corrupt, debug_showing};
 use crate::callbacks::replace_open;
-use crate::{Row, StoreError, Tx, values};
+use crate::{Row, StoreError, Tx, Value, values};
 
 /// A promise to call at a time.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +22,12 @@ pub struct Callback {
     pub group: GroupId,
     /// Whom to call.
     pub contact: ContactId,
+    /// The number as it was agreed on; the contact says which numbers are tried.
+    pub number: Option<PhoneNumber>,
+    /// The person's given name, as it was agreed on.
+    pub first_name: Option<String>,
+    /// The person's family name, as it was agreed on.
+    pub last_name: Option<String>,
     /// The agent whom it is promised with; none leaves it to any agent of the group.
     pub agent: Option<AgentId>,
     /// When to call.
@@ -53,12 +61,16 @@ debug_showing!(Callback: id, tenant, campaign, group, contact, agent, due, valid
 pub struct CallbackFilter {
     /// Of this group.
     pub group: Option<GroupId>,
+    /// Of one of these groups.
+    pub groups: Option<Vec<GroupId>>,
     /// Promised with this agent.
     pub agent: Option<AgentId>,
     /// Of this contact.
     pub contact: Option<ContactId>,
     /// In this state.
     pub state: Option<CallbackState>,
+    /// To this number.
+    pub number: Option<PhoneNumber>,
     /// Due at this instant or later.
     pub since: Option<Time>,
     /// Due before this instant.
@@ -70,7 +82,8 @@ pub type CallbackCursor = (Time, CallbackId);
 
 const COLUMNS: &str =
     "SELECT id, tenant_id, campaign_id, group_id, contact_id, agent_id, due_at, valid_until, state,
-    reason, notes, offers, dials, follows, owns_contact, created_at, updated_at FROM callback";
+    reason, notes, offers, dials, follows, owns_contact, created_at, updated_at, number, first_name, last_name
+    FROM callback";
 
 fn read(row: &Row) -> Result<Callback, StoreError> {
     Ok(Callback {
@@ -91,6 +104,9 @@ fn read(row: &Row) -> Result<Callback, StoreError> {
         owns_contact: row.get(14)?,
         created_at: row.get(15)?,
         updated_at: row.get(16)?,
+        number: row.get(17)?,
+        first_name: row.get(18)?,
+        last_name: row.get(19)?,
     })
 }
 
@@ -102,8 +118,9 @@ pub fn insert(tx: &mut Tx<'_>, callback: &Callback) -> Result<(), StoreError> {
     replace_open(tx, callback.contact, callback.created_at)?;
     tx.execute(
         "INSERT INTO callback (id, tenant_id, campaign_id, group_id, contact_id, agent_id, due_at, valid_until, state,
-                               reason, notes, offers, dials, follows, owns_contact, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                               reason, notes, offers, dials, follows, owns_contact, created_at, updated_at, number,
+                               first_name, last_name)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
         &values![
             callback.id,
             callback.tenant,
@@ -121,7 +138,10 @@ pub fn insert(tx: &mut Tx<'_>, callback: &Callback) -> Result<(), StoreError> {
             callback.follows,
             callback.owns_contact,
             callback.created_at,
-            callback.updated_at
+            callback.updated_at,
+            callback.number,
+            callback.first_name.as_ref(),
+            callback.last_name.as_ref()
         ],
     )?;
     Ok(())
@@ -151,12 +171,34 @@ pub fn page(
         .and_if("agent_id = ?", filter.agent)
         .and_if("contact_id = ?", filter.contact)
         .and_if("state = ?", filter.state.map(CallbackState::code))
+        .and_if("number = ?", filter.number)
         .and_if("due_at >= ?", filter.since)
         .and_if("due_at < ?", filter.until);
+    if let Some(groups) = &filter.groups {
+        select = select.and("group_id = ANY(?)", [Value::uuids(groups.iter().map(|group| group.0))]);
+    }
     if let Some((due, id)) = page.after {
         select = select.and("(due_at, id) > (?, ?)", [due.into(), id.into()]);
     }
     select.page(tx, "due_at, id", page, read, |callback| (callback.due, callback.id))
+}
+
+/// Open callbacks to a number, the first due first.
+///
+/// # Errors
+/// The database failed.
+pub fn open_to(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    campaign: CampaignId,
+    number: PhoneNumber,
+) -> Result<Vec<CallbackId>, StoreError> {
+    let rows = tx.query(
+        "SELECT id FROM callback WHERE tenant_id = $1 AND number = $3 AND campaign_id = $2 AND state < 3
+         ORDER BY due_at LIMIT 100",
+        &values![tenant, campaign, number],
+    )?;
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 /// Stores what a user changed of a callback that nobody looks at or talks to; false, and nothing changes, if it is

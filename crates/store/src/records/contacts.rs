@@ -376,3 +376,46 @@ pub fn any_of_source(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Res
     let sql = "SELECT 1 FROM contact WHERE source_id = $1 AND tenant_id = $2 LIMIT 1";
     Ok(tx.query_one(sql, &values![source, tenant])?.is_some())
 }
+
+/// Has a promised contact called at another time, and of no use after another; false if a group has it in its hopper
+/// or on a call, or it is done.
+///
+/// # Errors
+/// The database failed.
+pub fn postpone(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    contact: ContactId,
+    due: Time,
+    expires_at: Time,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let postponed = tx.execute(
+        "UPDATE contact SET feed_state = $7, next_at = $3,
+             expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $4 END, updated_at = $5
+         WHERE tenant_id = $1 AND id = $2 AND feed_state < $6",
+        &values![tenant, contact, due, expires_at, now, FeedState::Claimed.code(), i64::from(due <= now)],
+    )?;
+    Ok(postponed == 1)
+}
+
+/// Has a contact called as any other again, whose promise was taken back; false if a group has it in its hopper or on
+/// a call, or it is done.
+///
+/// # Errors
+/// The database failed.
+pub fn unpromise(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    contact: ContactId,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let Some(found) = get(tx, tenant, contact)? else { return Ok(false) };
+    let rank = found.rank.in_band(engine::Band::TimedRetry);
+    let freed = tx.execute(
+        "UPDATE contact SET is_callback = 0, preferred_agent = NULL, rank = $3, updated_at = $4
+         WHERE tenant_id = $1 AND id = $2 AND feed_state < $5",
+        &values![tenant, contact, rank, now, FeedState::Claimed.code()],
+    )?;
+    Ok(freed == 1)
+}

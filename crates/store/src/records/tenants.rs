@@ -14,12 +14,14 @@ pub struct Tenant {
     pub name: String,
     /// When it came to be.
     pub created_at: Time,
+    /// The zone in which its instants without an offset are read; UTC if none (IANA name).
+    pub zone: Option<String>,
 }
 
-const COLUMNS: &str = "SELECT id, name, created_at FROM tenant";
+const COLUMNS: &str = "SELECT id, name, created_at, zone FROM tenant";
 
 fn read(row: &Row) -> Result<Tenant, StoreError> {
-    Ok(Tenant { id: row.get(0)?, name: row.get(1)?, created_at: row.get(2)? })
+    Ok(Tenant { id: row.get(0)?, name: row.get(1)?, created_at: row.get(2)?, zone: row.get(3)? })
 }
 
 /// Creates a tenant.
@@ -28,10 +30,19 @@ fn read(row: &Row) -> Result<Tenant, StoreError> {
 /// [`StoreError::Conflict`] if the name or id is taken.
 pub fn create(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO tenant (id, name, created_at) VALUES ($1, $2, $3)",
-        &values![tenant.id, tenant.name.as_str(), tenant.created_at],
+        "INSERT INTO tenant (id, name, created_at, zone) VALUES ($1, $2, $3, $4)",
+        &values![tenant.id, tenant.name.as_str(), tenant.created_at, tenant.zone.as_ref()],
     )?;
     Ok(())
+}
+
+/// Sets a tenant's zone; false if there is no such tenant.
+///
+/// # Errors
+/// The database failed.
+pub fn set_zone(tx: &mut Tx<'_>, tenant: TenantId, zone: Option<&str>) -> Result<bool, StoreError> {
+    let zone = zone.map(str::to_owned);
+    Ok(tx.execute("UPDATE tenant SET zone = $2 WHERE id = $1", &values![tenant, zone])? == 1)
 }
 
 /// The tenant with this id.

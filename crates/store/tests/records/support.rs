@@ -101,7 +101,10 @@ pub fn two_tenants(database: &Database) {
     database
         .write(|tx| {
             (1..=2).try_for_each(|n| {
-                tenants::create(tx, &Tenant { id: tenant(n), name: format!("tenant {n}"), created_at: at(0) })
+                tenants::create(
+                    tx,
+                    &Tenant { id: tenant(n), name: format!("tenant {n}"), created_at: at(0), zone: None },
+                )
             })
         })
         .unwrap();

@@ -8,7 +8,7 @@ use crate::support::{all_pages, at, on_both_databases, tenant};
 #[test]
 fn a_tenant_is_found_by_its_id_and_by_its_name() {
     on_both_databases(|database| {
-        let acme = Tenant { id: tenant(1), name: "Acme".into(), created_at: at(5) };
+        let acme = Tenant { id: tenant(1), name: "Acme".into(), created_at: at(5), zone: None };
         let stored = acme.clone();
         database.write(move |tx| tenants::create(tx, &stored)).unwrap();
         assert_eq!(database.read(|tx| tenants::get(tx, tenant(1))).unwrap(), Some(acme.clone()));
@@ -22,7 +22,10 @@ fn two_tenants_cannot_share_a_name() {
     on_both_databases(|database| {
         let create = |n| {
             database.write(move |tx| {
-                tenants::create(tx, &Tenant { id: tenant(n), name: "Acme".into(), created_at: at(5) })
+                tenants::create(
+                    tx,
+                    &Tenant { id: tenant(n), name: "Acme".into(), created_at: at(5), zone: None },
+                )
             })
         };
         create(1).unwrap();
@@ -36,7 +39,10 @@ fn paging_returns_every_tenant_once() {
         database
             .write(|tx| {
                 for n in 1..=5 {
-                    tenants::create(tx, &Tenant { id: tenant(n), name: format!("t{n}"), created_at: at(5) })?;
+                    tenants::create(
+                        tx,
+                        &Tenant { id: tenant(n), name: format!("t{n}"), created_at: at(5), zone: None },
+                    )?;
                 }
                 Ok(())
             })

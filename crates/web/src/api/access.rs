@@ -42,7 +42,10 @@ pub(super) fn routes(mut api: Api) -> Api {
     let log_in = post("/v1/sessions", "create_session", TAG, "Log in").open();
     let log_in = log_in.takes::<LogIn>(&mut api).gives::<SessionCreated>(&mut api);
     let log_out = delete("/v1/sessions/current", "delete_session", TAG, "Log out");
+    let set_own = put("/v1/tenant", "set_own_tenant", TAG, "Set the zone of instants without an offset");
+    let set_own = set_own.takes::<TenantSettings>(&mut api).gives::<TenantView>(&mut api);
     api.route(new_tenant, create_tenant)
+        .route(set_own, set_own_tenant)
         .route(tenants, list_tenants)
         .route(own, own_tenant)
         .route(new_key, create_key)
@@ -88,6 +91,21 @@ async fn list_tenants(
     Page(page): Page,
 ) -> Result<Items<TenantView>, Problem> {
     Ok(Items(context.app.tenants(&page).await?))
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TenantSettings {
+    /// The zone in which instants without an offset are read (IANA name); null is UTC.
+    zone: Option<String>,
+}
+
+async fn set_own_tenant(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Body(settings): Body<TenantSettings>,
+) -> Result<Json<TenantView>, Problem> {
+    Ok(Json(context.app.set_tenant_zone(&who, settings.zone).await?))
 }
 
 async fn own_tenant(

@@ -4,6 +4,7 @@ mod access;
 mod agent_session;
 mod attempts;
 mod audit;
+mod callbacks;
 mod contacts;
 mod definitions;
 mod events;
@@ -25,6 +26,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = imports::routes(api);
     let api = suppression::routes(api);
     let api = attempts::routes(api);
+    let api = callbacks::routes(api);
     audit::routes(api)
 }
 

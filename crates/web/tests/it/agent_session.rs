@@ -9,9 +9,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::support::Server;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn open(server: &Server, query: &str, key: Option<&str>) -> Result<Socket, Error> {
+pub async fn open(server: &Server, query: &str, key: Option<&str>) -> Result<Socket, Error> {
     let address = format!("ws://{}/v1/agent-session?{query}", server.address);
     let mut request = address.into_client_request().unwrap();
     if let Some(key) = key {
@@ -20,12 +20,12 @@ async fn open(server: &Server, query: &str, key: Option<&str>) -> Result<Socket,
     connect_async(request).await.map(|(socket, _)| socket)
 }
 
-async fn say(socket: &mut Socket, message: Value) {
+pub async fn say(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.unwrap();
 }
 
 /// The next message that is wanted; others are passed over.
-async fn hear(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
+pub async fn hear(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
         match socket.next().await.expect("the session goes on").unwrap() {
             Message::Text(text) => {
@@ -40,7 +40,7 @@ async fn hear(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn is_state(state: &'static str) -> impl Fn(&Value) -> bool {
+pub fn is_state(state: &'static str) -> impl Fn(&Value) -> bool {
     move |message| message["type"] == "state" && message["state"] == state
 }
 

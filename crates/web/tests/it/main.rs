@@ -2,6 +2,7 @@
 
 mod access;
 mod agent_session;
+mod callbacks;
 mod contacts;
 mod definitions;
 mod dialling;

@@ -85,6 +85,11 @@ impl Server {
         self.with_key(made.text("api_key"))
     }
 
+    /// Tidies up at once.
+    pub async fn tidy(&self) {
+        self.app.tidy_up().await.unwrap();
+    }
+
     /// Ends what the server runs besides requests.
     pub async fn stop(self) {
         self.app.shut_down(Duration::from_secs(5)).await;
