@@ -392,7 +392,7 @@ pub fn postpone(
 ) -> Result<bool, StoreError> {
     let postponed = tx.execute(
         "UPDATE contact SET feed_state = $7, next_at = $3,
-             expires_at = CASE WHEN expires_at IS NULL THEN NULL ELSE $4 END, updated_at = $5
+             expires_at = CASE WHEN expires_at IS NULL THEN expires_at ELSE $4 END, updated_at = $5
          WHERE tenant_id = $1 AND id = $2 AND feed_state < $6",
         &values![tenant, contact, due, expires_at, now, FeedState::Claimed.code(), i64::from(due <= now)],
     )?;
