@@ -26,8 +26,9 @@ pub use callback::{CallbackSettings, CallbackState, Promise};
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
-    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, Command, Detected, DialRequest, Engine,
-    GroupDefinition, HookRequest, HookVerdict, Input, Output, Snapshot, Supply, Unfinished, WakeReason,
+    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallEnd, CallEvent, Command, Detected,
+    DialRequest, Engine, GroupDefinition, HookRequest, HookVerdict, Input, Output, Snapshot, Supply,
+    Unfinished, WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};

@@ -10,6 +10,7 @@ use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
 use crate::phone::PhoneNumber;
 use crate::treatment::{Disposition, Treatment};
+use crate::zones::Zone;
 
 /// Shortest time a phone rings before we give up: 15 s (16 CFR 310.4(b)(4)(ii); 47 CFR 64.1200(a)(6)).
 pub const RING_SECONDS_MIN: u16 = 15;
@@ -30,13 +31,16 @@ pub enum DialMode {
     Progressive,
     /// A fixed number of lines for each ready agent.
     Power,
+    /// As many lines as keep agents busy without abandoning more calls than is allowed.
+    Predictive,
 }
 
 impl DialMode {
-    /// The number stored for it and told to other systems: Genesys' `CfgDialMode` (2 progressive, 3 preview,
-    /// 6 power).
+    /// The number stored for it and told to other systems: Genesys' `CfgDialMode` (1 predictive,
+    /// 2 progressive, 3 preview, 6 power).
     pub fn code(self) -> i64 {
         match self {
+            Self::Predictive => 1,
             Self::Progressive => 2,
             Self::Preview => 3,
             Self::Power => 6,
@@ -46,6 +50,7 @@ impl DialMode {
     /// From the stored number.
     pub fn from_code(code: i64) -> Option<Self> {
         Some(match code {
+            1 => Self::Predictive,
             2 => Self::Progressive,
             3 => Self::Preview,
             6 => Self::Power,
@@ -74,6 +79,84 @@ pub enum MachineAction {
     HangUp,
     /// Treat it like a person.
     Connect,
+}
+
+/// What predictive dialling aims at; the cap on abandoned calls holds in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptimizeBy {
+    /// As busy as the cap allows.
+    #[default]
+    AbandonmentRate,
+    /// Agents busy for `goal` per cent of their time, and no more.
+    AgentBusyFactor,
+    /// Agents wait `goal` seconds for a call on average, and no less.
+    AverageWait,
+    /// People who answered wait at most `goal` seconds for an agent on average.
+    AverageDistributionTime,
+}
+
+/// How predictive dialling is done.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PredictiveSettings {
+    /// Calls answered by a person that may be abandoned, in per cent, in each day, 30-day block and month; 0.1 to 10.
+    /// 3 is the limit of 16 CFR 310.4(b)(4)(i) and of common practice elsewhere.
+    pub abandon_cap_percent: f64,
+    /// The part of the cap that is aimed at, 0.1 to 1: what is left is the distance kept from it.
+    pub cap_share_used: f64,
+    /// What is aimed at under the cap.
+    pub optimize_by: OptimizeBy,
+    /// The aim in its unit; not used with `abandonment_rate`.
+    pub goal: f64,
+    /// Withdraw calls that have rung for 15 s when agents are suddenly gone.
+    pub emergency_brake: bool,
+    /// Weigh each ringing call by how long it has rung. Off unless you know that you may: the method may be covered by
+    /// a patent (US 8,345,856) where you are.
+    pub ring_age_conditioning: bool,
+    /// People that the detection of machines takes for machines, in per cent of people who answer, 0 to 3: they count
+    /// as abandoned (estimate it from recordings).
+    pub machine_false_positive_percent: f64,
+}
+
+impl Default for PredictiveSettings {
+    fn default() -> Self {
+        Self {
+            abandon_cap_percent: 3.0,
+            cap_share_used: 0.9,
+            optimize_by: OptimizeBy::AbandonmentRate,
+            goal: 0.0,
+            emergency_brake: true,
+            ring_age_conditioning: false,
+            machine_false_positive_percent: 0.0,
+        }
+    }
+}
+
+impl PredictiveSettings {
+    fn check(&self) -> Result<(), BadSetting> {
+        let bad = |field, allowed: &str| Err(BadSetting { field, allowed: allowed.to_owned() });
+        if !(0.1..=10.0).contains(&self.abandon_cap_percent) {
+            return bad("predictive.abandon_cap_percent", "0.1 to 10");
+        }
+        if !(0.1..=1.0).contains(&self.cap_share_used) {
+            return bad("predictive.cap_share_used", "0.1 to 1");
+        }
+        if !(0.0..=3.0).contains(&self.machine_false_positive_percent) {
+            return bad("predictive.machine_false_positive_percent", "0 to 3");
+        }
+        match self.optimize_by {
+            OptimizeBy::AbandonmentRate => Ok(()),
+            OptimizeBy::AgentBusyFactor if (1.0..=100.0).contains(&self.goal) => Ok(()),
+            OptimizeBy::AgentBusyFactor => bad("predictive.goal", "1 to 100 (per cent of the agents' time)"),
+            OptimizeBy::AverageWait | OptimizeBy::AverageDistributionTime
+                if (0.1..=600.0).contains(&self.goal) =>
+            {
+                Ok(())
+            }
+            _ => bad("predictive.goal", "0.1 to 600 (seconds)"),
+        }
+    }
 }
 
 /// What becomes of a contact whose pre-call script failed.
@@ -123,6 +206,8 @@ pub struct CampaignRules {
     pub feed_order: FeedOrder,
     /// Which server scripts are asked.
     pub scripts: ScriptRules,
+    /// Where the days and months begin in which abandoned calls are counted.
+    pub zone: Zone,
 }
 
 impl CampaignRules {
@@ -160,6 +245,8 @@ pub struct GroupSettings {
     pub auto_complete: bool,
     /// What is done with callbacks.
     pub callbacks: CallbackSettings,
+    /// How predictive dialling is done.
+    pub predictive: PredictiveSettings,
 }
 
 impl Default for GroupSettings {
@@ -177,6 +264,7 @@ impl Default for GroupSettings {
             caller_id: None,
             auto_complete: false,
             callbacks: CallbackSettings::default(),
+            predictive: PredictiveSettings::default(),
         }
     }
 }
@@ -222,6 +310,7 @@ impl GroupSettings {
         if !(1..=43_200).contains(&self.callbacks.validity_minutes) {
             return bad("callbacks.validity_minutes", "1 to 43200 (30 days)".into());
         }
+        self.predictive.check()?;
         Ok(())
     }
 }

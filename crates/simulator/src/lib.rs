@@ -17,6 +17,7 @@ pub mod agents;
 pub mod digits;
 pub mod distribution;
 mod draws;
+pub mod optimum;
 pub mod population;
 pub mod world;
 

@@ -7,6 +7,7 @@ use engine::change::{
 };
 use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, GroupId, TenantId, Time};
 
+use crate::abandonment;
 use crate::callbacks::{self, CallbackChange};
 use crate::events::{self, NewEvent};
 use crate::{StoreError, Tx, Value, lease, values};
@@ -73,6 +74,7 @@ pub(crate) fn write(
     }
     start_attempts(tx, tenant, held, &kinds.started)?;
     end_attempts(tx, &kinds.ended)?;
+    abandonment::count(tx, held, &kinds.ended)?;
     plan_contacts(tx, tenant, held, &kinds.planned)?;
     return_contacts(tx, &kinds.returned)?;
     callbacks::apply(tx, tenant, held, &kinds.callbacks)?;

@@ -7,6 +7,7 @@ pub mod callbacks;
 pub mod changes;
 pub mod db;
 mod error;
+pub mod abandonment;
 pub mod events;
 pub mod feed;
 mod hopper;

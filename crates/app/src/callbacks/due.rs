@@ -95,7 +95,7 @@ fn read_local(text: &str, zone: &Zone) -> Option<Time> {
 }
 
 /// The zone in which a tenant's instants without an offset are read.
-pub(super) fn zone_of(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Zone, AppError> {
+pub(crate) fn zone_of(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Zone, AppError> {
     let zone = tenants::get(tx, tenant)?.and_then(|tenant| tenant.zone);
     Ok(zone.and_then(|name| name.parse().ok()).unwrap_or_else(Zone::utc))
 }

@@ -1,6 +1,6 @@
 //! Callbacks: promises to call a person at a time, made by other systems, agents and scripts.
 
-mod due;
+pub(crate) mod due;
 mod overdue;
 mod place;
 mod view;

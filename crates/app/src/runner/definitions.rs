@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentDefinition, AgentId, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState,
-    SuppressionListId, TenantId, Treatment,
+    AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState,
+    SuppressionListId, TenantId, Treatment, Zone,
 };
 use store::{StoreError, Tx};
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::Runner;
 use super::feed::suppression_lists;
 use crate::AppError;
+use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
 use crate::model::{AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, TreatmentSetBody};
 
@@ -45,12 +46,13 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         .into_iter()
         .map(|stored| (stored.id, stored.body.treatments))
         .collect();
+    let zone = zone_of(tx, tenant)?;
     let campaigns = load_all::<CampaignBody>(tx, tenant)?;
     let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>)> = campaigns
         .into_iter()
         .map(|stored| {
             let lists = suppression_lists(engine::CampaignId(stored.id), &stored.body.suppression_lists);
-            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments)), lists))
+            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments, zone.clone())), lists))
         })
         .collect();
     let mut definitions = Definitions::default();
@@ -64,6 +66,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
             settings: stored.body.settings,
             rules: Arc::clone(rules),
             state: GroupState::NotLoaded,
+            answered: AnsweredCalls::default(),
         };
         let plan = GroupPlan { name: stored.body.name, definition, suppression_lists: lists.clone() };
         definitions.groups.insert(GroupId(stored.id), plan);
@@ -87,6 +90,7 @@ fn rules_of(
     campaign: CampaignBody,
     hours: &HashMap<Uuid, CallingHours>,
     treatments: &HashMap<Uuid, Vec<Treatment>>,
+    zone: Zone,
 ) -> CampaignRules {
     // Hours that are gone must not widen what is allowed: the cautious ones hold then.
     let hours = campaign.calling_hours.and_then(|id| hours.get(&id).cloned());
@@ -98,6 +102,7 @@ fn rules_of(
         attempts_max: campaign.attempts_max,
         feed_order: campaign.feed_order,
         scripts: engine::ScriptRules::default(),
+        zone,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use engine::{
-    Actor, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input, SuppressionListId,
+    Actor, AnsweredCalls, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input, SuppressionListId,
     Unfinished,
 };
 use store::changes::HeldGroup;
 use store::lease::{self, GroupRow, Lease};
-use store::recovery;
+use store::{abandonment, recovery};
 use store::{StoreError, Tx, feed as store_feed};
 use telephony::{Clock, Request};
 use tokio::sync::oneshot;
@@ -69,7 +69,7 @@ impl Runner {
         let (node, rules) = (self.shared.node, Arc::clone(&definition.rules));
         let hours = rules.hours.clone();
         let call_time = self.shared.clock.now();
-        let taken = move |tx: &mut Tx<'_>| -> Result<Option<(Lease, Vec<Unfinished>)>, StoreError> {
+        let taken = move |tx: &mut Tx<'_>| -> Result<Option<(Lease, Vec<Unfinished>, AnsweredCalls)>, StoreError> {
             let Some(lease) = lease::acquire(tx, row, node, now, now + LEASE)? else { return Ok(None) };
             let openings = Openings::read(tx, row.campaign, &hours, call_time)?;
             let left = recovery::unfinished(tx, group)?;
@@ -88,14 +88,16 @@ impl Runner {
             });
             let left = left.collect();
             store_feed::return_claims(tx, group, lease.epoch)?;
-            Ok(Some((lease, left)))
+            let answered = abandonment::answered_calls(tx, row.campaign, call_time)?;
+            Ok(Some((lease, left, answered)))
         };
-        let Some((lease, left)) = self.shared.store.write(taken).await? else {
+        let Some((lease, left, answered)) = self.shared.store.write(taken).await? else {
             return Err(AppError::conflict("held_elsewhere", "another node runs this campaign group"));
         };
         let figures = GroupFigures::default();
         self.held.insert(group, Held { row, epoch: lease.epoch, rules, suppression_lists, figures });
         definition.state = lease.state;
+        definition.answered = answered;
         if let (Some(mode), true) = (lease.dial_mode, lease.state != GroupState::NotLoaded) {
             definition.settings.dial_mode = mode;
         }

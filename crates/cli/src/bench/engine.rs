@@ -82,6 +82,7 @@ impl Floor {
             attempts_max: 10,
             feed_order: FeedOrder::OldestFirst,
             scripts: ScriptRules::default(),
+            zone: engine::Zone::utc(),
         };
         let definition = GroupDefinition {
             group,
@@ -90,6 +91,7 @@ impl Floor {
             settings,
             rules: Arc::new(rules),
             state: GroupState::Active,
+            answered: engine::AnsweredCalls::default(),
         };
         floor.input(Input::Command(Command::PutGroup(definition)));
         for agent in 0..agents {

@@ -7,6 +7,7 @@ use crate::call_result::CallResult;
 use crate::change::{AgentChanged, Change};
 use crate::contact::HopperContact;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::pacing::{Busy, Occupation};
 use crate::phone::PhoneNumber;
 use crate::settings::PreviewTimeout;
 use crate::time::Time;
@@ -144,11 +145,20 @@ impl Engine {
         let Some(group) = self.groups.get(&call.group) else { return };
         let seconds = group.definition.settings.wrap_up_seconds_max;
         let until = (seconds > 0).then(|| self.now + Duration::from_secs(u64::from(seconds)));
+        self.finishes_for(id, attempt);
         self.set_agent_state(id, AgentState::WrapUp, Some(attempt));
         self.set_agent_deadline(id, until);
         self.tell(id, AgentNotice::CallEnded { attempt, result, wrap_up_until: until });
         if self.agents.get(&id).is_some_and(|agent| agent.afterwards == Afterwards::LogOut) {
             self.settle(attempt);
+        }
+    }
+
+    /// Notes whose call an agent wraps up, by which wrap-up times are learned.
+    pub(super) fn finishes_for(&mut self, id: AgentId, attempt: AttemptId) {
+        let group = self.calls.get(&attempt).map(|call| call.group);
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.finishes_for = group;
         }
     }
 
@@ -344,6 +354,12 @@ impl Engine {
         if state != AgentState::NotReady {
             agent.reason = None;
         }
+        if agent.state == AgentState::WrapUp
+            && state != AgentState::WrapUp
+            && let Some(group) = agent.finishes_for.and_then(|group| self.groups.get_mut(&group))
+        {
+            group.forecast.wrap.observe(now.since(agent.since));
+        }
         agent.state = state;
         agent.since = now;
         agent.deadline = None;
@@ -378,6 +394,16 @@ impl Engine {
                 self.ready.entry(*skill).or_default().insert((u8::MAX - proficiency, agent.since, id));
             }
         }
+        let occupation = match agent.state {
+            AgentState::Reserved | AgentState::Preview => Occupation::Reserved,
+            AgentState::OnCall => Occupation::Talk,
+            AgentState::WrapUp => Occupation::Wrap,
+            AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready => return,
+        };
+        let busy = Busy { occupation, since: agent.since };
+        for (skill, _) in &agent.skills {
+            self.busy.entry(*skill).or_default().insert(id, busy);
+        }
     }
 
     pub(super) fn leave_ready_lists(&mut self, id: AgentId) {
@@ -387,6 +413,12 @@ impl Engine {
                 if let Some(ready) = self.ready.get_mut(skill) {
                     ready.remove(&(u8::MAX - proficiency, agent.since, id));
                 }
+            }
+            return;
+        }
+        for (skill, _) in &agent.skills {
+            if let Some(busy) = self.busy.get_mut(skill) {
+                busy.remove(&id);
             }
         }
     }

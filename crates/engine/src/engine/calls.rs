@@ -7,6 +7,7 @@ use crate::call_result::CallResult;
 use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
 use crate::contact::Band;
 use crate::ids::{AgentId, AttemptId};
+use crate::pacing::Observation;
 use crate::settings::{CONNECT_WITHIN, MachineAction};
 use crate::treatment::{Ending, Next, decide};
 
@@ -74,6 +75,10 @@ impl Engine {
             (CallEvent::Connected, Stage::Connecting) => {
                 call.connected_at = Some(now);
                 let agent = call.agent;
+                let waited = now.since(call.answered_at.unwrap_or(now));
+                if let Some(group) = self.groups.get_mut(&call.group) {
+                    group.pacing.observe(now, Observation::Connected { waited });
+                }
                 self.enter(attempt, Stage::Talking, None);
                 if let Some(agent) = agent {
                     self.set_agent_state(agent, AgentState::OnCall, None);
@@ -88,6 +93,14 @@ impl Engine {
 
     fn detected(&mut self, attempt: AttemptId, detected: Detected) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if let Some(group) = self.groups.get_mut(&call.group) {
+            let by_person = detected == Detected::Person;
+            group.lines.remove(attempt);
+            group.forecast.resolved(call.segment, call.placed_at, self.now, by_person);
+            if by_person {
+                group.pacing.observe(self.now, Observation::Answered);
+            }
+        }
         let connects_machines = self
             .groups
             .get(&call.group)
@@ -123,6 +136,12 @@ impl Engine {
         let (group, contact) = (call.group, call.contact.contact);
         let attempt_number = call.contact.attempts.saturating_add(1);
         let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
+        if let (Some(waited), Some(group)) = (self.agents.get(&agent), self.groups.get_mut(&group))
+            && waited.state == AgentState::Ready
+        {
+            let idle = self.now.since(waited.since);
+            group.pacing.observe(self.now, Observation::AgentWaited { idle });
+        }
         self.set_agent_state(agent, AgentState::Reserved, Some(attempt));
         // The screen comes before the voice.
         self.tell(agent, AgentNotice::Call { attempt, group, contact, number, attempt_number });
@@ -242,6 +261,22 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.result = Some(result);
         call.ended_at = Some(now);
+        if let Some(group) = self.groups.get_mut(&call.group) {
+            if group.lines.remove(attempt).is_some() && call.detected.is_none() {
+                group.forecast.resolved(call.segment, call.placed_at, now, false);
+            }
+            if let Some(connected_at) = call.connected_at {
+                group.forecast.talk.observe(now.since(connected_at));
+            }
+            if result.is_abandonment() {
+                group.pacing.observe(now, Observation::Abandoned);
+            }
+            if result.answered_by_person()
+                && let Some(budget) = self.budgets.get_mut(&group.definition.campaign)
+            {
+                budget.count(now, result.is_abandonment());
+            }
+        }
         let talked_with = if call.connected_at.is_some() { call.agent } else { None };
         let reserved = if call.connected_at.is_none() { call.agent.take() } else { None };
         let ended = AttemptEnded {
@@ -265,6 +300,7 @@ impl Engine {
             Some(agent) if !said_already => self.begin_wrap_up(agent, attempt, result),
             Some(agent) => {
                 self.tell(agent, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
+                self.finishes_for(agent, attempt);
                 self.set_agent_state(agent, AgentState::WrapUp, Some(attempt));
                 self.settle(attempt);
             }

@@ -1,6 +1,6 @@
 //! The feed's answers, and the decision to place calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::callback::CallbackState;
@@ -8,9 +8,9 @@ use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId};
-use crate::pacing::PacingView;
+use crate::pacing::{Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
-use crate::settings::DialMode;
+use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
 
 use super::Engine;
@@ -23,6 +23,8 @@ const HOPPER_FILL: std::ops::RangeInclusive<usize> = 20..=4000;
 /// Contacts in the hopper for each line that the group may have: at one line in 10 s that is some 40 s of dialling,
 /// many times what a question to the store takes.
 const HOPPER_PER_LINE: f64 = 4.0;
+/// How often predictive pacing looks whether busy agents will be free soon, without anything happening.
+const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 /// How long a group that found fewer contacts than it wanted waits before it looks again, unless it knows better.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -53,10 +55,12 @@ impl Engine {
     }
 
     fn dial_group(&mut self, id: GroupId) {
-        let Some(view) = self.pacing_view(id) else { return };
-        let Some(group) = self.groups.get_mut(&id) else { return };
-        let room = group.definition.settings.lines_max.saturating_sub(group.calls_up);
-        let lines = group.pacing.lines_to_add(&view).min(room);
+        let Some((lines, withdraw)) = self.ask_pacing(id) else { return };
+        if withdraw > 0 {
+            self.withdraw_lines(id, withdraw);
+        }
+        let Some(group) = self.groups.get(&id) else { return };
+        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(group.calls_up));
         for _ in 0..lines {
             if !self.call_rate_allows(id) {
                 break;
@@ -67,18 +71,55 @@ impl Engine {
         }
     }
 
-    fn pacing_view(&self, id: GroupId) -> Option<PacingView> {
+    /// How many lines to add, and how many to withdraw.
+    fn ask_pacing(&mut self, id: GroupId) -> Option<(u32, u32)> {
+        let now = self.now;
         let group = self.groups.get(&id)?;
         let skill = group.definition.skill;
+        let campaign = group.definition.campaign;
         let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
         let working = self.working.get(&skill).copied().unwrap_or(0);
-        Some(PacingView {
-            now: self.now,
-            ready_agents: ready.saturating_sub(self.agents_counted_on_by_others(id, group)),
+        let ready_agents = ready.saturating_sub(self.agents_counted_on_by_others(id, group));
+        let nobody = BTreeMap::new();
+        let busy = self.busy.get(&skill).unwrap_or(&nobody);
+        let budget = self.budgets.get_mut(&campaign)?.at(now);
+        let group = self.groups.get_mut(&id)?;
+        let view = PacingView {
+            now,
+            ready_agents,
             busy_agents: working.saturating_sub(ready),
-            ringing_lines: group.ringing,
+            busy,
+            ringing_lines: group.lines.len() as u32,
+            lines: &group.lines,
             waiting_calls: group.waiting.len() as u32,
-        })
+            forecast: &group.forecast,
+            budget,
+            next_segment: group.segment,
+        };
+        let answer = (group.pacing.lines_to_add(&view), group.pacing.lines_to_withdraw(&view));
+        if group.dial_mode() == DialMode::Predictive && working > 0 && group.next_look <= now {
+            group.next_look = now + LOOK_AGAIN_AT_AGENTS;
+            let at = group.next_look;
+            self.set_timer(at, WakeReason::Pacing(id));
+        }
+        Some(answer)
+    }
+
+    /// Withdraws calls that have rung for long enough, those that rang longest first.
+    fn withdraw_lines(&mut self, id: GroupId, how_many: u32) {
+        let long_enough = Duration::from_secs(u64::from(RING_SECONDS_MIN));
+        let now = self.now;
+        let Some(group) = self.groups.get(&id) else { return };
+        let rings = |attempt: &AttemptId| {
+            let call = self.calls.get(attempt)?;
+            let since = call.ringing_at.filter(|_| call.stage == Stage::Ringing)?;
+            (now.since(since) >= long_enough).then_some((since, *attempt))
+        };
+        let mut ringing: Vec<_> = group.lines.iter().filter_map(|(attempt, _)| rings(attempt)).collect();
+        ringing.sort_unstable();
+        for (_, attempt) in ringing.into_iter().take(how_many as usize) {
+            self.end_call(attempt);
+        }
     }
 
     /// Agents whom the lines of other groups with common agents count on.
@@ -96,10 +137,13 @@ impl Engine {
                 let lines_per_agent = match other.dial_mode() {
                     DialMode::Power => other.definition.settings.lines_per_agent,
                     DialMode::Progressive => 1.0,
+                    DialMode::Predictive => {
+                        return other.lines.expected_answers().ceil() as u32 + other.waiting.len() as u32;
+                    }
                     // The agent of a preview is reserved and so is not counted as ready.
                     DialMode::Preview => return other.waiting.len() as u32,
                 };
-                (f64::from(other.ringing) / lines_per_agent).ceil() as u32 + other.waiting.len() as u32
+                (other.lines.len() as f64 / lines_per_agent).ceil() as u32 + other.waiting.len() as u32
             })
             .sum()
     }
@@ -145,8 +189,14 @@ impl Engine {
         let attempt = AttemptId(self.ids.next(self.now));
         let group = self.groups.get_mut(&id)?;
         let phone = contact.current_phone()?;
+        let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(self.now).hour());
+        let segment = Segment::new(hour.unsigned_abs(), contact.attempts.saturating_add(1));
+        let chance = group.forecast.answer_chance(segment);
         group.calls_up += 1;
         group.ringing += 1;
+        group.segment = segment;
+        group.forecast.placed(self.now);
+        group.lines.add(attempt, Line { since: self.now, chance, segment });
         let started = AttemptStarted {
             attempt,
             group: id,
@@ -163,6 +213,8 @@ impl Engine {
             group: id,
             contact,
             stage: Stage::Recording,
+            placed_at: self.now,
+            segment,
             agent,
             deadline: None,
             ringing_at: None,
@@ -192,8 +244,11 @@ impl Engine {
         }
         let settings = &group.definition.settings;
         let working = self.working.get(&group.definition.skill).copied().unwrap_or(0);
-        let lines_per_agent =
-            if settings.dial_mode == DialMode::Power { settings.lines_per_agent } else { 1.0 };
+        let lines_per_agent = match settings.dial_mode {
+            DialMode::Power => settings.lines_per_agent,
+            DialMode::Predictive => (1.5 / group.forecast.long_run()).clamp(1.0, 20.0),
+            DialMode::Progressive | DialMode::Preview => 1.0,
+        };
         let lines = (f64::from(working) * lines_per_agent).min(f64::from(settings.lines_max));
         let full = ((lines * HOPPER_PER_LINE) as usize).clamp(*HOPPER_FILL.start(), *HOPPER_FILL.end());
         let len = group.in_hand();
@@ -307,6 +362,8 @@ impl Engine {
                 group: id,
                 contact,
                 stage,
+                placed_at: self.now,
+                segment: group.segment,
                 agent: None,
                 deadline: None,
                 ringing_at: None,

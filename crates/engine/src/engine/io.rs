@@ -10,6 +10,7 @@ use crate::change::{ChangeSet, ContactPlanned};
 use crate::contact::{HopperContact, PhoneStatus};
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
 use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, SkillId};
+use crate::pacing::SlotCount;
 use crate::phone::PhoneNumber;
 use crate::settings::{CampaignRules, DialMode, GroupSettings};
 use crate::time::Time;
@@ -141,6 +142,17 @@ pub struct GroupDefinition {
     pub rules: Arc<CampaignRules>,
     /// Where it is in its life.
     pub state: GroupState,
+    /// What was counted of its campaign's answered calls so far.
+    pub answered: AnsweredCalls,
+}
+
+/// The answered calls of a campaign so far, by which the law limits abandoned ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AnsweredCalls {
+    /// When the campaign's first call was answered; none if none was.
+    pub since: Option<Time>,
+    /// The counts of the last [`crate::pacing::budget::DAYS_KEPT`] days.
+    pub slots: Vec<SlotCount>,
 }
 
 /// An agent as the engine knows them.
@@ -506,4 +518,6 @@ pub enum WakeReason {
     CallRate(GroupId),
     /// A callback has waited for its agent for as long as it may.
     Promises(GroupId),
+    /// Agents who were busy may be free soon: pacing looks again.
+    Pacing(GroupId),
 }

@@ -7,7 +7,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupAction, GroupState, transition};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, GroupId};
-use crate::pacing;
+use crate::pacing::{Budget, Forecast, Lines, Segment};
 use crate::settings::DialMode;
 use crate::time::Time;
 
@@ -30,16 +30,23 @@ impl Engine {
 
     fn put_group(&mut self, definition: GroupDefinition) {
         let id = definition.group;
-        let pacing = pacing::policy(&definition.settings);
+        self.note_answered(&definition);
         if let Some(group) = self.groups.get_mut(&id) {
-            group.pacing = pacing;
+            if !group.pacing.adopt(&definition.settings) {
+                group.pacing = (self.policies)(&definition.settings);
+            }
             group.definition = definition;
             return;
         }
+        let pacing = (self.policies)(&definition.settings);
         let group = Group {
             state: definition.state,
             definition,
             pacing,
+            lines: Lines::default(),
+            forecast: Forecast::default(),
+            segment: Segment::new(12, 1),
+            next_look: Time::EPOCH,
             hopper: Hopper::default(),
             screening: BTreeMap::new(),
             promised: Vec::new(),
@@ -60,6 +67,19 @@ impl Engine {
         self.continue_unload(id);
     }
 
+    /// Takes up the count of a campaign's answered calls, unless it is kept already.
+    fn note_answered(&mut self, definition: &GroupDefinition) {
+        let (zone, now) = (definition.rules.zone.clone(), self.now);
+        match self.budgets.get_mut(&definition.campaign) {
+            Some(budget) => budget.set_zone(zone, now),
+            None => {
+                let counted = definition.answered.clone();
+                let budget = Budget::new(zone, counted.since, counted.slots, now);
+                self.budgets.insert(definition.campaign, budget);
+            }
+        }
+    }
+
     fn put_agent(&mut self, definition: AgentDefinition) {
         let id = definition.agent;
         if self.agents.contains_key(&id) {
@@ -74,6 +94,7 @@ impl Engine {
             since: self.now,
             attempt: None,
             preview: None,
+            finishes_for: None,
             afterwards: Afterwards::NotReady(None),
             deadline: None,
             is_saving: false,
@@ -121,7 +142,9 @@ impl Engine {
         let mode_changes = mode.is_some_and(|mode| mode != group.dial_mode());
         if let Some(mode) = mode {
             group.definition.settings.dial_mode = mode;
-            group.pacing = pacing::policy(&group.definition.settings);
+            if mode_changes {
+                group.pacing = (self.policies)(&group.definition.settings);
+            }
         }
         let was = group.state;
         if next == was && !mode_changes {
@@ -196,6 +219,7 @@ impl Engine {
     pub(super) fn group_at_rest(&mut self, id: GroupId) {
         if self.groups.get(&id).is_some_and(|group| group.state == GroupState::NotLoaded) {
             self.groups.remove(&id);
+            self.forget_budgets();
             self.outputs.push_back(Output::AtRest(id));
         }
     }
@@ -206,6 +230,13 @@ impl Engine {
             // A running group allows both.
             let _ = self.act(id, action, None, Actor::Itself);
         }
+    }
+
+    /// Counts of campaigns that have no group here any more come from the database when one is loaded again.
+    fn forget_budgets(&mut self) {
+        let groups = &self.groups;
+        self.budgets
+            .retain(|campaign, _| groups.values().any(|group| group.definition.campaign == *campaign));
     }
 
     fn end_all_calls(&mut self, id: GroupId) {
@@ -221,6 +252,7 @@ impl Engine {
         let calls: Vec<_> =
             self.calls.iter().filter(|(_, call)| call.group == id).map(|(attempt, _)| *attempt).collect();
         self.groups.remove(&id);
+        self.forget_budgets();
         self.changes.remove(&Some(id));
         let mut after = self.after_changes.remove(&Some(id)).unwrap_or_default();
         for (_, (_, others)) in self.after_stored.extract_if(.., |_, (group, _)| *group == Some(id)) {

@@ -15,17 +15,19 @@ mod snapshot;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 pub use io::{
-    AgentDefinition, AgentEvent, AgentNotice, CallEnd, CallEvent, CallOver, Command, Detected, DialRequest,
-    EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, NextStep, Output, PreCallVerdict,
-    Supply, Unfinished, WakeReason,
+    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallEnd, CallEvent, CallOver, Command, Detected,
+    DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, NextStep, Output,
+    PreCallVerdict, Supply, Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
 
 use crate::change::{Change, ChangeSet};
-use crate::ids::{AgentId, AttemptId, GroupId, IdSource, SkillId};
+use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
+use crate::pacing::{self, Budget, Busy, PolicyMaker};
 use crate::time::Time;
 
 /// All decisions about the campaign groups that share agents. See the module's documentation.
@@ -40,6 +42,11 @@ pub struct Engine {
     working: BTreeMap<SkillId, u32>,
     /// Skills that some agent has together with the key; the key itself is among them.
     shared_skills: BTreeMap<SkillId, BTreeSet<SkillId>>,
+    /// Agents of each skill who are not free.
+    busy: BTreeMap<SkillId, BTreeMap<AgentId, Busy>>,
+    /// What may be abandoned in each campaign.
+    budgets: BTreeMap<CampaignId, Budget>,
+    policies: PolicyMaker,
     timers: BTreeSet<(Time, WakeReason)>,
     outputs: VecDeque<Output>,
     /// Changes since the last poll, by the group whose lease covers them.
@@ -61,6 +68,11 @@ pub struct Engine {
 impl Engine {
     /// An engine without groups. `seed` drives identifiers; equal seeds and inputs give equal outputs.
     pub fn new(seed: u64) -> Self {
+        Self::with_policies(seed, Arc::new(pacing::policy))
+    }
+
+    /// As [`Self::new`], with other pacing than that of the dial modes: for simulations that compare policies.
+    pub fn with_policies(seed: u64, policies: PolicyMaker) -> Self {
         Self {
             ids: IdSource::new(seed),
             groups: BTreeMap::new(),
@@ -69,6 +81,9 @@ impl Engine {
             ready: BTreeMap::new(),
             working: BTreeMap::new(),
             shared_skills: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            budgets: BTreeMap::new(),
+            policies,
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
             changes: BTreeMap::new(),
@@ -192,7 +207,10 @@ impl Engine {
             match reason {
                 WakeReason::CallDeadline(attempt) => self.call_deadline(attempt, at),
                 WakeReason::AgentDeadline(agent) => self.agent_deadline(agent, at),
-                WakeReason::Feed(_) | WakeReason::CallRate(_) | WakeReason::Promises(_) => {}
+                WakeReason::Feed(_)
+                | WakeReason::CallRate(_)
+                | WakeReason::Promises(_)
+                | WakeReason::Pacing(_) => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
-use crate::pacing::Pacing;
+use crate::pacing::{Forecast, Lines, Pacing, Segment};
 use crate::settings::DialMode;
 use crate::time::Time;
 
@@ -27,6 +27,14 @@ pub(super) struct Group {
     pub definition: GroupDefinition,
     pub state: GroupState,
     pub pacing: Box<dyn Pacing>,
+    /// Lines that may still be answered by a person.
+    pub lines: Lines,
+    /// What was learned of its calls and agents.
+    pub forecast: Forecast,
+    /// What kind of call was placed last.
+    pub segment: Segment,
+    /// When pacing looks again by itself.
+    pub next_look: Time,
     pub hopper: Hopper,
     /// Contacts that a pre-call script is asked about, by the question.
     pub screening: BTreeMap<u64, HopperContact>,
@@ -78,6 +86,8 @@ pub(super) struct Agent {
     /// The call they are on, or finishing.
     pub attempt: Option<AttemptId>,
     pub preview: Option<(GroupId, HopperContact)>,
+    /// The group whose call they finish, or finished last.
+    pub finishes_for: Option<GroupId>,
     /// What they do after the call.
     pub afterwards: Afterwards,
     /// When their present state ends by itself.
@@ -120,6 +130,10 @@ pub(super) struct Call {
     pub group: GroupId,
     pub contact: HopperContact,
     pub stage: Stage,
+    /// When it was decided on.
+    pub placed_at: Time,
+    /// What kind of call it is.
+    pub segment: Segment,
     pub agent: Option<AgentId>,
     /// When its stage ends by itself.
     pub deadline: Option<Time>,

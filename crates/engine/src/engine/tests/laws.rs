@@ -69,8 +69,13 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(GroupAction::Unload),
         1 => Just(GroupAction::ForceUnload),
     ];
-    let modes =
-        prop_oneof![Just(DialMode::Preview), Just(DialMode::Progressive), Just(DialMode::Power)].boxed();
+    let modes = prop_oneof![
+        Just(DialMode::Preview),
+        Just(DialMode::Progressive),
+        Just(DialMode::Power),
+        Just(DialMode::Predictive)
+    ]
+    .boxed();
     let dial =
         (0..3_u8).prop_map(|phone| PreCallVerdict::Dial { phone: phone.checked_sub(1), caller_id: None });
     let pre_call = prop_oneof![

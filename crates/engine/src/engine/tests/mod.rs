@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod laws;
+mod predictive;
 mod scripts;
 mod stories;
 
@@ -102,6 +103,7 @@ fn rules() -> Arc<CampaignRules> {
         attempts_max: 5,
         feed_order: crate::FeedOrder::OldestFirst,
         scripts: ScriptRules::default(),
+        zone: crate::Zone::utc(),
     })
 }
 
@@ -183,6 +185,7 @@ impl Floor {
             settings,
             rules: Arc::new(CampaignRules { scripts, ..(*rules()).clone() }),
             state: GroupState::NotLoaded,
+            answered: AnsweredCalls::default(),
         };
         self.input(Input::Command(Command::PutGroup(definition)));
     }

@@ -1,0 +1,222 @@
+//! What a campaign group has learned of its calls and agents, whatever its dial mode: how many answer and how soon, how
+//! long people talk and agents wrap up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::time::Time;
+
+use super::durations::Durations;
+
+/// Resolved calls after which an older one counts half in the long run (pacing notes: some 700).
+const HALF_LIFE_CALLS: f64 = 700.0;
+/// Weight of what is assumed of a group before its first calls: a quarter answer.
+const PRIOR: (f64, f64) = (2.5, 10.0);
+/// A segment's own record outweighs its group's from so many calls on.
+const SEGMENT_SHRINKAGE: f64 = 60.0;
+/// The last minute outweighs the long run from so many calls' worth of ringing on.
+const RECENT_SHRINKAGE: f64 = 45.0;
+/// What is recent.
+const RECENT: Duration = Duration::from_secs(60);
+/// Calls placed within so long are looked at together.
+const COHORT: Duration = Duration::from_secs(1);
+/// Segments that are told apart; further ones count as their group.
+const SEGMENTS_MAX: usize = 4096;
+
+/// Calls that are alike in what their chance of an answer depends on: hour of the day and attempt on the contact.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Segment {
+    /// Hour of the day where the person is, 0 to 23.
+    pub hour: u8,
+    /// Which attempt on the contact it is, 1, 2 or 3 for all later ones.
+    pub attempt: u8,
+}
+
+impl Segment {
+    /// The segment of a call.
+    pub fn new(hour: u8, attempt: u16) -> Self {
+        Self { hour, attempt: attempt.clamp(1, 3) as u8 }
+    }
+}
+
+/// A count of successes that forgets slowly.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Rate {
+    answers: f64,
+    calls: f64,
+}
+
+impl Rate {
+    fn observe(&mut self, answered: bool) {
+        let keep = 1.0 - std::f64::consts::LN_2 / HALF_LIFE_CALLS;
+        self.answers = self.answers * keep + f64::from(u8::from(answered));
+        self.calls = self.calls * keep + 1.0;
+    }
+
+    fn shrunk(&self, towards: f64, weight: f64) -> f64 {
+        (self.answers + weight * towards) / (self.calls + weight)
+    }
+}
+
+/// Calls placed within [`COHORT`] of each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cohort {
+    placed_at: Time,
+    calls: f64,
+    answers: f64,
+}
+
+/// What a group has learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forecast {
+    overall: Rate,
+    segments: BTreeMap<Segment, Rate>,
+    cohorts: VecDeque<Cohort>,
+    /// From dial to a person's answer.
+    pub ring: Durations,
+    /// From answer to the end of the call.
+    pub talk: Durations,
+    /// From the end of the call to readiness.
+    pub wrap: Durations,
+}
+
+impl Default for Forecast {
+    fn default() -> Self {
+        Self {
+            overall: Rate { answers: PRIOR.0, calls: PRIOR.1 },
+            segments: BTreeMap::new(),
+            cohorts: VecDeque::new(),
+            ring: Durations::assumed(Duration::from_secs(10)),
+            talk: Durations::assumed(Duration::from_secs(100)),
+            wrap: Durations::assumed(Duration::from_secs(20)),
+        }
+    }
+}
+
+impl Forecast {
+    /// A call was placed.
+    pub fn placed(&mut self, now: Time) {
+        match self.cohorts.back_mut() {
+            Some(cohort) if now.since(cohort.placed_at) < COHORT => cohort.calls += 1.0,
+            _ => self.cohorts.push_back(Cohort { placed_at: now, calls: 1.0, answers: 0.0 }),
+        }
+        while self.cohorts.front().is_some_and(|cohort| now.since(cohort.placed_at) > RECENT) {
+            self.cohorts.pop_front();
+        }
+    }
+
+    /// A call came to an end of its ringing: a person answered, or nobody did.
+    pub fn resolved(&mut self, segment: Segment, placed_at: Time, now: Time, by_person: bool) {
+        self.overall.observe(by_person);
+        if self.segments.len() < SEGMENTS_MAX || self.segments.contains_key(&segment) {
+            self.segments.entry(segment).or_default().observe(by_person);
+        }
+        if by_person {
+            self.ring.observe(now.since(placed_at));
+            let cohort = self.cohorts.iter_mut().rev().find(|cohort| cohort.placed_at <= placed_at);
+            if let Some(cohort) = cohort {
+                cohort.answers += 1.0;
+            }
+        }
+    }
+
+    /// The chance that a person answers a call of this kind that is placed now.
+    pub fn answer_chance(&self, segment: Segment) -> f64 {
+        let overall = self.long_run();
+        let own = self.segments.get(&segment).map_or(overall, |rate| rate.shrunk(overall, SEGMENT_SHRINKAGE));
+        own.clamp(0.002, 0.98)
+    }
+
+    /// The chance over all kinds of calls, in the long run.
+    pub fn long_run(&self) -> f64 {
+        self.overall.shrunk(PRIOR.0 / PRIOR.1, 0.0)
+    }
+
+    /// By how much more (or less) people answer in the last minute than in the long run, cautiously.
+    ///
+    /// Calls that still ring count by the part of their answers that should have come by now, so that a jump shows
+    /// within seconds and a burst of calls does not look like a drought.
+    pub fn surge(&self, now: Time) -> f64 {
+        let (mut answers, mut exposure) = (0.0, 0.0);
+        for cohort in &self.cohorts {
+            let age = now.since(cohort.placed_at);
+            if age > RECENT {
+                continue;
+            }
+            answers += cohort.answers;
+            exposure += cohort.calls * (1.0 - self.ring.lasts_longer_than(age.as_secs_f64()));
+        }
+        let usual = self.long_run();
+        let recent = (answers + RECENT_SHRINKAGE * usual) / (exposure + RECENT_SHRINKAGE);
+        (recent / usual).clamp(0.25, 4.0)
+    }
+
+    /// Of the calls placed in the last minute, as many as have the time of their answer still before them: each counts
+    /// by the part of all answers that come later than it was placed ago. It looks at how many were placed when, not at
+    /// which of them still ring.
+    pub fn calls_to_come(&self, now: Time) -> f64 {
+        let to_come = |cohort: &Cohort| {
+            cohort.calls * self.ring.lasts_longer_than(now.since(cohort.placed_at).as_secs_f64())
+        };
+        self.cohorts.iter().map(to_come).sum()
+    }
+
+    /// How sure the chance is: one standard deviation, relative to it.
+    pub fn uncertainty(&self) -> f64 {
+        let chance = self.long_run();
+        let calls = self.overall.calls.clamp(1.0, HALF_LIFE_CALLS);
+        libm::sqrt((1.0 - chance) / (chance * calls))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MORNING: Segment = Segment { hour: 9, attempt: 1 };
+    const EVENING: Segment = Segment { hour: 19, attempt: 1 };
+
+    fn second(second: u64) -> Time {
+        Time::from_micros(1_790_000_000_000_000) + Duration::from_secs(second)
+    }
+
+    /// Calls one a second, of which every n-th is answered after 8 s.
+    fn learn(forecast: &mut Forecast, seconds: std::ops::Range<u64>, every: u64, segment: Segment) {
+        for at in seconds {
+            forecast.placed(second(at));
+            if at >= 8 {
+                let answered = (at - 8) % every == 0;
+                forecast.resolved(segment, second(at - 8), second(at), answered);
+            }
+        }
+    }
+
+    #[test]
+    fn the_chance_of_an_answer_is_learned_and_shrinks_towards_the_group() {
+        let mut forecast = Forecast::default();
+        assert!((forecast.answer_chance(MORNING) - 0.25).abs() < 1e-9);
+        learn(&mut forecast, 0..3000, 10, MORNING);
+        assert!((forecast.answer_chance(MORNING) - 0.10).abs() < 0.02);
+        // Nothing is known of the evening but what is known of the group.
+        assert!((forecast.answer_chance(EVENING) - forecast.long_run()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_jump_shows_within_a_few_seconds_of_ringing() {
+        let mut forecast = Forecast::default();
+        learn(&mut forecast, 0..3000, 10, MORNING);
+        assert!((forecast.surge(second(3000)) - 1.0).abs() < 0.35);
+        learn(&mut forecast, 3000..3045, 2, MORNING);
+        assert!(forecast.surge(second(3045)) > 1.6, "{}", forecast.surge(second(3045)));
+    }
+
+    #[test]
+    fn a_burst_of_calls_that_still_ring_is_not_taken_for_a_drought() {
+        let mut forecast = Forecast::default();
+        learn(&mut forecast, 0..3000, 4, MORNING);
+        for _ in 0..200 {
+            forecast.placed(second(3000));
+        }
+        assert!(forecast.surge(second(3001)) > 0.7, "{}", forecast.surge(second(3001)));
+    }
+}

@@ -1,0 +1,263 @@
+//! Pacing: how many more calls to place now.
+//!
+//! A policy sees a [`PacingView`] after every input and says how many calls to add. What it may learn from, the
+//! [`Forecast`] and the [`Budget`], is kept by the engine in every dial mode, so that a switch to predictive dialling
+//! does not begin from nothing.
+
+pub mod budget;
+pub mod durations;
+pub mod forecast;
+mod predictive;
+mod probability;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use budget::{Budget, SlotCount, WindowCount};
+pub use durations::Durations;
+pub use forecast::{Forecast, Segment};
+pub use predictive::Predictive;
+
+use crate::ids::{AgentId, AttemptId};
+use crate::settings::{DialMode, GroupSettings};
+use crate::time::Time;
+
+/// What an agent who is not free is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occupation {
+    /// Reserved for a call, or looking at a preview.
+    Reserved,
+    /// Talking.
+    Talk,
+    /// Finishing.
+    Wrap,
+}
+
+/// An agent who is not free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy {
+    /// What they are doing.
+    pub occupation: Occupation,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A call that is dialling or ringing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Line {
+    /// When it was decided on.
+    pub since: Time,
+    /// The chance of a person's answer, as it was thought then.
+    pub chance: f64,
+    /// What kind of call it is.
+    pub segment: Segment,
+}
+
+/// The lines of a group that are dialling or ringing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lines {
+    lines: BTreeMap<AttemptId, Line>,
+    expected: f64,
+    variance: f64,
+}
+
+impl Lines {
+    /// Another line.
+    pub fn add(&mut self, attempt: AttemptId, line: Line) {
+        if self.lines.insert(attempt, line).is_none() {
+            self.expected += line.chance;
+            self.variance += line.chance * (1.0 - line.chance);
+        }
+    }
+
+    /// A line that rings no more.
+    pub fn remove(&mut self, attempt: AttemptId) -> Option<Line> {
+        let line = self.lines.remove(&attempt)?;
+        if self.lines.is_empty() {
+            // Sums that were added to and taken from many times are set right.
+            (self.expected, self.variance) = (0.0, 0.0);
+        } else {
+            self.expected = (self.expected - line.chance).max(0.0);
+            self.variance = (self.variance - line.chance * (1.0 - line.chance)).max(0.0);
+        }
+        Some(line)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// How many people are expected to answer.
+    pub fn expected_answers(&self) -> f64 {
+        self.expected
+    }
+
+    /// The variance of that number.
+    pub fn variance(&self) -> f64 {
+        self.variance
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&AttemptId, &Line)> {
+        self.lines.iter()
+    }
+}
+
+/// What a pacing policy sees of a campaign group.
+#[derive(Clone, Copy, Debug)]
+pub struct PacingView<'a> {
+    /// The present instant.
+    pub now: Time,
+    /// Agents who could take a call at once and whom no line of another group counts on.
+    pub ready_agents: u32,
+    /// Agents of the group who are talking, wrapping up or reserved.
+    pub busy_agents: u32,
+    /// Each of them. Only agents with the group's skill; those of other groups' calls are among them.
+    pub busy: &'a BTreeMap<AgentId, Busy>,
+    /// Lines of the group that are dialling or ringing, and answered ones of which it is not known by whom.
+    pub ringing_lines: u32,
+    /// Each of them.
+    pub lines: &'a Lines,
+    /// Answered calls of the group that wait for an agent.
+    pub waiting_calls: u32,
+    /// What the group has learned.
+    pub forecast: &'a Forecast,
+    /// What may be abandoned.
+    pub budget: &'a Budget,
+    /// What kind of call would be placed next.
+    pub next_segment: Segment,
+}
+
+/// Something that a policy is told besides what it sees.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Observation {
+    /// A person answered.
+    Answered,
+    /// A person was connected to an agent after so long a wait.
+    Connected {
+        /// From answer to agent.
+        waited: Duration,
+    },
+    /// A person who answered was not connected to an agent.
+    Abandoned,
+    /// An agent was ready for so long before a call came.
+    AgentWaited {
+        /// How long.
+        idle: Duration,
+    },
+}
+
+/// What a policy tells of itself, for live views.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PacingFigures {
+    /// The highest chance of finding no agent at which it places a call, 0 to 1.
+    pub risk_limit: f64,
+    /// Whether the budget forbids more than one line for each free agent at this moment.
+    pub is_held_back: bool,
+}
+
+/// A policy that decides how many calls to place.
+pub trait Pacing: Send + Sync {
+    /// How many calls to place now, on top of those under way. Limits on lines and on calls per second are the
+    /// engine's business, not the policy's.
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32;
+
+    /// How many lines that have rung for 15 s to withdraw now.
+    fn lines_to_withdraw(&mut self, view: &PacingView<'_>) -> u32 {
+        let _ = view;
+        0
+    }
+
+    /// Something happened.
+    fn observe(&mut self, now: Time, observation: Observation) {
+        let _ = (now, observation);
+    }
+
+    /// Goes on under other settings; false if another policy has to take its place.
+    fn adopt(&mut self, settings: &GroupSettings) -> bool {
+        let _ = settings;
+        false
+    }
+
+    /// What it tells of itself.
+    fn figures(&self) -> PacingFigures {
+        PacingFigures::default()
+    }
+}
+
+/// Makes the policy of a group. The engine's own is [`policy`]; a simulation may give another.
+pub type PolicyMaker = Arc<dyn Fn(&GroupSettings) -> Box<dyn Pacing> + Send + Sync>;
+
+/// A fixed number of lines for each ready agent; 1 is progressive dialling, which by itself abandons nobody.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinesPerAgent(pub f64);
+
+impl Pacing for LinesPerAgent {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        let free_agents = view.ready_agents.saturating_sub(view.waiting_calls);
+        // Rounded down: half a line too few costs an agent a moment, half a line too many costs a person silence.
+        let lines = (f64::from(free_agents) * self.0).floor() as u32;
+        lines.saturating_sub(view.ringing_lines)
+    }
+}
+
+/// No calls without an agent's word: previews are handed out by the engine one an agent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnlyOnRequest;
+
+impl Pacing for OnlyOnRequest {
+    fn lines_to_add(&mut self, _: &PacingView<'_>) -> u32 {
+        0
+    }
+}
+
+/// The policy of a dial mode.
+pub fn policy(settings: &GroupSettings) -> Box<dyn Pacing> {
+    match settings.dial_mode {
+        DialMode::Preview => Box::new(OnlyOnRequest),
+        DialMode::Progressive => Box::new(LinesPerAgent(1.0)),
+        DialMode::Power => Box::new(LinesPerAgent(settings.lines_per_agent)),
+        DialMode::Predictive => Box::new(Predictive::new(&settings.predictive)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(policy: &mut dyn Pacing, ready_agents: u32, ringing_lines: u32, waiting_calls: u32) -> u32 {
+        let (busy, lines, forecast) = (BTreeMap::new(), Lines::default(), Forecast::default());
+        let budget = Budget::new(crate::Zone::utc(), None, Vec::new(), Time::EPOCH);
+        policy.lines_to_add(&PacingView {
+            now: Time::EPOCH,
+            ready_agents,
+            busy_agents: 0,
+            busy: &busy,
+            ringing_lines,
+            lines: &lines,
+            waiting_calls,
+            forecast: &forecast,
+            budget: &budget,
+            next_segment: Segment::new(12, 1),
+        })
+    }
+
+    #[test]
+    fn progressive_dials_one_line_for_each_free_agent() {
+        assert_eq!(lines(&mut LinesPerAgent(1.0), 5, 2, 1), 2);
+        assert_eq!(lines(&mut LinesPerAgent(1.0), 1, 4, 0), 0);
+    }
+
+    #[test]
+    fn power_dials_its_ratio_rounded_down() {
+        assert_eq!(lines(&mut LinesPerAgent(2.5), 3, 0, 0), 7);
+        assert_eq!(lines(&mut LinesPerAgent(2.5), 3, 6, 1), 0);
+    }
+}
