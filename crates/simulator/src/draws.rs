@@ -31,6 +31,9 @@ pub(crate) enum Purpose {
     PreviewResponse = 9,
     Break = 10,
     BreakLength = 11,
+    Spread = 12,
+    Fault = 13,
+    Detection = 14,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits in which each input bit moves about half of the output bits.

@@ -19,6 +19,7 @@ pub mod distribution;
 mod draws;
 pub mod optimum;
 pub mod population;
+pub mod simulate;
 pub mod world;
 
 pub use agents::{AgentConduct, AgentModel, DispositionWeight, InvalidAgentModel};

@@ -34,8 +34,7 @@ pub fn best_utilisation(floor: &Floor) -> f64 {
     if floor.agents == 0 {
         return 0.0;
     }
-    let found =
-        if floor.agents <= SOLVED_MAX { Solver::new(floor).minimise() } else { by_normal(floor) };
+    let found = if floor.agents <= SOLVED_MAX { Solver::new(floor).minimise() } else { by_normal(floor) };
     found.clamp(progressive(floor), 1.0)
 }
 
@@ -139,12 +138,13 @@ impl Solver {
                     let here = self.value[row + lines];
                     let full = busy == top;
                     let fewer = lines.saturating_sub(1);
-                    let answered = if full { self.value[row + fewer] } else { self.value[row + width + fewer] };
+                    let answered =
+                        if full { self.value[row + fewer] } else { self.value[row + width + fewer] };
                     let below = if level == 0 { here } else { self.value[row - width + lines] };
                     let abandoned = lost + if full { answer } else { 0.0 };
                     let reward = busy.min(agents) as f64 - price * (abandoned - cap * answer);
-                    let moves = finish * below + lost * below + answer * answered
-                        + silent * self.value[row + fewer];
+                    let moves =
+                        finish * below + lost * below + answer * answered + silent * self.value[row + fewer];
                     let rates = finish + lost + ending;
                     let worth = (reward + moves - rates * here) / fastest + here;
                     best = best.max(worth);
@@ -189,13 +189,22 @@ mod tests {
         ];
         for (agents, chance, grace, wanted) in known {
             let found = best_utilisation(&floor(agents, chance, grace));
-            assert!((found - wanted).abs() <= 0.003, "{agents} agents, {chance}, {grace} s: {found}, not {wanted}");
+            assert!(
+                (found - wanted).abs() <= 0.003,
+                "{agents} agents, {chance}, {grace} s: {found}, not {wanted}"
+            );
         }
     }
 
     #[test]
     fn large_teams_come_near_to_full_use() {
-        for (agents, wanted, tolerance) in [(50, 0.945, 0.003), (100, 0.967, 0.003), (200, 0.981, 0.003), (500, 0.991, 0.005), (5000, 0.998, 0.003)] {
+        for (agents, wanted, tolerance) in [
+            (50, 0.945, 0.003),
+            (100, 0.967, 0.003),
+            (200, 0.981, 0.003),
+            (500, 0.991, 0.005),
+            (5000, 0.998, 0.003),
+        ] {
             let found = best_utilisation(&floor(agents, 0.25, 2.0));
             assert!((found - wanted).abs() <= tolerance, "{agents} agents: {found}, not {wanted}");
         }

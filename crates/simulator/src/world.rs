@@ -92,9 +92,19 @@ impl World {
         if let Some(outcome) = digits::outcome(number) {
             return outcome;
         }
+        let factor = local_hour
+            .and_then(|hour| self.population.hourly_factor.get(usize::from(hour)))
+            .copied()
+            .unwrap_or(1.0);
+        self.outcome_with(number, attempt_number, factor)
+    }
+
+    /// As [`Self::outcome`] of any number, with the probability of a person's answer multiplied by a factor, which
+    /// moves the limit between "a person answers" and "no answer" and nothing else.
+    pub fn outcome_with(&self, number: PhoneNumber, attempt_number: u32, answer_factor: f64) -> Outcome {
         let draws = |purpose| stream(self.seed, number, attempt_number, purpose);
         let people = &self.population;
-        let kind = match self.ending(uniform(&mut draws(Purpose::Kind)), local_hour) {
+        let kind = match self.ending(uniform(&mut draws(Purpose::Kind)), answer_factor) {
             Ending::Human => OutcomeKind::Human {
                 hangs_up_at_once: uniform(&mut draws(Purpose::HangUpEarly)) < people.hang_up_early,
             },
@@ -139,7 +149,7 @@ impl World {
 
     /// Lays the endings on [0, 1): people from the bottom, all others from the top, no answer in between. So an
     /// hourly factor moves only the limit between people and no answer.
-    fn ending(&self, uniform: f64, local_hour: Option<u8>) -> Ending {
+    fn ending(&self, uniform: f64, factor: f64) -> Ending {
         let people = &self.population;
         let mut limit = 1.0;
         for (probability, ending) in [
@@ -155,8 +165,6 @@ impl World {
                 return ending;
             }
         }
-        let factor =
-            local_hour.and_then(|hour| people.hourly_factor.get(usize::from(hour))).copied().unwrap_or(1.0);
         // What lies above `limit` has been returned already, which is the cut that the factor's documentation names.
         if uniform < people.answer_probability * factor {
             Ending::Human

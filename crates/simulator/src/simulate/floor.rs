@@ -1,0 +1,718 @@
+//! The simulated floor: agents, people and a switch around the engine, as a queue of what happens when.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::contact::{Phone, PhoneKind, PhoneStatus, Rank};
+use engine::pacing::SlotCount;
+use engine::settings::{MachineAction, PredictiveSettings};
+use engine::{
+    Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, BucketId, CallEnd,
+    CallEvent, CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, ContactId, Detected,
+    Engine, FeedOrder, GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact,
+    Input, Output, PhoneNumber, ScriptRules, SkillId, Supply, Time, Zone, ZoneSet,
+};
+use uuid::Uuid;
+
+use super::measure::{Measure, Optimum, mean_seconds};
+use super::scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
+use super::{Policy, Report, Watcher};
+use crate::distribution::Distribution;
+use crate::draws::{Purpose, stream, uniform};
+use crate::world::{Outcome, OutcomeKind, World};
+
+/// Monday, 2026-01-05T00:00:00Z: scenarios have no other date.
+const FIRST_MIDNIGHT: i64 = 1_767_571_200_000_000;
+const DAY: Duration = Duration::from_secs(86_400);
+/// From dial to the first ring.
+const POST_DIAL: f64 = 0.3;
+/// Length of the message for people whom no agent is free for.
+const MESSAGE: f64 = 6.0;
+/// How long an agent listens to a machine that was taken for a person.
+const MACHINE_TALK: f64 = 6.0;
+/// How often a switch is asked which calls are up, which finds ends that were never told.
+const RECONCILE: f64 = 30.0;
+/// How long an engine that was killed is away.
+const RESTART: f64 = 5.0;
+/// One handled input in so many is timed.
+const TIMED: u64 = 64;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Rings(AttemptId),
+    Answers(AttemptId),
+    Heard(AttemptId),
+    Decided(AttemptId),
+    Silence(AttemptId),
+    Signal(AttemptId),
+    Impatient(AttemptId),
+    TalkEnds(AttemptId),
+    EndFound(AttemptId),
+    MessageEnds(AttemptId),
+    Wrapped(AgentId),
+    Comes(AgentId),
+    Leaves(AgentId),
+    Breaks(AgentId),
+    Returns(AgentId),
+    Dies,
+    Lives,
+    DayEnds,
+    Wakes,
+}
+
+struct Call {
+    group: usize,
+    outcome: Outcome,
+    answered_at: Option<Time>,
+    told: bool,
+    connected: bool,
+    agent: Option<AgentId>,
+    number: PhoneNumber,
+    attempt_number: u32,
+    is_person: bool,
+}
+
+struct Group {
+    scenario: GroupScenario,
+    population: String,
+    world: World,
+    next_contact: u64,
+    left: u64,
+}
+
+pub(super) struct Floor<'a> {
+    scenario: &'a Scenario,
+    policy: Policy,
+    watcher: &'a mut dyn Watcher,
+    engine: Engine,
+    is_up: bool,
+    life: u64,
+    now: Time,
+    day: u32,
+    due: BinaryHeap<Reverse<(Time, u64, Due)>>,
+    order: u64,
+    next_wake: Option<Time>,
+    groups: Vec<Group>,
+    shifts: Vec<AgentsScenario>,
+    agents: HashMap<AgentId, (usize, AgentState, Time)>,
+    calls: HashMap<AttemptId, Call>,
+    inbox: VecDeque<Input>,
+    measure: Measure,
+}
+
+fn group_id(index: usize) -> GroupId {
+    GroupId(Uuid::from_u128(0x6000 + index as u128))
+}
+
+fn skill_id(index: usize) -> SkillId {
+    SkillId(Uuid::from_u128(0x5000 + index as u128))
+}
+
+impl<'a> Floor<'a> {
+    pub fn new(
+        scenario: &'a Scenario,
+        policy: &Policy,
+        watcher: &'a mut dyn Watcher,
+    ) -> Result<Self, InvalidScenario> {
+        let populations = scenario.populations();
+        let first = populations.keys().next().cloned().unwrap_or_default();
+        let mut groups = Vec::new();
+        for (index, group) in scenario.groups().into_iter().enumerate() {
+            let name = group.population.clone().unwrap_or_else(|| first.clone());
+            let people = populations.get(&name).cloned().unwrap_or_default();
+            let seed = scenario.seed.wrapping_mul(1000).wrapping_add(index as u64);
+            let world = World::new(seed, people)
+                .map_err(|reason| InvalidScenario::Population { name: name.clone(), reason })?;
+            groups.push(Group { scenario: group, population: name, world, next_contact: 0, left: 0 });
+        }
+        let mut floor = Self {
+            scenario,
+            policy: *policy,
+            watcher,
+            engine: Engine::new(scenario.seed),
+            is_up: true,
+            life: 0,
+            now: Time::from_micros(FIRST_MIDNIGHT)
+                + Duration::from_secs(u64::from(scenario.start_hour) * 3600),
+            day: 0,
+            due: BinaryHeap::new(),
+            order: 0,
+            next_wake: None,
+            groups,
+            shifts: scenario.shifts(),
+            agents: HashMap::new(),
+            calls: HashMap::new(),
+            inbox: VecDeque::new(),
+            measure: Measure::new(scenario.hours),
+        };
+        floor.boot();
+        Ok(floor)
+    }
+
+    fn cap(&self) -> f64 {
+        self.scenario.cap_percent / 100.0
+    }
+
+    /// Starts an engine with what a database would hold: the definitions and the counts.
+    fn boot(&mut self) {
+        let day = Duration::from_secs_f64(self.scenario.hours * 3600.0);
+        self.life += 1;
+        self.engine = Engine::with_policies(
+            self.scenario.seed.wrapping_add(self.life << 32),
+            self.policy.maker(self.cap(), day),
+        );
+        self.is_up = true;
+        let slots: Vec<SlotCount> = self
+            .measure
+            .quarters()
+            .iter()
+            .map(|(start, (answered, abandoned))| SlotCount {
+                start: *start,
+                answered: *answered as u32,
+                abandoned: *abandoned as u32,
+            })
+            .collect();
+        let answered = AnsweredCalls { since: slots.first().map(|slot| slot.start), slots };
+        for index in 0..self.groups.len() {
+            let definition = self.definition(index, answered.clone());
+            self.give(Input::Command(Command::PutGroup(definition)));
+        }
+        let mut next = 0;
+        for (shift_index, shift) in self.shifts.clone().iter().enumerate() {
+            let skills: Vec<_> = (0..self.groups.len())
+                .filter(|group| {
+                    shift.groups.is_empty() || shift.groups.contains(&self.groups[*group].scenario.name)
+                })
+                .map(|group| (skill_id(group), 50))
+                .collect();
+            for _ in 0..shift.count {
+                let agent = AgentId(Uuid::from_u128(0xa000 + next));
+                next += 1;
+                self.agents.entry(agent).or_insert((shift_index, AgentState::LoggedOut, self.now));
+                let definition = AgentDefinition { agent, skills: skills.clone() };
+                self.give(Input::Command(Command::PutAgent(definition)));
+            }
+        }
+    }
+
+    fn definition(&self, index: usize, answered: AnsweredCalls) -> GroupDefinition {
+        let group = &self.groups[index].scenario;
+        let detection = self.scenario.detection;
+        let settings = GroupSettings {
+            dial_mode: self.policy.dial_mode(),
+            lines_max: group.lines_max,
+            calls_per_second_max: group.calls_per_second_max,
+            ring_timeout_seconds: group.ring_timeout_seconds,
+            wrap_up_seconds_max: 0,
+            machine_action: if detection.enabled { MachineAction::HangUp } else { MachineAction::Connect },
+            predictive: PredictiveSettings {
+                abandon_cap_percent: self.scenario.cap_percent,
+                cap_share_used: self.scenario.cap_share_used,
+                ring_age_conditioning: self.scenario.ring_age_conditioning,
+                machine_false_positive_percent: detection.false_machine_percent.min(3.0),
+                ..PredictiveSettings::default()
+            },
+            ..GroupSettings::default()
+        };
+        let rules = CampaignRules {
+            hours: CallingHours::always(),
+            treatments: Vec::new(),
+            dispositions: Vec::new(),
+            attempts_max: 100,
+            feed_order: FeedOrder::OldestFirst,
+            scripts: ScriptRules::default(),
+            zone: Zone::utc(),
+        };
+        GroupDefinition {
+            group: group_id(index),
+            // A cap holds for each campaign; a scenario's groups share one.
+            campaign: CampaignId(Uuid::from_u128(0xc000)),
+            skill: skill_id(index),
+            settings,
+            rules: Arc::new(rules),
+            state: GroupState::Active,
+            answered,
+        }
+    }
+
+    pub fn run(mut self) -> Report {
+        let began = self.watcher.seconds();
+        for day in 0..self.scenario.days {
+            self.day = day;
+            self.begin_day();
+            self.until_night();
+            self.watcher.progress(f64::from(day + 1) / f64::from(self.scenario.days));
+        }
+        let seconds = self.watcher.seconds() - began;
+        let share = |f: fn(&crate::Population) -> &Distribution| {
+            let sum: f64 = self.groups.iter().map(|group| mean_seconds(f(group.world.population()))).sum();
+            sum / self.groups.len() as f64
+        };
+        let ring = share(|people| &people.ring_human);
+        let handle = share(|people| &people.talk) + share(|people| &people.wrap);
+        let cap = self.cap();
+        let optimum = Optimum::new(cap, ring, handle);
+        self.measure.report(self.policy.name(), cap, &optimum, seconds)
+    }
+
+    fn begin_day(&mut self) {
+        let morning = Duration::from_secs(u64::from(self.scenario.start_hour) * 3600);
+        self.now = Time::from_micros(FIRST_MIDNIGHT) + DAY * self.day + morning;
+        self.measure.day_begins(self.now);
+        for index in 0..self.groups.len() {
+            self.groups[index].left = self.groups[index].scenario.list;
+            self.act(index, GroupAction::Start);
+            self.give(Input::MoreContacts { group: group_id(index) });
+        }
+        let mut agents: Vec<_> = self.agents.iter().map(|(id, (shift, ..))| (*id, *shift)).collect();
+        agents.sort_unstable();
+        let mut places: HashMap<usize, f64> = HashMap::new();
+        for (agent, shift) in agents {
+            let place = places.entry(shift).or_default();
+            let nth = *place;
+            *place += 1.0;
+            let shift = self.shifts[shift].clone();
+            // People come one after the other, a second apart.
+            self.at(shift.from * 3600.0 + nth.min(300.0), Due::Comes(agent));
+            let until = shift.until.unwrap_or(self.scenario.hours).min(self.scenario.hours);
+            self.at(until * 3600.0, Due::Leaves(agent));
+            for pause in &shift.breaks {
+                let at = pause.at * 3600.0 + nth * pause.stagger_seconds;
+                self.at(at, Due::Breaks(agent));
+                self.at(at + pause.minutes * 60.0, Due::Returns(agent));
+            }
+        }
+        for at in self.scenario.faults.restart_at.clone() {
+            self.at(at * 3600.0, Due::Dies);
+        }
+        self.at(self.scenario.hours * 3600.0, Due::DayEnds);
+    }
+
+    fn until_night(&mut self) {
+        let midnight = self.now + DAY - Duration::from_secs(60);
+        while let Some(Reverse((at, _, due))) = self.due.pop() {
+            self.now = self.now.max(at.min(midnight));
+            self.happen(due);
+        }
+    }
+
+    fn at(&mut self, seconds: f64, due: Due) {
+        self.order += 1;
+        let at = self.now + Duration::from_micros((seconds.max(0.0) * 1e6) as u64);
+        self.due.push(Reverse((at, self.order, due)));
+    }
+
+    fn act(&mut self, group: usize, action: GroupAction) {
+        let (group, actor) = (group_id(group), Actor::Client);
+        self.give(Input::Command(Command::Act { group, action, dial_mode: None, actor, reply: 1 }));
+    }
+
+    /// Hands the engine an input and does what it asks for, until nothing is left to do at this instant.
+    fn give(&mut self, input: Input) {
+        self.inbox.push_back(input);
+        while let Some(input) = self.inbox.pop_front() {
+            if !self.is_up {
+                continue;
+            }
+            self.measure.inputs += 1;
+            let timed = self.measure.inputs.is_multiple_of(TIMED);
+            let before = if timed { self.watcher.seconds() } else { 0.0 };
+            self.engine.handle(self.now, input);
+            if timed {
+                let micros = (self.watcher.seconds() - before) * 1e6;
+                self.measure.decisions.push(micros as f32);
+            }
+            while let Some(output) = self.engine.poll() {
+                self.take(output);
+            }
+        }
+        let wake = self.engine.next_wake().map(|(at, _)| at);
+        if let Some(at) = wake
+            && self.is_up
+            && self.next_wake.is_none_or(|known| at < known || known < self.now)
+        {
+            self.next_wake = Some(at);
+            self.order += 1;
+            self.due.push(Reverse((at, self.order, Due::Wakes)));
+        }
+    }
+
+    fn call(&mut self, attempt: AttemptId, event: CallEvent) {
+        self.inbox.push_back(Input::Call { attempt, event });
+    }
+
+    fn tell(&mut self, attempt: AttemptId, event: CallEvent) {
+        self.give(Input::Call { attempt, event });
+    }
+
+    fn take(&mut self, output: Output) {
+        match output {
+            Output::Persist(set) => {
+                for change in &set.changes {
+                    self.watch(change);
+                }
+                self.inbox.push_back(Input::Stored { ticket: set.ticket });
+            }
+            Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::Dial(request) => {
+                let group = (request.group.0.as_u128() - 0x6000) as usize;
+                self.dial(request.attempt, group, request.number, request.attempt_number);
+            }
+            Output::HangUp(attempt) => {
+                if self.calls.contains_key(&attempt) {
+                    self.end(attempt, CallEnd::ByUs);
+                }
+            }
+            Output::Connect { attempt, agent } => self.connect(attempt, agent),
+            Output::PlaySafeHarbour(attempt) => self.at(MESSAGE, Due::MessageEnds(attempt)),
+            Output::RunHook(_) | Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) => {}
+        }
+    }
+
+    fn watch(&mut self, change: &Change) {
+        match change {
+            Change::AgentChanged(changed) => {
+                let attempt = changed.attempt;
+                if let Some((_, state, since)) = self.agents.get_mut(&changed.agent) {
+                    self.measure.agent_was(*state, *since, changed.at);
+                    (*state, *since) = (changed.state, changed.at);
+                }
+                if changed.state == AgentState::WrapUp
+                    && let Some(attempt) = attempt
+                {
+                    self.wrap_up(changed.agent, attempt);
+                }
+            }
+            Change::AttemptEnded(ended) => {
+                let waited = ended.connected_at.zip(ended.answered_at).map(|(at, since)| at.since(since));
+                // A machine that an agent was given is no person, whatever the engine had to think.
+                self.measure.ended(ended.at, ended.result, waited);
+                if let Some(connected) = ended.connected_at {
+                    self.measure.handled(ended.at, ended.at.since(connected).as_secs_f64());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn wrap_up(&mut self, agent: AgentId, attempt: AttemptId) {
+        if let Some(call) = self.calls.get_mut(&attempt)
+            && call.agent == Some(agent)
+        {
+            let wrap = call.outcome.wrap.as_secs_f64();
+            call.agent = None;
+            self.at(wrap, Due::Wrapped(agent));
+        }
+    }
+
+    fn fetch(&mut self, group: GroupId, fence: u64, wanted: u32) {
+        let index = (group.0.as_u128() - 0x6000) as usize;
+        let state = &mut self.groups[index];
+        let endless = state.scenario.list == 0;
+        let count = if endless { u64::from(wanted) } else { u64::from(wanted).min(state.left) };
+        state.left -= if endless { 0 } else { count };
+        let first = state.next_contact;
+        state.next_contact += count;
+        let any_left = endless || state.left > 0;
+        let contacts = (first..first + count).filter_map(|contact| person(index, contact)).collect();
+        let supply = Supply { any_left, next_due: None };
+        self.inbox.push_back(Input::Contacts { group, fence, contacts, supply });
+    }
+
+    /// How much likelier than usual people answer now.
+    fn factor(&self, index: usize, number: PhoneNumber) -> f64 {
+        let group = &self.groups[index];
+        let since_start = f64::from(self.scenario.start_hour) * 3600.0;
+        let of_day = (self.now.as_micros() - FIRST_MIDNIGHT).rem_euclid(86_400_000_000) as f64 / 1e6;
+        let passed = (of_day - since_start) / 3600.0;
+        let hour = (of_day / 3600.0) as usize % 24;
+        let mut factor = group.world.population().hourly_factor[hour];
+        for change in &self.scenario.change {
+            let holds = change.population.as_ref().is_none_or(|name| *name == group.population)
+                && passed >= change.at
+                && change.minutes.is_none_or(|minutes| passed < change.at + minutes / 60.0);
+            if holds {
+                let phase = 2.0 * std::f64::consts::PI * (passed - change.at) / change.swing_hours;
+                factor *= change.factor * (1.0 + change.swing * libm::sin(phase));
+            }
+        }
+        if let Some(spread) = group.scenario.spread {
+            let mut rng = stream(self.scenario.seed, number, 0, Purpose::Spread);
+            let mut gamma =
+                |shape: f64| Distribution::Gamma { mean: shape, shape }.sample(&mut rng).as_secs_f64();
+            let (first, second) = (gamma(spread.alpha), gamma(spread.beta));
+            let usual = spread.alpha / (spread.alpha + spread.beta);
+            factor *= first / (first + second).max(1e-9) / usual;
+        }
+        factor
+    }
+
+    fn dial(&mut self, attempt: AttemptId, group: usize, number: PhoneNumber, attempt_number: u16) {
+        let factor = self.factor(group, number);
+        let attempt_number = u32::from(attempt_number);
+        let world = &self.groups[group].world;
+        let outcome = world.outcome_with(number, attempt_number, factor);
+        let people = world.population();
+        let detection = self.scenario.detection;
+        // What the optimum is worked out for: people who reach an agent or could.
+        let missed = if detection.enabled { detection.false_machine_percent / 100.0 } else { 0.0 };
+        self.measure.placed(self.now, (people.answer_probability * factor).min(1.0) * (1.0 - missed));
+        let timeout = f64::from(self.groups[group].scenario.ring_timeout_seconds);
+        let ring = outcome.ring.as_secs_f64();
+        let call = Call {
+            group,
+            outcome,
+            answered_at: None,
+            told: false,
+            connected: false,
+            agent: None,
+            number,
+            attempt_number,
+            is_person: matches!(outcome.kind, OutcomeKind::Human { .. }),
+        };
+        self.calls.insert(attempt, call);
+        self.at(POST_DIAL, Due::Rings(attempt));
+        match outcome.kind {
+            OutcomeKind::NoAnswer => self.at(timeout, Due::Silence(attempt)),
+            OutcomeKind::Human { .. } | OutcomeKind::Machine { .. } | OutcomeKind::Fax if ring >= timeout => {
+                self.at(timeout, Due::Silence(attempt));
+            }
+            OutcomeKind::Human { .. } | OutcomeKind::Machine { .. } | OutcomeKind::Fax => {
+                self.at(ring.max(POST_DIAL), Due::Answers(attempt));
+            }
+            _ => self.at(ring.max(POST_DIAL), Due::Signal(attempt)),
+        }
+    }
+
+    fn chance(&self, attempt: AttemptId, purpose: Purpose, percent: f64) -> bool {
+        let Some(call) = self.calls.get(&attempt) else { return false };
+        let mut rng = stream(self.scenario.seed, call.number, call.attempt_number, purpose);
+        uniform(&mut rng) * 100.0 < percent
+    }
+
+    fn connect(&mut self, attempt: AttemptId, agent: AgentId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.connected = true;
+        call.agent = Some(agent);
+        let talk = if call.is_person { call.outcome.talk.as_secs_f64() } else { MACHINE_TALK };
+        self.call(attempt, CallEvent::Connected);
+        self.at(talk, Due::TalkEnds(attempt));
+    }
+
+    /// The call is over, and the engine is told.
+    fn end(&mut self, attempt: AttemptId, end: CallEnd) {
+        self.call(attempt, CallEvent::Ended(end));
+        // Kept while its agent may wrap up; calls that nobody talked on are done with.
+        if self.calls.get(&attempt).is_some_and(|call| !call.connected) {
+            self.calls.remove(&attempt);
+        }
+    }
+
+    fn flush(&mut self) {
+        self.give(Input::Woken);
+    }
+
+    fn happen(&mut self, due: Due) {
+        match due {
+            Due::Rings(attempt) if self.calls.contains_key(&attempt) => {
+                self.tell(attempt, CallEvent::Ringing)
+            }
+            Due::Answers(attempt) => self.answers(attempt),
+            Due::Heard(attempt) => self.heard(attempt),
+            Due::Decided(attempt) => self.decided(attempt),
+            Due::Silence(attempt) => self.unanswered(attempt, CallResult::NoAnswer),
+            Due::Signal(attempt) => {
+                let kind = self.calls.get(&attempt).map(|call| call.outcome.kind);
+                let result = match kind {
+                    Some(OutcomeKind::InvalidNumber) => CallResult::SitInvalidNumber,
+                    Some(OutcomeKind::Congestion) => CallResult::SitReorder,
+                    _ => CallResult::Busy,
+                };
+                self.unanswered(attempt, result);
+            }
+            Due::Impatient(attempt) => {
+                if self.calls.get(&attempt).is_some_and(|call| !call.connected) {
+                    self.heard(attempt);
+                    self.end(attempt, CallEnd::ByCalledParty);
+                    self.flush();
+                }
+            }
+            Due::TalkEnds(attempt) => {
+                if self.chance(attempt, Purpose::Fault, self.scenario.faults.lost_end_percent) {
+                    self.at(RECONCILE, Due::EndFound(attempt));
+                } else {
+                    self.talk_over(attempt);
+                }
+            }
+            Due::EndFound(attempt) => self.talk_over(attempt),
+            Due::MessageEnds(attempt) if self.calls.contains_key(&attempt) => {
+                self.tell(attempt, CallEvent::MessageEnded);
+            }
+            Due::Wrapped(agent) => {
+                let (disposition, notes, callback_at) = (None, None, None);
+                let event = AgentEvent::Dispose { disposition, notes, callback_at, callback_is_mine: false };
+                self.give(Input::Agent { agent, event });
+            }
+            Due::Comes(agent) => {
+                self.give(Input::Agent { agent, event: AgentEvent::LogIn });
+                self.give(Input::Agent { agent, event: AgentEvent::Ready });
+            }
+            Due::Leaves(agent) => self.give(Input::Agent { agent, event: AgentEvent::LogOut }),
+            Due::Breaks(agent) => {
+                let event = AgentEvent::NotReady { reason: Some("break".to_owned()) };
+                self.give(Input::Agent { agent, event });
+            }
+            Due::Returns(agent) => self.give(Input::Agent { agent, event: AgentEvent::Ready }),
+            Due::Dies => self.die(),
+            Due::Lives => self.live(),
+            Due::DayEnds => {
+                for index in 0..self.groups.len() {
+                    self.act(index, GroupAction::Stop);
+                }
+            }
+            Due::Wakes => {
+                if self.next_wake.is_some_and(|at| at <= self.now) {
+                    self.next_wake = None;
+                    self.flush();
+                }
+            }
+            Due::Rings(_) | Due::MessageEnds(_) => {}
+        }
+    }
+
+    fn unanswered(&mut self, attempt: AttemptId, result: CallResult) {
+        if self.calls.contains_key(&attempt) {
+            self.end(attempt, CallEnd::NotAnswered(result));
+            self.flush();
+        }
+    }
+
+    fn talk_over(&mut self, attempt: AttemptId) {
+        if self.calls.get(&attempt).is_some_and(|call| call.connected) {
+            self.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+            self.flush();
+            self.calls.remove(&attempt);
+        }
+    }
+
+    fn answers(&mut self, attempt: AttemptId) {
+        let faults = &self.scenario.faults;
+        let (late, by) = (faults.late_answer_percent, faults.late_answer_seconds);
+        let is_late = late > 0.0 && self.chance(attempt, Purpose::Fault, late);
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.answered_at = Some(self.now);
+        if let OutcomeKind::Human { .. } = call.outcome.kind {
+            let patience = call.outcome.patience.as_secs_f64();
+            self.at(patience.max(0.01), Due::Impatient(attempt));
+        }
+        if is_late {
+            self.at(by, Due::Heard(attempt));
+        } else {
+            self.heard(attempt);
+        }
+    }
+
+    /// The engine hears of an answer, once.
+    fn heard(&mut self, attempt: AttemptId) {
+        let detection = self.scenario.detection;
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if std::mem::replace(&mut call.told, true) || call.answered_at.is_none() {
+            return;
+        }
+        self.call(attempt, CallEvent::Answered);
+        if detection.seconds > 0.0 {
+            self.flush();
+            self.at(detection.seconds, Due::Decided(attempt));
+        } else {
+            self.decided(attempt);
+        }
+    }
+
+    fn decided(&mut self, attempt: AttemptId) {
+        let detection = self.scenario.detection;
+        let wrong = |percent: f64| self.chance(attempt, Purpose::Detection, percent);
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let detected = match call.outcome.kind {
+            OutcomeKind::Fax => Detected::Fax,
+            OutcomeKind::Machine { .. } if detection.enabled && !wrong(detection.false_person_percent) => {
+                Detected::Machine
+            }
+            OutcomeKind::Human { .. } if detection.enabled && wrong(detection.false_machine_percent) => {
+                Detected::Machine
+            }
+            _ => Detected::Person,
+        };
+        self.tell(attempt, CallEvent::Detected(detected));
+    }
+
+    /// The engine is killed: calls end, agents are thrown out.
+    fn die(&mut self) {
+        let mut calls: Vec<AttemptId> = self.calls.keys().copied().collect();
+        calls.sort_unstable();
+        for attempt in calls {
+            let Some(call) = self.calls.remove(&attempt) else { continue };
+            let _ = call.group;
+            let answered = call.answered_at.is_some() && call.is_person;
+            // Recovery settles what was up: a person who had answered and had no agent counts as abandoned.
+            let result = match (answered, call.connected) {
+                (true, false) => CallResult::Dropped,
+                (true, true) => CallResult::Answer,
+                _ => CallResult::SystemError,
+            };
+            self.measure.ended(self.now, result, None);
+        }
+        self.is_up = false;
+        self.inbox.clear();
+        for (_, state, since) in self.agents.values_mut() {
+            self.measure.agent_was(*state, *since, self.now);
+            (*state, *since) = (AgentState::LoggedOut, self.now);
+        }
+        self.at(RESTART, Due::Lives);
+    }
+
+    fn live(&mut self) {
+        self.next_wake = None;
+        self.boot();
+        for index in 0..self.groups.len() {
+            self.act(index, GroupAction::Start);
+        }
+        let mut agents: Vec<_> = self.agents.keys().copied().collect();
+        agents.sort_unstable();
+        for agent in agents {
+            self.give(Input::Agent { agent, event: AgentEvent::LogIn });
+            self.give(Input::Agent { agent, event: AgentEvent::Ready });
+        }
+    }
+}
+
+/// A person on a group's list, by their place on it.
+fn person(group: usize, place: u64) -> Option<HopperContact> {
+    let number = PhoneNumber::from_digits(300_000_000_000 + group as u64 * 10_000_000_000 + place).ok()?;
+    let phone = Phone {
+        position: 0,
+        number,
+        kind: PhoneKind::Unknown,
+        status: PhoneStatus::Active,
+        attempts: 0,
+        attempts_max: None,
+        caller_id: None,
+        bucket: BucketId(1),
+    };
+    Some(HopperContact {
+        contact: ContactId(Uuid::from_u128(u128::from(number.digits()))),
+        rank: Rank(place as i64),
+        phones: std::iter::once(phone).collect(),
+        phone: 0,
+        zones: Arc::new(ZoneSet::one(Zone::utc())),
+        attempts: 0,
+        last_result: None,
+        last_result_in_a_row: 0,
+        is_callback: false,
+        promise: None,
+        preferred_agent: None,
+        expires_at: None,
+        dial_until: Time::NEVER,
+    })
+}

@@ -1,0 +1,340 @@
+//! What comes of a run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use engine::pacing::budget::slot_of;
+use engine::{AgentState, CallResult, Time};
+use serde::Serialize;
+
+use crate::distribution::Distribution;
+use crate::draws::{Purpose, stream};
+use crate::optimum::{Floor, best_utilisation};
+
+/// Slices of a day that figures over the day are kept for.
+const SLICE_SECONDS: f64 = 900.0;
+/// Days in a block that the law counts in.
+const BLOCK_DAYS: usize = 30;
+
+/// What came of a run under one policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Which policy.
+    pub policy: String,
+    /// Share of the agents' time at work that they talked or wrapped up.
+    pub utilisation: f64,
+    /// The Markov optimum of the scenario at its cap, averaged over the agents' time.
+    pub u_star: f64,
+    /// `utilisation / u_star`.
+    pub share_of_u_star: f64,
+    /// Minutes of talk in an agent's hour at work.
+    pub talk_minutes_per_hour: f64,
+    /// Calls that a person answered and no agent took, among those that a person answered.
+    pub abandon_rate: f64,
+    /// The same on the worst day.
+    pub abandon_rate_worst_day: f64,
+    /// The same in the worst 24 hours, wherever they begin.
+    pub abandon_rate_worst_24h: f64,
+    /// The same in the worst block of 30 days.
+    pub abandon_rate_worst_block: f64,
+    /// Days with an answered call.
+    pub windows: u32,
+    /// Days on which more were abandoned than the cap allows.
+    pub windows_over_cap: u32,
+    /// Calls placed.
+    pub dialled: u64,
+    /// Calls that a person answered.
+    pub answered: u64,
+    /// Of those, abandoned.
+    pub abandoned: u64,
+    /// Answered calls that an agent took within two seconds, among all answered calls.
+    pub connected_within_2s: f64,
+    /// Half of the people who were connected waited no longer than this, in seconds.
+    pub wait_p50: f64,
+    /// 95 of 100.
+    pub wait_p95: f64,
+    /// 99 of 100.
+    pub wait_p99: f64,
+    /// Calls placed for each that a person answered.
+    pub dials_per_answer: f64,
+    /// Calls up at once at most.
+    pub lines_peak: u32,
+    /// 99 of 100 inputs took the engine no longer than this, in microseconds of real time.
+    pub decision_us_p99: f64,
+    /// Inputs that the engine took in a second of real time, the simulation included.
+    pub events_per_second: f64,
+    /// The day in quarters of an hour, all days together.
+    pub over_the_day: Vec<TimeSlice>,
+}
+
+/// A quarter of an hour of all days together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimeSlice {
+    /// When it begins, in hours from the start of the day.
+    pub hour: f64,
+    /// Share of the agents' time at work that they talked or wrapped up.
+    pub utilisation: f64,
+    /// Abandoned among answered.
+    pub abandon_rate: f64,
+    /// The optimum.
+    pub u_star: f64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Slice {
+    productive: f64,
+    at_work: f64,
+    answered: f64,
+    abandoned: f64,
+    /// Chances of an answer of the calls placed, and how many they were.
+    chances: f64,
+    dials: f64,
+    handle: f64,
+    handled: f64,
+}
+
+/// Counts while a run goes on.
+pub(super) struct Measure {
+    day_start: Time,
+    hours: f64,
+    slices: Vec<Slice>,
+    talk_seconds: f64,
+    productive: f64,
+    at_work: f64,
+    days: Vec<(u64, u64)>,
+    quarters: BTreeMap<Time, (u64, u64)>,
+    waits: Vec<f32>,
+    pub dialled: u64,
+    within: u64,
+    pub lines: u32,
+    lines_peak: u32,
+    pub inputs: u64,
+    pub decisions: Vec<f32>,
+}
+
+impl Measure {
+    pub fn new(hours: f64) -> Self {
+        let slices = (hours * 3600.0 / SLICE_SECONDS).ceil().max(1.0) as usize;
+        Self {
+            day_start: Time::EPOCH,
+            hours,
+            slices: vec![Slice::default(); slices],
+            talk_seconds: 0.0,
+            productive: 0.0,
+            at_work: 0.0,
+            days: Vec::new(),
+            quarters: BTreeMap::new(),
+            waits: Vec::new(),
+            dialled: 0,
+            within: 0,
+            lines: 0,
+            lines_peak: 0,
+            inputs: 0,
+            decisions: Vec::new(),
+        }
+    }
+
+    pub fn day_begins(&mut self, at: Time) {
+        self.day_start = at;
+        self.days.push((0, 0));
+    }
+
+    fn slice(&mut self, at: Time) -> &mut Slice {
+        let index = (at.since(self.day_start).as_secs_f64() / SLICE_SECONDS) as usize;
+        let last = self.slices.len() - 1;
+        &mut self.slices[index.min(last)]
+    }
+
+    /// An agent was in a state from then till now.
+    pub fn agent_was(&mut self, state: AgentState, since: Time, until: Time) {
+        // Work after the day's end is not part of the day.
+        let end = self.day_start + Duration::from_secs_f64(self.hours * 3600.0);
+        let mut from = since.max(self.day_start).min(end);
+        let until = until.min(end);
+        let (at_work, productive) = match state {
+            AgentState::OnCall | AgentState::WrapUp => (true, true),
+            AgentState::Ready | AgentState::Reserved | AgentState::Preview => (true, false),
+            AgentState::NotReady | AgentState::LoggedOut => (false, false),
+        };
+        if state == AgentState::OnCall {
+            self.talk_seconds += until.since(from).as_secs_f64();
+        }
+        while at_work && from < until {
+            let passed = from.since(self.day_start).as_secs_f64();
+            let slice_ends = ((passed / SLICE_SECONDS).floor() + 1.0) * SLICE_SECONDS;
+            let next = (self.day_start + Duration::from_secs_f64(slice_ends)).min(until);
+            let seconds = next.since(from).as_secs_f64().max(1e-6);
+            let slice = self.slice(from);
+            slice.at_work += seconds;
+            slice.productive += if productive { seconds } else { 0.0 };
+            self.at_work += seconds;
+            self.productive += if productive { seconds } else { 0.0 };
+            from = next.max(from + Duration::from_micros(1));
+        }
+    }
+
+    pub fn placed(&mut self, at: Time, chance: f64) {
+        self.dialled += 1;
+        self.lines += 1;
+        self.lines_peak = self.lines_peak.max(self.lines);
+        let slice = self.slice(at);
+        slice.dials += 1.0;
+        slice.chances += chance;
+    }
+
+    pub fn handled(&mut self, at: Time, seconds: f64) {
+        let slice = self.slice(at);
+        slice.handle += seconds;
+        slice.handled += 1.0;
+    }
+
+    pub fn ended(&mut self, at: Time, result: CallResult, waited: Option<Duration>) {
+        self.lines = self.lines.saturating_sub(1);
+        if !result.answered_by_person() {
+            return;
+        }
+        let abandoned = u64::from(result.is_abandonment());
+        if let Some(day) = self.days.last_mut() {
+            day.0 += 1;
+            day.1 += abandoned;
+        }
+        let quarter = self.quarters.entry(slot_of(at)).or_default();
+        quarter.0 += 1;
+        quarter.1 += abandoned;
+        let slice = self.slice(at);
+        slice.answered += 1.0;
+        slice.abandoned += abandoned as f64;
+        if let Some(waited) = waited {
+            self.waits.push(waited.as_secs_f32());
+            self.within += u64::from(waited <= Duration::from_secs(2));
+        }
+    }
+
+    /// What was counted so far, by quarter of an hour: what a database would hold.
+    pub fn quarters(&self) -> &BTreeMap<Time, (u64, u64)> {
+        &self.quarters
+    }
+
+    pub fn report(mut self, policy: String, cap: f64, optimum: &Optimum, seconds: f64) -> Report {
+        let answered: u64 = self.days.iter().map(|(answered, _)| answered).sum();
+        let abandoned: u64 = self.days.iter().map(|(_, abandoned)| abandoned).sum();
+        let rate = |(answered, abandoned): (u64, u64)| ratio(abandoned as f64, answered as f64);
+        let called: Vec<_> = self.days.iter().copied().filter(|(answered, _)| *answered > 0).collect();
+        let blocks = self
+            .days
+            .chunks(BLOCK_DAYS)
+            .map(|days| days.iter().fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1)));
+        let worst_block = blocks.map(rate).fold(0.0, f64::max);
+        let slices: Vec<TimeSlice> = self
+            .slices
+            .iter()
+            .enumerate()
+            .map(|(index, slice)| optimum.slice(index, slice, self.days.len()))
+            .collect();
+        let weighted: f64 =
+            slices.iter().zip(&self.slices).map(|(told, slice)| told.u_star * slice.at_work).sum();
+        let utilisation = ratio(self.productive, self.at_work);
+        let u_star = ratio(weighted, self.at_work);
+        self.waits.sort_unstable_by(f32::total_cmp);
+        self.decisions.sort_unstable_by(f32::total_cmp);
+        let rounded = |value: f64| (value * 1e5).round() / 1e5;
+        Report {
+            policy,
+            utilisation: rounded(utilisation),
+            u_star: rounded(u_star),
+            share_of_u_star: rounded(ratio(utilisation, u_star)),
+            talk_minutes_per_hour: rounded(60.0 * ratio(self.talk_seconds, self.at_work)),
+            abandon_rate: rounded(rate((answered, abandoned))),
+            abandon_rate_worst_day: rounded(called.iter().copied().map(rate).fold(0.0, f64::max)),
+            abandon_rate_worst_24h: rounded(self.worst_24_hours()),
+            abandon_rate_worst_block: rounded(worst_block),
+            windows: called.len() as u32,
+            windows_over_cap: called.iter().filter(|day| rate(**day) > cap).count() as u32,
+            dialled: self.dialled,
+            answered,
+            abandoned,
+            connected_within_2s: rounded(ratio(self.within as f64, answered as f64)),
+            wait_p50: quantile(&self.waits, 0.50),
+            wait_p95: quantile(&self.waits, 0.95),
+            wait_p99: quantile(&self.waits, 0.99),
+            dials_per_answer: rounded(ratio(self.dialled as f64, answered as f64)),
+            lines_peak: self.lines_peak,
+            decision_us_p99: quantile(&self.decisions, 0.99),
+            events_per_second: if seconds > 0.0 { (self.inputs as f64 / seconds).round() } else { 0.0 },
+            over_the_day: slices,
+        }
+    }
+
+    /// The highest rate in any 24 hours with enough calls to speak of one.
+    fn worst_24_hours(&self) -> f64 {
+        let quarters: Vec<_> = self.quarters.iter().collect();
+        let (mut first, mut sum, mut worst) = (0, (0, 0), 0.0_f64);
+        for (at, count) in &quarters {
+            sum = (sum.0 + count.0, sum.1 + count.1);
+            while at.since(*quarters[first].0) >= Duration::from_secs(86_400) {
+                sum = (sum.0 - quarters[first].1.0, sum.1 - quarters[first].1.1);
+                first += 1;
+            }
+            if sum.0 >= 100 {
+                worst = worst.max(ratio(sum.1 as f64, sum.0 as f64));
+            }
+        }
+        worst
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+fn quantile(sorted: &[f32], share: f64) -> f64 {
+    let index = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+    sorted.get(index).map_or(0.0, |value| (f64::from(*value) * 100.0).round() / 100.0)
+}
+
+/// The optimum of a scenario, slice by slice.
+pub(super) struct Optimum {
+    pub cap: f64,
+    pub ring_seconds: f64,
+    pub handle_seconds: f64,
+    /// Solutions by agents and chance in thousandths.
+    known: std::cell::RefCell<BTreeMap<(u32, u32, u32), f64>>,
+}
+
+impl Optimum {
+    pub fn new(cap: f64, ring_seconds: f64, handle_seconds: f64) -> Self {
+        Self { cap, ring_seconds, handle_seconds, known: Default::default() }
+    }
+
+    fn slice(&self, index: usize, slice: &Slice, days: usize) -> TimeSlice {
+        let agents = (slice.at_work / SLICE_SECONDS / days.max(1) as f64).round() as u32;
+        let chance = if slice.dials > 0.0 { (slice.chances / slice.dials).clamp(0.002, 1.0) } else { 0.25 };
+        let handle = if slice.handled > 50.0 { slice.handle / slice.handled } else { self.handle_seconds };
+        // Steps fine enough that no figure moves by a thousandth.
+        let key = (agents, (chance * 200.0).round().max(1.0) as u32, (handle / 5.0).round().max(1.0) as u32);
+        let u_star = *self.known.borrow_mut().entry(key).or_insert_with(|| {
+            best_utilisation(&Floor {
+                agents,
+                answer_chance: f64::from(key.1) / 200.0,
+                handle_seconds: f64::from(key.2) * 5.0,
+                ring_seconds: self.ring_seconds,
+                grace_seconds: 2.0,
+                cap: self.cap,
+            })
+        });
+        TimeSlice {
+            hour: index as f64 * SLICE_SECONDS / 3600.0,
+            utilisation: ratio(slice.productive, slice.at_work),
+            abandon_rate: ratio(slice.abandoned, slice.answered),
+            u_star,
+        }
+    }
+}
+
+/// The mean of a distribution, in seconds, from many samples.
+pub(super) fn mean_seconds(distribution: &Distribution) -> f64 {
+    let Ok(number) = engine::PhoneNumber::from_digits(390_000_000_000) else { return 0.0 };
+    let mut rng = stream(1, number, 0, Purpose::Talk);
+    const SAMPLES: u32 = 20_000;
+    (0..SAMPLES).map(|_| distribution.sample(&mut rng).as_secs_f64()).sum::<f64>() / f64::from(SAMPLES)
+}

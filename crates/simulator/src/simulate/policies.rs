@@ -1,0 +1,302 @@
+//! Policies to compare with: the engine's own, and simplified emulations of published ones. The emulations are written
+//! from the formulas in the literature and in vendors' own descriptions; they are not the products.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::pacing::{self, LinesPerAgent, Observation, Occupation, Pacing, PacingView, PolicyMaker};
+use engine::{DialMode, GroupSettings, Time};
+
+use super::scenario::InvalidScenario;
+
+/// Which policy paces the dialling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Policy {
+    /// The engine's predictive dialling.
+    Outdial,
+    /// The engine's progressive dialling.
+    Progressive,
+    /// A fixed number of lines for each ready agent.
+    Ratio(f64),
+    /// A dial level stepped by idle agents, with the abandonment cap as an override.
+    Vicidial(Override),
+    /// Calls at the rate at which an Erlang loss system keeps the cap, whatever the agents do.
+    Erlang,
+    /// Idle agents and those about to be free, divided by the chance of an answer.
+    Samuelson,
+    /// The same with each busy agent's own remaining time, and a window that follows the cap.
+    ResidualLife,
+}
+
+/// What happens to the dial level when the day's abandonments are over the cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Override {
+    /// It drops to one.
+    Hard,
+    /// It is halved.
+    Average,
+    /// It is cut by the time that is left of the day.
+    Tapered,
+}
+
+impl FromStr for Policy {
+    type Err = InvalidScenario;
+
+    fn from_str(text: &str) -> Result<Self, InvalidScenario> {
+        Ok(match text {
+            "outdial" => Self::Outdial,
+            "progressive" => Self::Progressive,
+            "vicidial-hard" => Self::Vicidial(Override::Hard),
+            "vicidial-average" => Self::Vicidial(Override::Average),
+            "vicidial-tapered" => Self::Vicidial(Override::Tapered),
+            "erlang" => Self::Erlang,
+            "samuelson" => Self::Samuelson,
+            "residual-life" => Self::ResidualLife,
+            other => {
+                let ratio = other.strip_prefix("ratio:").and_then(|ratio| ratio.parse().ok());
+                let ratio = ratio.filter(|ratio: &f64| (1.0..=50.0).contains(ratio));
+                return ratio.map(Self::Ratio).ok_or_else(|| InvalidScenario::Policy(other.to_owned()));
+            }
+        })
+    }
+}
+
+impl Policy {
+    /// Its name, as it is given.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Outdial => "outdial".to_owned(),
+            Self::Progressive => "progressive".to_owned(),
+            Self::Ratio(ratio) => format!("ratio:{ratio}"),
+            Self::Vicidial(Override::Hard) => "vicidial-hard".to_owned(),
+            Self::Vicidial(Override::Average) => "vicidial-average".to_owned(),
+            Self::Vicidial(Override::Tapered) => "vicidial-tapered".to_owned(),
+            Self::Erlang => "erlang".to_owned(),
+            Self::Samuelson => "samuelson".to_owned(),
+            Self::ResidualLife => "residual-life".to_owned(),
+        }
+    }
+
+    /// The dial mode under which the engine runs it. Reference policies run as predictive, because their calls wait
+    /// for agents as predictive calls do.
+    pub(super) fn dial_mode(&self) -> DialMode {
+        if *self == Self::Progressive { DialMode::Progressive } else { DialMode::Predictive }
+    }
+
+    /// What makes it for the engine. `cap` is the share that may be abandoned, `day` how long a day of work is.
+    pub(super) fn maker(&self, cap: f64, day: Duration) -> PolicyMaker {
+        let policy = *self;
+        Arc::new(move |settings: &GroupSettings| -> Box<dyn Pacing> {
+            match policy {
+                Self::Outdial | Self::Progressive => pacing::policy(settings),
+                Self::Ratio(ratio) => Box::new(LinesPerAgent(ratio)),
+                Self::Vicidial(over) => Box::new(Vicidial::new(over, cap, day)),
+                Self::Erlang => Box::new(Erlang { cap, next: Time::EPOCH, agents: 0, rate: 0.0 }),
+                Self::Samuelson => Box::new(ExpectedValue { cap, window: None, seconds: 10.0 }),
+                Self::ResidualLife => {
+                    Box::new(ExpectedValue { cap, window: Some(Time::EPOCH), seconds: 10.0 })
+                }
+            }
+        })
+    }
+}
+
+/// Every quarter of a minute the level follows the idle agents; over the cap it is overridden.
+struct Vicidial {
+    over: Override,
+    cap: f64,
+    day: Duration,
+    level: f64,
+    started: Option<Time>,
+    next_step: Time,
+    next_dial: Time,
+    idle: f64,
+    agents: f64,
+    samples: f64,
+    answers: f64,
+    drops: f64,
+}
+
+/// The highest dial level, by default.
+const LEVEL_MAX: f64 = 3.0;
+
+impl Vicidial {
+    fn new(over: Override, cap: f64, day: Duration) -> Self {
+        Self {
+            over,
+            cap,
+            day,
+            level: 1.0,
+            started: None,
+            next_step: Time::EPOCH,
+            next_dial: Time::EPOCH,
+            idle: 0.0,
+            agents: 0.0,
+            samples: 0.0,
+            answers: 0.0,
+            drops: 0.0,
+        }
+    }
+
+    fn step(&mut self, now: Time) {
+        let agents = (self.agents / self.samples.max(1.0)).max(1.0);
+        let difference = self.idle / self.samples.max(1.0) / agents;
+        self.level = (self.level * (1.0 + difference)).clamp(1.0, LEVEL_MAX);
+        if self.answers > 20.0 && self.drops / self.answers > self.cap {
+            let passed = now.since(self.started.unwrap_or(now)).as_secs_f64();
+            let left = (1.0 - passed / self.day.as_secs_f64()).clamp(0.0, 1.0);
+            self.level = match self.over {
+                Override::Hard => 1.0,
+                Override::Average => (self.level / 2.0).max(1.0),
+                Override::Tapered => (self.level * left).max(1.0),
+            };
+        }
+        (self.idle, self.agents, self.samples) = (0.0, 0.0, 0.0);
+    }
+}
+
+impl Pacing for Vicidial {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        let now = view.now;
+        self.started.get_or_insert(now);
+        let agents = view.ready_agents + view.busy_agents;
+        self.idle += f64::from(view.ready_agents) - f64::from(view.waiting_calls);
+        self.agents += f64::from(agents);
+        self.samples += 1.0;
+        if now >= self.next_step {
+            self.next_step = now + Duration::from_secs(15);
+            self.step(now);
+        }
+        if now < self.next_dial {
+            return 0;
+        }
+        self.next_dial = now + Duration::from_millis(2500);
+        let talking = view.busy.values().filter(|busy| busy.occupation != Occupation::Wrap).count() as u32;
+        let goal = (self.level * f64::from(view.ready_agents + talking)).round() as u32;
+        goal.saturating_sub(view.ringing_lines + view.waiting_calls + talking)
+    }
+
+    fn observe(&mut self, _: Time, observation: Observation) {
+        match observation {
+            Observation::Answered => self.answers += 1.0,
+            Observation::Abandoned => self.drops += 1.0,
+            _ => {}
+        }
+    }
+}
+
+/// Calls at a steady rate: that at which an Erlang loss system of so many agents loses just the cap.
+struct Erlang {
+    cap: f64,
+    next: Time,
+    agents: u32,
+    rate: f64,
+}
+
+/// The load, in erlangs, at which so many servers block this share.
+fn load_at(servers: u32, blocking: f64) -> f64 {
+    let blocked = |load: f64| (1..=servers).fold(1.0, |b, n| load * b / (f64::from(n) + load * b));
+    let (mut low, mut high) = (0.0, f64::from(servers) * 2.0);
+    for _ in 0..50 {
+        let middle = f64::midpoint(low, high);
+        if blocked(middle) < blocking { low = middle } else { high = middle }
+    }
+    low
+}
+
+impl Pacing for Erlang {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        let agents = view.ready_agents + view.busy_agents;
+        if agents != self.agents {
+            self.agents = agents;
+            self.rate = load_at(agents, self.cap);
+        }
+        let handle = view.forecast.talk.mean_seconds() + view.forecast.wrap.mean_seconds();
+        let per_second = self.rate / handle / view.forecast.long_run();
+        if per_second <= 0.0 || view.now < self.next {
+            return 0;
+        }
+        let gap = Duration::from_secs_f64(1.0 / per_second);
+        self.next = self.next.max(view.now - Duration::from_secs(2)) + gap;
+        1
+    }
+}
+
+/// Agents who are idle or soon will be, divided by the chance of an answer, less the lines there are.
+struct ExpectedValue {
+    cap: f64,
+    /// When the window was last changed, if it follows the cap.
+    window: Option<Time>,
+    seconds: f64,
+}
+
+impl Pacing for ExpectedValue {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        if let Some(changed) = self.window
+            && view.now.since(changed) > Duration::from_secs(30)
+        {
+            self.window = Some(view.now);
+            let over = view.budget.today().rate() > self.cap;
+            self.seconds = (self.seconds * if over { 0.9 } else { 1.05 }).clamp(0.5, 60.0);
+        }
+        let (talk, wrap) = (&view.forecast.talk, &view.forecast.wrap);
+        let soon: f64 = view
+            .busy
+            .values()
+            .map(|busy| {
+                let elapsed = view.now.since(busy.since).as_secs_f64();
+                match (busy.occupation, self.window) {
+                    (Occupation::Reserved, _) => 0.0,
+                    // Expected less elapsed within the transit time: free or not, nothing between.
+                    (Occupation::Talk, None) => {
+                        let rest = talk.mean_seconds() + wrap.mean_seconds() - elapsed;
+                        f64::from(u8::from(rest <= self.seconds))
+                    }
+                    (Occupation::Wrap, None) => {
+                        f64::from(u8::from(wrap.mean_seconds() - elapsed <= self.seconds))
+                    }
+                    (Occupation::Talk, Some(_)) => {
+                        let wrapped = 1.0 - wrap.lasts_longer_than(self.seconds / 2.0);
+                        talk.ends_within(elapsed, self.seconds / 2.0) * wrapped
+                    }
+                    (Occupation::Wrap, Some(_)) => wrap.ends_within(elapsed, self.seconds),
+                }
+            })
+            .sum();
+        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls) + soon;
+        let lines = (free / view.forecast.long_run().max(0.01)).floor().max(0.0) as u32;
+        let progressive = view.ready_agents.saturating_sub(view.waiting_calls);
+        lines.max(progressive).saturating_sub(view.ringing_lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_named_as_they_are_given() {
+        for name in [
+            "outdial",
+            "progressive",
+            "ratio:2.5",
+            "vicidial-hard",
+            "vicidial-average",
+            "vicidial-tapered",
+            "erlang",
+            "samuelson",
+            "residual-life",
+        ] {
+            assert_eq!(name.parse::<Policy>().unwrap().name(), name);
+        }
+        assert!("ratio:0".parse::<Policy>().is_err());
+        assert!("guess".parse::<Policy>().unwrap_err().to_string().starts_with("'guess' is no policy"));
+    }
+
+    #[test]
+    fn the_erlang_load_is_that_of_the_tables() {
+        // Erlang B: 10 servers carry 5.53 erlangs at 3 % blocking.
+        assert!((load_at(10, 0.03) - 5.53).abs() < 0.01);
+    }
+}

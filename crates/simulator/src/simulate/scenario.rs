@@ -1,0 +1,372 @@
+//! Scenarios, as their files say them. Every key has a default: an empty file is ten agents on the base population for
+//! five days.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::population::{InvalidPopulation, Population};
+
+/// What is simulated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// Days, 1 to 10000.
+    pub days: u32,
+    /// Hours of work in a day, up to 24.
+    pub hours: f64,
+    /// Local hour at which work begins, 0 to 23; hourly answer factors count from midnight.
+    pub start_hour: u32,
+    /// Fixes every choice of chance.
+    pub seed: u64,
+    /// Abandoned calls allowed, in per cent of those that people answer.
+    pub cap_percent: f64,
+    /// The part of the cap that the engine's own policy aims at.
+    pub cap_share_used: f64,
+    /// Whether the engine's own policy weighs each ringing call by its age.
+    pub ring_age_conditioning: bool,
+    /// The people who are called, by name. Without any: the base population, called `people`.
+    pub population: BTreeMap<String, Population>,
+    /// Who calls whom. Without any: one group for the first population.
+    pub group: Vec<GroupScenario>,
+    /// Who works when. Without any: ten agents for all groups all day.
+    pub agents: Vec<AgentsScenario>,
+    /// How willing people are to answer over the day.
+    pub change: Vec<Change>,
+    /// Machines told from people.
+    pub detection: Detection,
+    /// What goes wrong.
+    pub faults: Faults,
+}
+
+/// A campaign group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct GroupScenario {
+    /// Its name; agents name it.
+    pub name: String,
+    /// Whom it calls.
+    pub population: Option<String>,
+    /// Calls at once at most.
+    pub lines_max: u32,
+    /// Calls placed in a second at most.
+    pub calls_per_second_max: u32,
+    /// Seconds that a phone rings at most.
+    pub ring_timeout_seconds: u16,
+    /// People on its list in a day; 0 is without end.
+    pub list: u64,
+    /// How much people differ: their chances of an answer are spread by a beta distribution with these parameters
+    /// around the population's own. Without it all are alike.
+    pub spread: Option<Spread>,
+}
+
+/// Parameters of a beta distribution; its mean is scaled to the population's chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// First shape.
+    pub alpha: f64,
+    /// Second shape.
+    pub beta: f64,
+}
+
+/// Some agents with the same day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct AgentsScenario {
+    /// How many.
+    pub count: u32,
+    /// For which groups; all without it.
+    pub groups: Vec<String>,
+    /// When they come, in hours from the start of the day.
+    pub from: f64,
+    /// When they go; the end of the day without it.
+    pub until: Option<f64>,
+    /// Their breaks: all of these agents at once.
+    #[serde(rename = "break")]
+    pub breaks: Vec<Break>,
+}
+
+/// A break.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Break {
+    /// When, in hours from the start of the day.
+    pub at: f64,
+    /// How long.
+    pub minutes: f64,
+    /// Seconds between one agent's leaving and the next one's; all at once without it.
+    #[serde(default)]
+    pub stagger_seconds: f64,
+}
+
+/// A change in how willing people are to answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub struct Change {
+    /// Of which population; all without it.
+    #[serde(default)]
+    pub population: Option<String>,
+    /// From when, in hours from the start of the day.
+    #[serde(default)]
+    pub at: f64,
+    /// For how long; to the end of the day without it.
+    #[serde(default)]
+    pub minutes: Option<f64>,
+    /// The chance of an answer is multiplied by this.
+    #[serde(default = "one")]
+    pub factor: f64,
+    /// Or it swings: by this share up and down.
+    #[serde(default)]
+    pub swing: f64,
+    /// The period of the swing.
+    #[serde(default = "four")]
+    pub swing_hours: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn four() -> f64 {
+    4.0
+}
+
+/// Detection of answering machines.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct Detection {
+    /// Whether there is any; without it machines are connected to agents like people.
+    pub enabled: bool,
+    /// Seconds from answer to decision.
+    pub seconds: f64,
+    /// People taken for machines, in per cent.
+    pub false_machine_percent: f64,
+    /// Machines taken for people, in per cent.
+    pub false_person_percent: f64,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields, default)]
+pub struct Faults {
+    /// Answers that the engine hears of late, in per cent.
+    pub late_answer_percent: f64,
+    /// By how much.
+    pub late_answer_seconds: f64,
+    /// Ends of calls that the engine never hears of, in per cent; the switch is asked for its calls every half minute.
+    pub lost_end_percent: f64,
+    /// When the engine is killed and started again, in hours from the start of the day.
+    pub restart_at: Vec<f64>,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            days: 5,
+            hours: 8.0,
+            start_hour: 9,
+            seed: 1,
+            cap_percent: 3.0,
+            cap_share_used: 0.9,
+            ring_age_conditioning: false,
+            population: BTreeMap::new(),
+            group: Vec::new(),
+            agents: Vec::new(),
+            change: Vec::new(),
+            detection: Detection::default(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+impl Default for GroupScenario {
+    fn default() -> Self {
+        Self {
+            name: "group".to_owned(),
+            population: None,
+            lines_max: 100_000,
+            calls_per_second_max: 10_000,
+            ring_timeout_seconds: 24,
+            list: 0,
+            spread: None,
+        }
+    }
+}
+
+impl Default for AgentsScenario {
+    fn default() -> Self {
+        Self { count: 10, groups: Vec::new(), from: 0.0, until: None, breaks: Vec::new() }
+    }
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self { enabled: true, seconds: 0.0, false_machine_percent: 0.0, false_person_percent: 0.0 }
+    }
+}
+
+/// Why a scenario cannot be run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidScenario {
+    /// A number is out of range.
+    #[error("{field} must be {allowed}")]
+    OutOfRange {
+        /// Which.
+        field: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A name leads to nothing.
+    #[error("{field} names '{name}', which the scenario does not have")]
+    Unknown {
+        /// Where it is named.
+        field: String,
+        /// The name.
+        name: String,
+    },
+    /// A population is not valid.
+    #[error("population.{name}: {reason}")]
+    Population {
+        /// Which.
+        name: String,
+        /// What is wrong with it.
+        reason: InvalidPopulation,
+    },
+    /// There is no such policy.
+    #[error(
+        "'{0}' is no policy: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang, samuelson or residual-life"
+    )]
+    Policy(String),
+}
+
+impl Scenario {
+    /// The populations, the base population if none is named.
+    pub fn populations(&self) -> BTreeMap<String, Population> {
+        if self.population.is_empty() {
+            return BTreeMap::from([("people".to_owned(), Population::default())]);
+        }
+        self.population.clone()
+    }
+
+    /// The groups, one if none is named.
+    pub fn groups(&self) -> Vec<GroupScenario> {
+        if self.group.is_empty() { vec![GroupScenario::default()] } else { self.group.clone() }
+    }
+
+    /// The agents, ten if none are named.
+    pub fn shifts(&self) -> Vec<AgentsScenario> {
+        if self.agents.is_empty() { vec![AgentsScenario::default()] } else { self.agents.clone() }
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The first thing that cannot be.
+    pub fn validate(&self) -> Result<(), InvalidScenario> {
+        let range = |field: &str, holds: bool, allowed| {
+            if holds { Ok(()) } else { Err(InvalidScenario::OutOfRange { field: field.to_owned(), allowed }) }
+        };
+        range("days", (1..=10_000).contains(&self.days), "1 to 10000")?;
+        range("hours", self.hours > 0.0 && self.hours <= 24.0, "above 0 to 24")?;
+        range("start_hour", self.start_hour < 24, "0 to 23")?;
+        range("cap_percent", (0.1..=50.0).contains(&self.cap_percent), "0.1 to 50")?;
+        range("cap_share_used", (0.1..=1.0).contains(&self.cap_share_used), "0.1 to 1")?;
+        let populations = self.populations();
+        for (name, population) in &populations {
+            population
+                .validate()
+                .map_err(|reason| InvalidScenario::Population { name: name.clone(), reason })?;
+        }
+        let known = |field: String, name: &str| {
+            if populations.contains_key(name) {
+                Ok(())
+            } else {
+                Err(InvalidScenario::Unknown { field, name: name.to_owned() })
+            }
+        };
+        let groups = self.groups();
+        for (index, group) in groups.iter().enumerate() {
+            if let Some(name) = &group.population {
+                known(format!("group[{index}].population"), name)?;
+            }
+            range(&format!("group[{index}].lines_max"), group.lines_max > 0, "1 or more")?;
+            let per_second = group.calls_per_second_max > 0;
+            range(&format!("group[{index}].calls_per_second_max"), per_second, "1 or more")?;
+            let ring = (15..=120).contains(&group.ring_timeout_seconds);
+            range(&format!("group[{index}].ring_timeout_seconds"), ring, "15 to 120")?;
+            if let Some(Spread { alpha, beta }) = group.spread {
+                range(&format!("group[{index}].spread"), alpha > 0.0 && beta > 0.0, "two numbers above 0")?;
+            }
+        }
+        for (index, shift) in self.shifts().iter().enumerate() {
+            let field = |name: &str| format!("agents[{index}].{name}");
+            range(&field("count"), (1..=100_000).contains(&shift.count), "1 to 100000")?;
+            let until = shift.until.unwrap_or(self.hours);
+            range(&field("from"), shift.from >= 0.0 && shift.from < until, "0 or more and before until")?;
+            for name in &shift.groups {
+                if !groups.iter().any(|group| group.name == *name) {
+                    return Err(InvalidScenario::Unknown { field: field("groups"), name: name.clone() });
+                }
+            }
+            let good = |it: &Break| it.at >= 0.0 && it.minutes > 0.0 && it.stagger_seconds >= 0.0;
+            range(&field("break"), shift.breaks.iter().all(good), "at 0 or more, for more than 0 minutes")?;
+        }
+        for (index, change) in self.change.iter().enumerate() {
+            if let Some(name) = &change.population {
+                known(format!("change[{index}].population"), name)?;
+            }
+            let good =
+                change.factor >= 0.0 && change.swing_hours > 0.0 && (0.0..=1.0).contains(&change.swing);
+            range(&format!("change[{index}]"), good, "a factor of 0 or more, or a swing of 0 to 1")?;
+        }
+        let Detection { seconds, false_machine_percent, false_person_percent, .. } = self.detection;
+        let percent = |value: f64| (0.0..=100.0).contains(&value);
+        let detection = percent(false_machine_percent) && percent(false_person_percent) && seconds >= 0.0;
+        range("detection", detection, "per cents of 0 to 100 and seconds of 0 or more")?;
+        let faults = &self.faults;
+        let good = percent(faults.late_answer_percent) && percent(faults.lost_end_percent);
+        range(
+            "faults",
+            good && faults.late_answer_seconds >= 0.0,
+            "per cents of 0 to 100 and seconds of 0 or more",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_scenario_is_ten_agents_on_the_base_population() {
+        let scenario: Scenario = serde_json::from_str("{}").unwrap();
+        assert_eq!(scenario.validate(), Ok(()));
+        assert_eq!(scenario.shifts()[0].count, 10);
+        assert_eq!(scenario.populations()["people"], Population::default());
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_place() {
+        let refused = |text: &str| {
+            let scenario: Scenario = serde_json::from_str(text).unwrap();
+            scenario.validate().unwrap_err().to_string()
+        };
+        assert_eq!(refused(r#"{"days": 0}"#), "days must be 1 to 10000");
+        assert_eq!(
+            refused(r#"{"group": [{"population": "martians"}]}"#),
+            "group[0].population names 'martians', which the scenario does not have"
+        );
+        assert_eq!(
+            refused(r#"{"agents": [{"groups": ["sales"]}]}"#),
+            "agents[0].groups names 'sales', which the scenario does not have"
+        );
+        assert!(
+            refused(r#"{"population": {"p": {"answer_probability": 2.0}}}"#).starts_with("population.p: ")
+        );
+        assert!(serde_json::from_str::<Scenario>(r#"{"dais": 3}"#).is_err());
+    }
+}
