@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod import;
 mod serve;
+mod simulate;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ enum Task {
     Admin(admin::Task),
     /// Check the configuration and say what it comes to.
     CheckConfig,
+    /// Dial whole days on a simulated floor, faster than time, and compare pacing policies.
+    Simulate(simulate::Arguments),
     /// Measure; one JSON line a result.
     Bench(bench::Arguments),
 }
@@ -61,8 +64,10 @@ fn complain(error: &anyhow::Error) {
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(arguments.config.as_deref(), std::env::vars())?;
-    let quiet =
-        matches!(arguments.command, Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Bench(_));
+    let quiet = matches!(
+        arguments.command,
+        Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Simulate(_) | Task::Bench(_)
+    );
     log_to_stderr(&config, quiet)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -72,6 +77,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::Import(arguments) => import::run(arguments).await,
             Task::Admin(task) => admin::run(config, task).await,
             Task::CheckConfig => admin::check_config(&config),
+            Task::Simulate(arguments) => simulate::run(&arguments),
             Task::Bench(arguments) => bench::run(arguments).await,
         }
     })

@@ -13,11 +13,7 @@ use crate::records::corrupt;
 use crate::{Row, StoreError, Tx, values};
 
 /// Counts attempts that have ended, in the transaction that ends them.
-pub(crate) fn count(
-    tx: &mut Tx<'_>,
-    held: &[HeldGroup],
-    ended: &[&AttemptEnded],
-) -> Result<(), StoreError> {
+pub(crate) fn count(tx: &mut Tx<'_>, held: &[HeldGroup], ended: &[&AttemptEnded]) -> Result<(), StoreError> {
     let mut counts: BTreeMap<(CampaignId, Time), (i64, i64)> = BTreeMap::new();
     for it in ended.iter().filter(|it| it.result.answered_by_person()) {
         let campaign = held_group(held, it.group)?.campaign;

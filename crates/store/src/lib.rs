@@ -3,11 +3,11 @@
 //! What the crate does are plain functions over a transaction ([`Tx`]), one file per concern; [`Store::write`] and
 //! [`Store::read`] run them on the database's own threads.
 
+pub mod abandonment;
 pub mod callbacks;
 pub mod changes;
 pub mod db;
 mod error;
-pub mod abandonment;
 pub mod events;
 pub mod feed;
 mod hopper;

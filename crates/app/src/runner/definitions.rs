@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId, GroupState,
-    SuppressionListId, TenantId, Treatment, Zone,
+    AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId,
+    GroupState, SuppressionListId, TenantId, Treatment, Zone,
 };
 use store::{StoreError, Tx};
 use uuid::Uuid;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use engine::{
-    Actor, AnsweredCalls, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input, SuppressionListId,
-    Unfinished,
+    Actor, AnsweredCalls, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input,
+    SuppressionListId, Unfinished,
 };
 use store::changes::HeldGroup;
 use store::lease::{self, GroupRow, Lease};
-use store::{abandonment, recovery};
 use store::{StoreError, Tx, feed as store_feed};
+use store::{abandonment, recovery};
 use telephony::{Clock, Request};
 use tokio::sync::oneshot;
 
@@ -69,28 +69,29 @@ impl Runner {
         let (node, rules) = (self.shared.node, Arc::clone(&definition.rules));
         let hours = rules.hours.clone();
         let call_time = self.shared.clock.now();
-        let taken = move |tx: &mut Tx<'_>| -> Result<Option<(Lease, Vec<Unfinished>, AnsweredCalls)>, StoreError> {
-            let Some(lease) = lease::acquire(tx, row, node, now, now + LEASE)? else { return Ok(None) };
-            let openings = Openings::read(tx, row.campaign, &hours, call_time)?;
-            let left = recovery::unfinished(tx, group)?;
-            let mut promises =
-                store::callbacks::promises(tx, left.iter().map(|attempt| attempt.contact.contact))?;
-            let left = left.into_iter().map(|attempt| {
-                let mut contact = attempt.contact;
-                contact.phone = attempt.phone;
-                let zones = openings.zones(contact.bucket);
-                let promise = promises.remove(&contact.contact).map(Box::new);
-                Unfinished {
-                    attempt: attempt.attempt,
-                    contact: engine::HopperContact { promise, ..contact.into_hopper(zones, call_time) },
-                    result: attempt.result,
-                }
-            });
-            let left = left.collect();
-            store_feed::return_claims(tx, group, lease.epoch)?;
-            let answered = abandonment::answered_calls(tx, row.campaign, call_time)?;
-            Ok(Some((lease, left, answered)))
-        };
+        let taken =
+            move |tx: &mut Tx<'_>| -> Result<Option<(Lease, Vec<Unfinished>, AnsweredCalls)>, StoreError> {
+                let Some(lease) = lease::acquire(tx, row, node, now, now + LEASE)? else { return Ok(None) };
+                let openings = Openings::read(tx, row.campaign, &hours, call_time)?;
+                let left = recovery::unfinished(tx, group)?;
+                let mut promises =
+                    store::callbacks::promises(tx, left.iter().map(|attempt| attempt.contact.contact))?;
+                let left = left.into_iter().map(|attempt| {
+                    let mut contact = attempt.contact;
+                    contact.phone = attempt.phone;
+                    let zones = openings.zones(contact.bucket);
+                    let promise = promises.remove(&contact.contact).map(Box::new);
+                    Unfinished {
+                        attempt: attempt.attempt,
+                        contact: engine::HopperContact { promise, ..contact.into_hopper(zones, call_time) },
+                        result: attempt.result,
+                    }
+                });
+                let left = left.collect();
+                store_feed::return_claims(tx, group, lease.epoch)?;
+                let answered = abandonment::answered_calls(tx, row.campaign, call_time)?;
+                Ok(Some((lease, left, answered)))
+            };
         let Some((lease, left, answered)) = self.shared.store.write(taken).await? else {
             return Err(AppError::conflict("held_elsewhere", "another node runs this campaign group"));
         };

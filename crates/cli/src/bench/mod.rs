@@ -4,6 +4,7 @@ mod add;
 mod engine;
 mod feed;
 mod intake;
+mod pacing;
 
 use anyhow::bail;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use serde_json::Value;
 /// What to measure, and on what.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Which: intake, feed, engine, add; all if none is named.
+    /// Which: intake, feed, engine, add, pacing; all but pacing if none is named.
     names: Vec<String>,
     /// Databases: `sqlite` makes a file in a temporary directory; a `postgres://` address names a server on which a
     /// database is made and dropped. May be given more than once.
@@ -23,9 +24,12 @@ pub struct Arguments {
     /// Contacts in the large list of the feed bench.
     #[arg(long, default_value_t = 5_000_000)]
     contacts: u64,
+    /// Days of each scenario of the pacing bench at most.
+    #[arg(long)]
+    days: Option<u32>,
 }
 
-const NAMES: [&str; 4] = ["engine", "feed", "intake", "add"];
+const NAMES: [&str; 5] = ["engine", "feed", "intake", "add", "pacing"];
 
 /// Runs the benches that are named.
 ///
@@ -38,6 +42,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|other| other == name);
     if wanted("engine") {
         print(engine::run());
+    }
+    // It takes many minutes and rewrites a page, so it is run by name only.
+    if arguments.names.iter().any(|name| name == "pacing") {
+        print(pacing::run(arguments.days)?);
     }
     for database in &arguments.databases {
         if wanted("feed") {

@@ -1,0 +1,166 @@
+//! `outdial simulate`: days of dialling on a simulated floor, faster than time.
+
+pub mod plot;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use simulator::simulate::{self, Policy, Report, Scenario, Watcher};
+
+/// The command line of `outdial simulate`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The scenario (TOML); see docs/simulate.md and the folder scenarios/.
+    scenario: PathBuf,
+    /// A policy to run: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang,
+    /// samuelson, residual-life. Several are compared on the same people.
+    #[arg(long = "policy", value_name = "POLICY", default_values = ["outdial", "progressive"])]
+    policies: Vec<String>,
+    /// Another seed than the scenario's.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Another number of days than the scenario's.
+    #[arg(long)]
+    days: Option<u32>,
+    /// Print one JSON object instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Draw utilisation and abandonment over the day into an SVG file.
+    #[arg(long, value_name = "FILE.svg")]
+    plot: Option<PathBuf>,
+}
+
+/// Reads a scenario file.
+///
+/// # Errors
+/// It cannot be read or is wrong; the error says where.
+pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut scenario: Scenario =
+        toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
+    if scenario.name.is_empty() {
+        scenario.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    }
+    scenario.validate().with_context(|| path.display().to_string())?;
+    Ok(scenario)
+}
+
+/// Runs it.
+///
+/// # Errors
+/// The scenario or a policy cannot be, or the plot cannot be written.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut scenario = read_scenario(&arguments.scenario)?;
+    scenario.seed = arguments.seed.unwrap_or(scenario.seed);
+    scenario.days = arguments.days.unwrap_or(scenario.days);
+    if let Some(plot) = &arguments.plot
+        && plot.extension().is_none_or(|ending| ending != "svg")
+    {
+        bail!("--plot writes SVG: name a file that ends in .svg");
+    }
+    let policies = arguments.policies.iter().map(|name| name.parse()).collect::<Result<Vec<Policy>, _>>()?;
+    let mut reports = Vec::new();
+    for policy in &policies {
+        let mut watching = Watching::new(&policy.name(), arguments.json);
+        reports.push(simulate::run(&scenario, policy, &mut watching)?);
+        watching.bar.finish_and_clear();
+    }
+    if let Some(path) = &arguments.plot {
+        std::fs::write(path, plot::over_the_day(&scenario, &reports))
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    tell(&scenario, &reports, arguments.json)
+}
+
+/// A progress bar, and the clock by which speed is measured.
+pub struct Watching {
+    bar: ProgressBar,
+    began: Instant,
+}
+
+impl Watching {
+    fn new(policy: &str, is_quiet: bool) -> Self {
+        let bar = if is_quiet || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new(1000)
+        };
+        if let Ok(style) = ProgressStyle::with_template("{msg:18} [{bar:40}] {percent:>3} %  {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_message(policy.to_owned());
+        Self { bar, began: Instant::now() }
+    }
+
+    /// One that shows nothing.
+    pub fn silent() -> Self {
+        Self::new("", true)
+    }
+}
+
+impl Watcher for Watching {
+    fn progress(&mut self, share: f64) {
+        self.bar.set_position((share * 1000.0) as u64);
+    }
+    fn seconds(&mut self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn tell(scenario: &Scenario, reports: &[Report], is_json: bool) -> anyhow::Result<()> {
+    if is_json {
+        let told = json!({
+            "scenario": scenario.name, "seed": scenario.seed, "days": scenario.days,
+            "cap_percent": scenario.cap_percent, "policies": reports,
+        });
+        println!("{}", serde_json::to_string(&told)?);
+        return Ok(());
+    }
+    let agents: u32 = scenario.shifts().iter().map(|shift| shift.count).sum();
+    println!(
+        "{}: {} days of {} h, {agents} agents, cap {} %, seed {}",
+        scenario.name, scenario.days, scenario.hours, scenario.cap_percent, scenario.seed
+    );
+    println!(
+        "{:<18} {:>6} {:>6} {:>6} {:>8} {:>9} {:>9} {:>10} {:>7} {:>7} {:>7} {:>9}",
+        "policy",
+        "busy",
+        "U*",
+        "of U*",
+        "talk/h",
+        "abandoned",
+        "worst day",
+        "over cap",
+        "in 2 s",
+        "p99 s",
+        "dials",
+        "events/s"
+    );
+    for report in reports {
+        println!(
+            "{:<18} {:>5.1}% {:>5.1}% {:>5.1}% {:>5.1} min {:>8.2}% {:>8.2}% {:>4} of {:<4} {:>5.1}% {:>7.1} {:>7.1} {:>9.0}",
+            report.policy,
+            report.utilisation * 100.0,
+            report.u_star * 100.0,
+            report.share_of_u_star * 100.0,
+            report.talk_minutes_per_hour,
+            report.abandon_rate * 100.0,
+            report.abandon_rate_worst_day * 100.0,
+            report.windows_over_cap,
+            report.windows,
+            report.connected_within_2s * 100.0,
+            report.wait_p99,
+            report.dials_per_answer,
+            report.events_per_second,
+        );
+    }
+    println!(
+        "busy: talk and wrap-up in the agents' time at work; U*: the Markov optimum at this cap (docs/pacing.md)"
+    );
+    Ok(())
+}
