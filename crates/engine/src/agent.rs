@@ -25,6 +25,11 @@ pub enum AgentState {
 }
 
 impl AgentState {
+    /// Whether the agent is there for calls: on one, after one, or waiting. A break is not the dialler's to fill.
+    pub fn is_at_work(self) -> bool {
+        !matches!(self, Self::LoggedOut | Self::NotReady)
+    }
+
     /// The number stored for it.
     pub fn code(self) -> i64 {
         match self {

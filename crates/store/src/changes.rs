@@ -389,11 +389,18 @@ fn change_groups(tx: &mut Tx<'_>, changed: &[&GroupChanged]) -> Result<(), Store
 }
 
 fn change_agents(tx: &mut Tx<'_>, tenant: TenantId, changed: &[&AgentChanged]) -> Result<(), StoreError> {
-    let sets = changed.iter().map(|it| values![it.agent, tenant, it.state.code(), it.reason.as_ref(), it.at]);
+    let sets = changed.iter().map(|it| {
+        let at_work_since = it.state.is_at_work().then_some(it.at);
+        values![it.agent, tenant, it.state.code(), it.reason.as_ref(), it.at, at_work_since]
+    });
+    // Whoever was at work before goes on being at work since then.
     tx.execute_many(
-        "INSERT INTO agent_runtime (agent_id, tenant_id, state, reason, changed_at) VALUES ($1, $2, $3, $4, $5)
+        "INSERT INTO agent_runtime (agent_id, tenant_id, state, reason, changed_at, at_work_since)
+         VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (agent_id) DO UPDATE
-         SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at",
+         SET state = excluded.state, reason = excluded.reason, changed_at = excluded.changed_at,
+             at_work_since = CASE WHEN excluded.at_work_since IS NULL THEN NULL
+                                  ELSE COALESCE(agent_runtime.at_work_since, excluded.at_work_since) END",
         &sets.collect::<Vec<_>>(),
     )?;
     Ok(())

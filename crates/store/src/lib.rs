@@ -10,12 +10,14 @@ pub mod db;
 mod error;
 pub mod events;
 pub mod feed;
+pub mod figures;
 mod hopper;
 pub mod intake;
 pub mod lease;
 pub mod records;
 pub mod recovery;
 pub mod reference;
+pub mod sinks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod value;

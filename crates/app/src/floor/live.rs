@@ -86,7 +86,7 @@ pub(crate) struct AgentTimes {
 impl AgentTimes {
     /// Counts a stay in a state. Breaks are not counted: a break is not the dialler's to fill.
     pub fn count(&mut self, state: AgentState, stay: Duration) {
-        if !matches!(state, AgentState::LoggedOut | AgentState::NotReady) {
+        if state.is_at_work() {
             self.at_work += stay;
         }
         if state == AgentState::OnCall {

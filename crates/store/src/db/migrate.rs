@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 1, name: "initial", sql: include_str!("../../migrations/0001_initial.sql") },
     Migration { version: 2, name: "callbacks", sql: include_str!("../../migrations/0002_callbacks.sql") },
     Migration { version: 3, name: "abandonment", sql: include_str!("../../migrations/0003_abandonment.sql") },
+    Migration { version: 4, name: "sinks", sql: include_str!("../../migrations/0004_sinks.sql") },
 ];
 
 /// Where it is kept which of them were applied.
