@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Every test, PostgreSQL's included. The last line is `N passed, N failed`; the exit status is 0 if nothing failed.
-# TEST_PG_URL, when set, names a PostgreSQL superuser to use instead of a cluster of this script's own.
+# TEST_PG_URL, when set, names a PostgreSQL superuser to use instead of a cluster of this script's own; TEST_NATS_URL
+# a NATS server with JetStream.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/postgres.sh
+source scripts/nats.sh
 
 passed=0
 failed=0
 logs=$(mktemp -d)
 
 finish() {
+    stop_nats
     stop_postgres
     rm -rf "$logs"
 }
@@ -67,6 +70,11 @@ if [ -n "${TEST_PG_URL:-}" ]; then
     say "using the PostgreSQL of TEST_PG_URL"
 else
     start_postgres || missing "PostgreSQL: the tests that need it will fail"
+fi
+if [ -n "${TEST_NATS_URL:-}" ]; then
+    say "using the NATS server of TEST_NATS_URL"
+else
+    start_nats || missing "NATS: the tests that need it will fail"
 fi
 if have cargo-nextest || install_cargo_tool nextest "$nextest_version" --no-default-features --features default-no-update; then
     run_nextest

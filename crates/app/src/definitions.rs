@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
-use crate::model::{CampaignBody, Definition, Stored, check_name};
+use crate::model::{CampaignBody, Definition, SinkBody, Stored, check_name};
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
@@ -94,6 +94,7 @@ impl App {
                 let (tenant, kind, parent) = (who_in.tenant, T::KIND, body.parent());
                 let new = NewDefinition { id, tenant, kind, parent, name: body.name(), body: &value, now };
                 let row = rows::insert(tx, &new).map_err(name_taken::<T>)?;
+                crate::sinks::after_create(tx, tenant, id, &body)?;
                 audit::note(tx, &who_in, audit_id, now, Action::Create, kind, Some(id), None, Some(value))?;
                 typed(row)
             })
@@ -192,6 +193,9 @@ impl App {
             let seen = Seen { tenant, kind: T::KIND, id, version };
             if !rows::delete(tx, seen)? {
                 return Err(AppError::not_found(T::KIND, id));
+            }
+            if T::KIND == SinkBody::KIND {
+                store::sinks::forget(tx, tenant, id)?;
             }
             let before = Some(json(&before.body)?);
             audit::note(tx, &who_in, audit_id, now, Action::Delete, T::KIND, Some(id), before, None)

@@ -18,6 +18,7 @@ mod operations;
 pub mod paging;
 mod reports;
 mod runner;
+pub mod sinks;
 pub mod suppression;
 
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use audit::AuditView;
 pub use error::{AppError, Fault};
 pub use idempotency::Repetition;
 pub use ids::Ids;
+pub use ::sinks::install_tls;
 pub use operations::{EVENTS_MAX, EventView, GroupStatus};
 
 use floor::Floor;
@@ -55,6 +57,7 @@ pub struct App {
     pub(crate) passwords: access::Passwords,
     pub(crate) intake: intake::Intake,
     pub(crate) imports: imports::Imports,
+    pub(crate) sinks: sinks::Sinks,
     /// What runs in the background until the end.
     background: Mutex<Vec<AbortHandle>>,
     /// Campaign groups, agents and calls.
@@ -97,6 +100,7 @@ impl App {
         let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
         let passwords = access::Passwords::start();
         let intake = intake::Intake::start()?;
+        let sinks = sinks::Sinks::new(&settings.data_dir, node_id(&settings.node));
         let imports = imports::Imports::open(&settings.data_dir, node_id(&settings.node))?;
         Ok(Arc::new(Self {
             store,
@@ -105,6 +109,7 @@ impl App {
             passwords,
             intake,
             imports,
+            sinks,
             background: Mutex::default(),
             floor,
         }))
@@ -116,6 +121,7 @@ impl App {
         for task in self.background.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             task.abort();
         }
+        self.give_up_sinks().await;
     }
 
     /// Runs a task until the end; each of them may be cut short at any point.

@@ -69,6 +69,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Simulate(_) | Task::Bench(_)
     );
     log_to_stderr(&config, quiet)?;
+    app::install_tls();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match arguments.command {

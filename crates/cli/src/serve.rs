@@ -43,6 +43,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let driver: Arc<dyn telephony::Driver> = Arc::<SimulatedCarrier>::clone(&carrier);
     let settings = AppSettings { node: config.node.name.clone(), data_dir: config.node.data_dir.clone() };
     let app = App::start(store, clock, driver, events, settings).await?;
+    app.start_sinks(web::sink_formats()).await?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;

@@ -111,6 +111,7 @@ struct Ordeal {
 
 impl Ordeal {
     fn new(database: String, directory: &Path) -> Self {
+        app::install_tls();
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         let (accepted, imports) = (BTreeSet::new(), Vec::new());
         Self { database, directory: directory.to_owned(), client, accepted, imports, next: 0 }

@@ -62,6 +62,11 @@ fn line(message: &Message) -> Option<String> {
 fn append(settings: &FileSettings, lines: &[String]) -> io::Result<()> {
     let directory = settings.path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(directory)?;
+    // A trial may come while messages are delivered: one of them writes at a time.
+    let mut name = settings.path.as_os_str().to_owned();
+    name.push(".lock");
+    let guard = File::create(PathBuf::from(name))?;
+    guard.lock()?;
     let (mut file, mut length) = open(&settings.path)?;
     let mut is_new = length == 0;
     for line in lines {

@@ -49,3 +49,7 @@ CREATE TABLE sink_credentials (
 
 -- Since when the agent has been there for calls without a break; NULL while they are not.
 ALTER TABLE agent_runtime ADD COLUMN at_work_since BIGINT NULL;
+
+-- What was last asked of the group and by whom (engine::GroupAction::code, engine::Actor::code).
+ALTER TABLE group_runtime ADD COLUMN last_action SMALLINT NULL;
+ALTER TABLE group_runtime ADD COLUMN last_actor SMALLINT NULL;

@@ -380,9 +380,13 @@ fn return_contacts(tx: &mut Tx<'_>, returned: &[(Time, &ContactReturned)]) -> Re
 }
 
 fn change_groups(tx: &mut Tx<'_>, changed: &[&GroupChanged]) -> Result<(), StoreError> {
-    let sets = changed.iter().map(|it| values![it.group, it.state.code(), it.dial_mode.code(), it.at]);
+    let sets = changed.iter().map(|it| {
+        let (state, dial_mode) = (it.state.code(), it.dial_mode.code());
+        values![it.group, state, dial_mode, it.at, it.action.code(), it.actor.code()]
+    });
     tx.execute_many(
-        "UPDATE group_runtime SET state = $2, dial_mode = $3, changed_at = $4 WHERE group_id = $1",
+        "UPDATE group_runtime SET state = $2, dial_mode = $3, changed_at = $4, last_action = $5, last_actor = $6
+         WHERE group_id = $1",
         &sets.collect::<Vec<_>>(),
     )?;
     Ok(())

@@ -24,6 +24,10 @@ pub struct LoadedGroup {
     pub state: GroupState,
     /// How it dials.
     pub dial_mode: Option<DialMode>,
+    /// The number of what was last asked of it ([`engine::GroupAction::code`]).
+    pub last_action: Option<i64>,
+    /// The number of who asked ([`engine::Actor::code`]).
+    pub last_actor: Option<i64>,
 }
 
 /// What came of a group's calls to the contacts of one source in a span.
@@ -49,7 +53,7 @@ pub struct CallFigures {
 /// Those of the database.
 pub fn loaded_groups(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<LoadedGroup>, StoreError> {
     let rows = tx.query(
-        "SELECT group_id, campaign_id, state, dial_mode FROM group_runtime
+        "SELECT group_id, campaign_id, state, dial_mode, last_action, last_actor FROM group_runtime
          WHERE tenant_id = $1 AND state <> 0 ORDER BY group_id",
         &values![tenant],
     )?;
@@ -58,7 +62,9 @@ pub fn loaded_groups(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<LoadedGrou
             let state = GroupState::from_code(row.get(2)?)
                 .ok_or_else(|| StoreError::corrupt("a campaign group's state is not known"))?;
             let dial_mode = row.get::<Option<i64>>(3)?.and_then(DialMode::from_code);
-            Ok(LoadedGroup { group: row.get(0)?, campaign: row.get(1)?, state, dial_mode })
+            let (last_action, last_actor) = (row.get(4)?, row.get(5)?);
+            let (group, campaign) = (row.get(0)?, row.get(1)?);
+            Ok(LoadedGroup { group, campaign, state, dial_mode, last_action, last_actor })
         })
         .collect()
 }

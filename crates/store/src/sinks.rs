@@ -135,6 +135,18 @@ pub fn forget(tx: &mut Tx<'_>, tenant: TenantId, sink: Uuid) -> Result<(), Store
     Ok(())
 }
 
+/// Whether there is a sink that nobody delivers to.
+///
+/// # Errors
+/// Those of the database.
+pub fn any_free(tx: &mut Tx<'_>, now: Time) -> Result<bool, StoreError> {
+    let row = tx.query_one(
+        "SELECT 1 FROM sink_cursor WHERE lease_owner IS NULL OR lease_until <= $1 LIMIT 1",
+        &values![now],
+    )?;
+    Ok(row.is_some())
+}
+
 /// Takes the leases of all sinks that nobody delivers to.
 ///
 /// # Errors

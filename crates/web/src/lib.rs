@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod dialects;
 mod endpoint;
 mod extract;
 mod idempotency;
@@ -25,6 +26,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 
+pub use dialects::sink_formats;
 use endpoint::Api;
 use limits::Limits;
 pub use problem::Problem;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Seconds at which request durations are counted.
@@ -45,6 +45,16 @@ fn install() -> PrometheusHandle {
     describe_counter!("outdial_change_sets_stored_total", Unit::Count, "Change sets made durable");
     describe_counter!("outdial_commits_total", Unit::Count, "Transactions that made change sets durable");
     describe_counter!("outdial_import_rows_total", Unit::Count, "Rows imported, by outcome");
+    describe_counter!(
+        "outdial_sink_messages_total",
+        Unit::Count,
+        "Messages to sinks, by outcome: delivered, retried, given up, lost"
+    );
+    describe_gauge!(
+        "outdial_sink_lag_events",
+        Unit::Count,
+        "Events that a sink has not been told of, by sink"
+    );
     handle
 }
 

@@ -106,6 +106,9 @@ pub struct CampaignBody {
     /// For people.
     #[serde(default)]
     pub description: String,
+    /// The template that it was made from, as other systems are told; of no effect on calls.
+    #[serde(default)]
+    pub template_name: Option<String>,
     /// What is known of each contact beside numbers.
     #[serde(default)]
     pub fields: Vec<FieldDefinition>,
@@ -208,6 +211,9 @@ pub struct CampaignGroupBody {
     pub campaign: CampaignId,
     /// The skill of the agents that serve it.
     pub skill: SkillId,
+    /// The queue that its calls go through, as other systems are told; of no effect on calls.
+    #[serde(default)]
+    pub queue_name: Option<String>,
     /// How it dials.
     #[serde(default)]
     pub settings: GroupSettings,

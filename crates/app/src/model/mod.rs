@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod sinks;
 
 use engine::Time;
 use engine::time::rfc3339;
@@ -13,6 +14,8 @@ pub use bodies::{
     AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, DuplicateScope, SkillBody,
     SourceBody, SourceMapBody, SuppressionListBody, TreatmentSetBody,
 };
+
+pub use sinks::{SinkBegin, SinkBody, SinkDelivery, SinkFormat, SinkTarget};
 
 use crate::AppError;
 

@@ -11,6 +11,7 @@ mod events;
 mod groups;
 mod imports;
 mod live;
+mod sinks;
 mod suppression;
 
 use crate::endpoint::Api;
@@ -27,6 +28,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = suppression::routes(api);
     let api = attempts::routes(api);
     let api = callbacks::routes(api);
+    let api = sinks::routes(api);
     audit::routes(api)
 }
 

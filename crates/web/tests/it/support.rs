@@ -47,6 +47,7 @@ impl Server {
             SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());
         let app_settings = AppSettings { node: "test".to_owned(), data_dir: files.path().to_owned() };
         let app = App::start(database.store.clone(), clock, carrier, events, app_settings).await.unwrap();
+        app.start_sinks(web::sink_formats()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let settings = WebSettings { root_key: Some(ROOT_KEY.to_owned()), ..settings };

@@ -1,0 +1,14 @@
+//! Vendors' words, a folder for each vendor, and nowhere else.
+
+mod ocs;
+
+use std::sync::Arc;
+
+use app::model::SinkFormat;
+use app::sinks::{Format, Formats};
+
+/// The words in which sinks can be told, besides Outdial's own.
+pub fn sink_formats() -> Formats {
+    let ocs: Arc<dyn Format> = Arc::new(ocs::Ocs);
+    Formats::from([(SinkFormat::Ocs, ocs)])
+}

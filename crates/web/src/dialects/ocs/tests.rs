@@ -1,0 +1,109 @@
+//! Which attributes are there, and what they say.
+
+use app::sinks::format::{GroupFacts, GroupNotice, GroupStatistics, Notice, SourceStatistics};
+use engine::{Actor, DialMode, GroupAction, GroupId, GroupState};
+use uuid::Uuid;
+
+use super::*;
+
+fn notice(state: GroupState) -> GroupNotice {
+    GroupNotice {
+        facts: GroupFacts {
+            tenant_name: None,
+            tenant_id: "7".to_owned(),
+            group: GroupId(Uuid::from_u128(0xabc)),
+            name: "Winter team".to_owned(),
+            skill: "Sales".to_owned(),
+            campaign: Some("Winter".to_owned()),
+            template: None,
+            queue: None,
+            settings: json!({"optimize_by": "busy_factor", "optimize_goal": 80}),
+        },
+        state,
+        dial_mode: Some(DialMode::Progressive),
+        action: Some(GroupAction::Start.code()),
+        actor: Actor::Client.code(),
+        statistics: GroupStatistics::default(),
+        at: Time::from_micros(1_524_768_780_123_999),
+    }
+}
+
+fn told(notice: GroupNotice) -> Value {
+    Ocs.body(&Notice::Group(Box::new(notice)))
+}
+
+#[test]
+fn a_tenant_without_a_name_is_undefined() {
+    assert_eq!(told(notice(GroupState::Active))["GSW_TENANT_NAME"], "undefined");
+    let mut named = notice(GroupState::Active);
+    named.facts.tenant_name = Some("Acme".to_owned());
+    assert_eq!(told(named)["GSW_TENANT_NAME"], "Acme");
+}
+
+#[test]
+fn the_dial_mode_is_told_of_running_groups_only() {
+    assert_eq!(told(notice(GroupState::Running))["GSW_DIAL_MODE"], 2);
+    for state in [GroupState::NotLoaded, GroupState::Active, GroupState::WaitingUnload] {
+        assert!(told(notice(state)).get("GSW_DIAL_MODE").is_none(), "{state:?}");
+    }
+}
+
+#[test]
+fn what_is_not_configured_is_left_out() {
+    let body = told(notice(GroupState::Running));
+    assert_eq!(body["GSW_CAMPAIGN_NAME"], "Winter");
+    assert!(body.get("GSW_CAMPAIGN_TEMPLATE_NAME").is_none() && body.get("GSW_QUEUE_NAME").is_none());
+    let mut full = notice(GroupState::Running);
+    full.facts.template = Some("Seasons".to_owned());
+    full.facts.queue = Some("8001".to_owned());
+    let body = told(full);
+    assert_eq!(
+        (&body["GSW_CAMPAIGN_TEMPLATE_NAME"], &body["GSW_QUEUE_NAME"]),
+        (&json!("Seasons"), &json!("8001"))
+    );
+}
+
+#[test]
+fn what_is_optimised_is_told_in_predictive_modes_only() {
+    for mode in [DialMode::Progressive, DialMode::Preview, DialMode::Power] {
+        let mut body = Map::new();
+        put_dial_mode(&mut body, mode, &json!({"optimize_by": "busy_factor", "optimize_goal": 80}));
+        assert!(!body.contains_key("GSW_OPTIMIZE_BY") && !body.contains_key("GSW_OPTIMIZE_GOAL"), "{mode:?}");
+    }
+    assert_eq!(optimisation(&json!({"optimize_by": "busy_factor", "optimize_goal": 80})), (1, 80));
+    assert_eq!(optimisation(&json!({"optimize_by": "overdial_rate", "goal": 0.03})), (2, 3));
+    assert_eq!(optimisation(&json!({"optimize_by": "wait_time", "optimize_goal": 20})), (3, 20));
+    assert_eq!(optimisation(&json!({})), (0, 0));
+}
+
+#[test]
+fn the_time_is_utc_seconds_with_milliseconds_as_a_text() {
+    assert_eq!(told(notice(GroupState::Active))["GSW_DATE_TIME"], "1524768780.123");
+    assert_eq!(date_time(Time::from_micros(5_000)), "0.005");
+}
+
+#[test]
+fn an_unload_at_once_is_told_as_an_unload() {
+    let mut unloaded = notice(GroupState::NotLoaded);
+    unloaded.action = Some(GroupAction::ForceUnload.code());
+    assert_eq!(told(unloaded)["GSW_CAMPAIGN_GROUP_ACTION"], 8);
+}
+
+#[test]
+fn figures_are_numbers_or_null_for_the_group_and_each_list() {
+    let mut running = notice(GroupState::Running);
+    running.statistics = GroupStatistics {
+        busy_factor: Some(0.85),
+        overdial_rate: Some(0.02),
+        hit_ratio: Some(0.3),
+        time_to_complete_seconds: Some(600),
+        sources: vec![SourceStatistics { source: "List".to_owned(), ..SourceStatistics::default() }],
+    };
+    let body = told(running);
+    assert_eq!(body["GSW_STAT_BUSY_FACTOR"], 0.85);
+    assert_eq!(body["GSW_STAT_OVERDIAL_RATE"], 0.02);
+    assert_eq!(body["GSW_STAT_HIT_RATIO"], 0.3);
+    assert_eq!(body["GSW_STAT_TIME_TO_COMPLETE"], 600);
+    assert_eq!(body["GSW_CALLING_LISTS"][0]["GSW_CALLING_LIST"], "List");
+    assert_eq!(body["GSW_CALLING_LISTS"][0]["GSW_STAT_HIT_RATIO"], Value::Null);
+}
