@@ -25,12 +25,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use ::sinks::install_tls;
 pub use access::{Permission, Principal, Role};
 pub use audit::AuditView;
 pub use error::{AppError, Fault};
 pub use idempotency::Repetition;
 pub use ids::Ids;
-pub use ::sinks::install_tls;
 pub use operations::{EVENTS_MAX, EventView, GroupStatus};
 
 use floor::Floor;

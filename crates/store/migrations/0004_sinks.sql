@@ -47,9 +47,14 @@ CREATE TABLE sink_credentials (
     body TEXT NOT NULL
 ) /* clustered */;
 
--- Since when the agent has been there for calls without a break; NULL while they are not.
+-- agent_runtime: since when the agent has been there for calls without a break; NULL while they are not.
+-- group_runtime: what was last asked of the group and by whom (engine::GroupAction::code, engine::Actor::code).
+-- [sqlite]
+ALTER TABLE agent_runtime ADD COLUMN at_work_since INTEGER NULL;
+ALTER TABLE group_runtime ADD COLUMN last_action INTEGER NULL;
+ALTER TABLE group_runtime ADD COLUMN last_actor INTEGER NULL;
+-- [postgres]
 ALTER TABLE agent_runtime ADD COLUMN at_work_since BIGINT NULL;
-
--- What was last asked of the group and by whom (engine::GroupAction::code, engine::Actor::code).
 ALTER TABLE group_runtime ADD COLUMN last_action SMALLINT NULL;
 ALTER TABLE group_runtime ADD COLUMN last_actor SMALLINT NULL;
+-- [both]

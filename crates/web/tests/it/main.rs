@@ -3,6 +3,7 @@
 mod access;
 mod agent_session;
 mod callbacks;
+mod campaign_group_status;
 mod contacts;
 mod definitions;
 mod dialling;
@@ -11,6 +12,8 @@ mod idempotency;
 mod imports;
 mod privacy;
 mod problems;
+mod receiver;
+mod sinks;
 mod streams;
 mod support;
 mod suppression;

@@ -41,7 +41,15 @@ impl Server {
     }
 
     async fn start_with_clock(database: TestDatabase, settings: WebSettings, clock: Arc<dyn Clock>) -> Self {
-        let files = TempDir::new().unwrap();
+        Self::start_on(database, TempDir::new().unwrap(), settings, clock).await
+    }
+
+    async fn start_on(
+        database: TestDatabase,
+        files: TempDir,
+        settings: WebSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let world = World::with_default_population(1);
         let (carrier, events) =
             SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());
@@ -54,6 +62,13 @@ impl Server {
         let router = web::router(Arc::clone(&app), settings);
         tokio::spawn(web::serve(listener, router, std::future::pending()));
         Self { address, client: Client::new(), app, _files: files, _database: database }
+    }
+
+    /// Ends the runtime that it was started in, and with it every task wherever it is, as a kill would. Then starts
+    /// another on the same data and files.
+    pub async fn killed_and_restarted(self, life: tokio::runtime::Runtime) -> Self {
+        life.shutdown_background();
+        Self::start_on(self._database, self._files, WebSettings::default(), Arc::new(SystemClock)).await
     }
 
     /// One server on each kind of database.
