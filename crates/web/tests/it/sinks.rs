@@ -8,7 +8,7 @@ use store::testing::databases;
 
 use crate::dialling::{Centre, centre_with};
 use crate::receiver::Receiver;
-use crate::support::{Caller, Server, until};
+use crate::support::{Answer, Caller, Server, until};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -19,13 +19,18 @@ async fn sink(admin: &Caller<'_>, receiver: &Receiver, further: Value) -> String
     admin.create("/v1/sinks", sink).await
 }
 
-/// Loads and unloads a group, which makes three events at least.
+/// Loads and unloads a group, which makes three events at least, and waits until they are stored.
 async fn load_and_unload(admin: &Caller<'_>, group: &str) {
+    let ends = |events: &Answer| {
+        let of_group = |it: &&Value| it["body"]["group"] == group && it["body"]["state"] == "not_loaded";
+        events.body["items"].as_array().unwrap().iter().filter(of_group).count()
+    };
+    let events = || admin.get("/v1/events?limit=1000");
+    let before = ends(&events().await);
     let actions = format!("/v1/campaign-groups/{group}/actions");
     admin.post(&actions, json!({"action": "load"})).await.expect(200);
     admin.post(&actions, json!({"action": "unload"})).await.expect(200);
-    let status = format!("/v1/campaign-groups/{group}/status");
-    until(|| admin.get(&status), |status| status.body["state"] == "not_loaded").await;
+    until(events, |events| ends(events) > before).await;
 }
 
 /// The tenant's events of groups, by their numbers.
