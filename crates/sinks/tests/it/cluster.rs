@@ -84,7 +84,7 @@ fn read(headers: &HeaderMap, body: &str) -> Result<Vec<(String, String, Value)>,
     }
     let body = body.strip_suffix('\n').ok_or("The bulk request must be terminated by a newline [\\n]")?;
     let lines: Vec<&str> = body.split('\n').collect();
-    if lines.is_empty() || lines.len() % 2 != 0 {
+    if lines.is_empty() || !lines.len().is_multiple_of(2) {
         return Err("an action without a document".into());
     }
     lines

@@ -9,4 +9,5 @@ mod intake;
 mod lease;
 mod nothing_lost;
 mod recovery;
+mod sinks;
 mod verify;
