@@ -134,6 +134,28 @@ async fn the_attributes_are_those_of_the_table() {
     }
 }
 
+/// The curl command of `docs/interfaces/campaign-group-status.md`, with the test's own receiver.
+#[tokio::test]
+async fn the_command_of_the_documentation_works() {
+    let page = include_str!("../../../../docs/interfaces/campaign-group-status.md");
+    let (_, body) = page.split_once("-d '").unwrap();
+    let (body, _) = body.split_once("'\n```").unwrap();
+    let mut sink: Value = serde_json::from_str(body).unwrap();
+    for database in databases() {
+        let server = Server::start_sixty_times_as_fast(database).await;
+        let admin = server.tenant("A").await;
+        let receiver = Receiver::start().await;
+        sink["target"]["url"] = json!(receiver.url);
+        admin.create("/v1/sinks", sink.clone()).await;
+        let Centre { group, .. } = centre(&admin).await;
+        let actions = format!("/v1/campaign-groups/{group}/actions");
+        admin.post(&actions, json!({"action": "load"})).await.expect(200);
+        let loaded = receiver.hear("the load", |told| told.body["GSW_CAMPAIGN_GROUP_ACTION"] == 7).await;
+        assert_eq!(loaded.body["GSW_TENANT_NAME"], "Acme");
+        server.stop().await;
+    }
+}
+
 /// > GSW_TENANT_NAME … GSW_CAMPAIGN_TEMPLATE_NAME (if present in configuration) … GSW_QUEUE_NAME: Name of the Voice
 /// > Transfer Destination DN
 #[tokio::test]
@@ -288,6 +310,14 @@ async fn each_attempt_is_reported_at_its_start_and_its_end_and_each_contact_when
         assert!(first < second, "the end was told before the start");
         assert!(told[first].body.get("GSW_CALL_RESULT").is_none(), "{}", told[first].text);
         let is_processed = |told: &Told| is_of(told, Value::Null);
+        let template = include_str!("../../../../contrib/elasticsearch/outdial-ocs.template.json");
+        let template: Value = serde_json::from_str(template).unwrap();
+        for record in scene.receiver.taken() {
+            for name in record.as_object().unwrap().keys() {
+                let mapped = &template["template"]["mappings"]["properties"][name];
+                assert!(mapped.is_object(), "{name} is not in the index template");
+            }
+        }
         let processed = scene.receiver.hear("the contact", is_processed).await.body;
         assert_eq!(processed["GSW_CHAIN_ID"], last["GSW_CHAIN_ID"]);
         assert!(processed["GSW_RECORD_STATUS"].is_i64(), "{processed}");

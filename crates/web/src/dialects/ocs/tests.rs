@@ -89,6 +89,44 @@ fn an_unload_at_once_is_told_as_an_unload() {
     assert_eq!(told(unloaded)["GSW_CAMPAIGN_GROUP_ACTION"], 8);
 }
 
+/// The index template that is shipped.
+fn mapped() -> Map<String, Value> {
+    let template = include_str!("../../../../../contrib/elasticsearch/outdial-ocs.template.json");
+    let template: Value = serde_json::from_str(template).unwrap();
+    template["template"]["mappings"]["properties"].as_object().unwrap().clone()
+}
+
+#[test]
+fn the_index_template_knows_every_attribute_of_a_status_message() {
+    let mut full = notice(GroupState::Running);
+    full.facts.template = Some("Seasons".to_owned());
+    full.facts.queue = Some("8001".to_owned());
+    let mapped = mapped();
+    for name in told(full).as_object().unwrap().keys() {
+        assert!(mapped.contains_key(name), "{name} is not in the index template");
+    }
+}
+
+#[test]
+fn the_dashboard_leads_to_what_is_in_its_file() {
+    let file = include_str!("../../../../../contrib/elasticsearch/campaign-groups.dashboard.ndjson");
+    let objects: Vec<Value> = file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let names: Vec<(&Value, &Value)> = objects.iter().map(|it| (&it["type"], &it["id"])).collect();
+    for object in &objects {
+        for reference in object["references"].as_array().unwrap() {
+            assert!(names.contains(&(&reference["type"], &reference["id"])), "{reference} leads nowhere");
+        }
+        for text in ["visState", "panelsJSON"].iter().filter_map(|name| object["attributes"][name].as_str()) {
+            serde_json::from_str::<Value>(text).unwrap();
+        }
+    }
+    let fields: Vec<&str> =
+        file.match_indices("GSW_STAT_").map(|(at, _)| file[at..].split('\\').next().unwrap()).collect();
+    assert!(fields.len() >= 4);
+    let mapped = mapped();
+    assert!(fields.iter().all(|field| mapped.contains_key(*field)), "{fields:?}");
+}
+
 #[test]
 fn figures_are_numbers_or_null_for_the_group_and_each_list() {
     let mut running = notice(GroupState::Running);
