@@ -1,7 +1,7 @@
 //! Sinks: where other systems are told what happened.
 //!
 //! One trait, [`Deliver`], and four kinds: HTTP ([`http`]), Elasticsearch or OpenSearch ([`bulk`]), NATS JetStream
-//! ([`jetstream`]) and a file ([`file`]). A kind is handed a batch of messages and says of each what became of it;
+//! ([`jetstream`]) and a file ([`mod@file`]). A kind is handed a batch of messages and says of each what became of it;
 //! when a message is tried again, for how long, and where it waits meanwhile is decided by whoever hands it over.
 //!
 //! Order: messages of one lane (a campaign group) arrive in the order in which they are handed over, whatever fails in
