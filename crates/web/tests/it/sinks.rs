@@ -118,6 +118,46 @@ async fn a_group_whose_messages_do_not_arrive_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_never_answers_holds_up_no_other_sink_and_not_the_dialler() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let Centre { group, .. } = centre_with(&admin, 0).await;
+        // It takes connections and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", silent.local_addr().unwrap());
+        let target = json!({"kind": "http", "url": url, "timeout_seconds": 60});
+        let silent_sink = admin.create("/v1/sinks", json!({"name": "Silent", "target": target})).await;
+        let receiver = Receiver::start().await;
+        sink(&admin, &receiver, json!({"kinds": ["group.state"]})).await;
+        load_and_unload(&admin, &group).await;
+        receiver.hear("the end", |told| told.body["body"]["state"] == "not_loaded").await;
+        let status = admin.get(&format!("/v1/sinks/{silent_sink}/status")).await.expect(200);
+        assert_eq!(status.body["delivered"], 0);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_on_the_node_is_told_what_happens() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let Centre { group, .. } = centre_with(&admin, 0).await;
+        let file = json!({"kind": "file", "file": "groups.ndjson"});
+        let body = json!({"name": "Log", "kinds": ["group.state"], "target": file});
+        let sink = admin.create("/v1/sinks", body).await;
+        load_and_unload(&admin, &group).await;
+        let wanted = seqs_of_groups(&admin).await;
+        let status = format!("/v1/sinks/{sink}/status");
+        until(|| admin.get(&status), |status| status.body["delivered"] == wanted.len()).await;
+        let text =
+            std::fs::read_to_string(server.files().join("sinks").join(&sink).join("groups.ndjson")).unwrap();
+        let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["body"].clone();
+        assert_eq!(seqs(&text.lines().map(line).collect::<Vec<_>>()), wanted);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_given_up_can_be_looked_at_sent_again_and_thrown_away() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;

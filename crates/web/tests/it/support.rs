@@ -23,7 +23,7 @@ pub struct Server {
     pub address: String,
     client: Client,
     app: Arc<App>,
-    _files: TempDir,
+    files: TempDir,
     // The last to go.
     _database: TestDatabase,
 }
@@ -61,14 +61,19 @@ impl Server {
         let settings = WebSettings { root_key: Some(ROOT_KEY.to_owned()), ..settings };
         let router = web::router(Arc::clone(&app), settings);
         tokio::spawn(web::serve(listener, router, std::future::pending()));
-        Self { address, client: Client::new(), app, _files: files, _database: database }
+        Self { address, client: Client::new(), app, files: files, _database: database }
     }
 
     /// Ends the runtime that it was started in, and with it every task wherever it is, as a kill would. Then starts
     /// another on the same data and files.
     pub async fn killed_and_restarted(self, life: tokio::runtime::Runtime) -> Self {
         life.shutdown_background();
-        Self::start_on(self._database, self._files, WebSettings::default(), Arc::new(SystemClock)).await
+        Self::start_on(self._database, self.files, WebSettings::default(), Arc::new(SystemClock)).await
+    }
+
+    /// The node's directory for data.
+    pub fn files(&self) -> &std::path::Path {
+        self.files.path()
     }
 
     /// One server on each kind of database.

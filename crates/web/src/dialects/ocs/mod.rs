@@ -11,7 +11,8 @@ mod tests;
 
 use app::sinks::Format;
 use app::sinks::format::{GroupFacts, Notice};
-use engine::{DialMode, Time};
+use engine::settings::OptimizeBy;
+use engine::{DialMode, GroupSettings, Time};
 use serde_json::{Map, Value, json};
 
 /// What `GSW_TENANT_NAME` says if nothing is configured.
@@ -65,22 +66,18 @@ fn put_dial_mode(body: &mut Map<String, Value>, mode: DialMode, settings: &Value
     }
 }
 
-/// `CfgOptimizationMethod` and its goal as a whole number, from a group's settings: 0 where nothing is set. A share
-/// (0.85) becomes per cent (85).
+/// `CfgOptimizationMethod` and its goal as a whole number, from a group's settings: (1, busy per cent), (2, the cap on
+/// abandoned calls in per cent), (3, seconds that agents wait), (4, seconds that people wait).
 fn optimisation(settings: &Value) -> (i64, i64) {
-    let by = match settings["optimize_by"].as_str() {
-        Some("busy_factor") => 1,
-        Some("overdial_rate") => 2,
-        Some("wait_time") => 3,
-        Some("distribution_time") => 4,
-        Some("maximum_gain") => 5,
-        _ => 0,
+    let Ok(settings) = serde_json::from_value::<GroupSettings>(settings.clone()) else { return (0, 0) };
+    let predictive = settings.predictive;
+    let (by, goal) = match predictive.optimize_by {
+        OptimizeBy::AgentBusyFactor => (1, predictive.goal),
+        OptimizeBy::AbandonmentRate => (2, predictive.abandon_cap_percent),
+        OptimizeBy::AverageWait => (3, predictive.goal),
+        OptimizeBy::AverageDistributionTime => (4, predictive.goal),
     };
-    let goal = [&settings["optimize_goal"], &settings["goal"]].into_iter().find_map(Value::as_f64);
-    let goal = goal.unwrap_or_default();
-    let is_share = (by == 1 || by == 2) && goal > 0.0 && goal <= 1.0;
-    let whole = if is_share { goal * 100.0 } else { goal };
-    (by, whole.round() as i64)
+    (by, goal.round() as i64)
 }
 
 /// `GSW_DATE_TIME`: UTC as seconds since 1970, with milliseconds, as a text.

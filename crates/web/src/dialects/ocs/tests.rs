@@ -17,7 +17,7 @@ fn notice(state: GroupState) -> GroupNotice {
             campaign: Some("Winter".to_owned()),
             template: None,
             queue: None,
-            settings: json!({"optimize_by": "busy_factor", "optimize_goal": 80}),
+            settings: json!({"predictive": {"optimize_by": "agent_busy_factor", "goal": 80.0}}),
         },
         state,
         dial_mode: Some(DialMode::Progressive),
@@ -66,14 +66,26 @@ fn what_is_not_configured_is_left_out() {
 #[test]
 fn what_is_optimised_is_told_in_predictive_modes_only() {
     for mode in [DialMode::Progressive, DialMode::Preview, DialMode::Power] {
-        let mut body = Map::new();
-        put_dial_mode(&mut body, mode, &json!({"optimize_by": "busy_factor", "optimize_goal": 80}));
-        assert!(!body.contains_key("GSW_OPTIMIZE_BY") && !body.contains_key("GSW_OPTIMIZE_GOAL"), "{mode:?}");
+        let body = told(GroupNotice { dial_mode: Some(mode), ..notice(GroupState::Running) });
+        assert!(body.get("GSW_OPTIMIZE_BY").is_none() && body.get("GSW_OPTIMIZE_GOAL").is_none(), "{mode:?}");
     }
-    assert_eq!(optimisation(&json!({"optimize_by": "busy_factor", "optimize_goal": 80})), (1, 80));
-    assert_eq!(optimisation(&json!({"optimize_by": "overdial_rate", "goal": 0.03})), (2, 3));
-    assert_eq!(optimisation(&json!({"optimize_by": "wait_time", "optimize_goal": 20})), (3, 20));
-    assert_eq!(optimisation(&json!({})), (0, 0));
+    let predictive = GroupNotice { dial_mode: Some(DialMode::Predictive), ..notice(GroupState::Running) };
+    let body = told(predictive.clone());
+    assert_eq!(body["GSW_DIAL_MODE"], 1);
+    assert_eq!((&body["GSW_OPTIMIZE_BY"], &body["GSW_OPTIMIZE_GOAL"]), (&json!(1), &json!(80)));
+    let at_rest = told(GroupNotice { state: GroupState::Active, ..predictive });
+    assert!(at_rest.get("GSW_OPTIMIZE_BY").is_none(), "{at_rest}");
+}
+
+#[test]
+fn what_is_optimised_has_the_vendors_number_and_a_whole_goal() {
+    let optimisation = |by: &str| {
+        optimisation(&json!({"predictive": {"optimize_by": by, "goal": 19.6, "abandon_cap_percent": 3.0}}))
+    };
+    assert_eq!(optimisation("agent_busy_factor"), (1, 20));
+    assert_eq!(optimisation("abandonment_rate"), (2, 3), "the goal is the cap");
+    assert_eq!(optimisation("average_wait"), (3, 20));
+    assert_eq!(optimisation("average_distribution_time"), (4, 20));
 }
 
 #[test]
