@@ -21,6 +21,8 @@ use crate::record_error::{RecordError, RecordErrorCode};
 
 /// Longest external id and longest agent name, in characters.
 pub const EXTERNAL_ID_LENGTH_MAX: usize = 255;
+/// Longest tag, in characters: what Nixxis' `ImportTag` holds.
+pub const TAG_LENGTH_MAX: usize = 250;
 /// Largest set of field values of one contact, as JSON, in bytes: a hundred thousand contacts in memory must fit.
 pub const FIELDS_JSON_BYTES_MAX: usize = 64 * 1024;
 
@@ -65,6 +67,8 @@ pub struct NewContact {
     pub expires_at: Option<Time>,
     /// The agent who should get the call, as the source names them.
     pub preferred_agent: Option<String>,
+    /// The batch that the source says it came with, 1 to 250 characters.
+    pub tag: Option<String>,
     /// What was left out, though the contact as a whole is good.
     pub warnings: Vec<RecordError>,
 }
@@ -113,6 +117,7 @@ pub fn normalise(raw: RawContact<'_>, rules: &Rules, now: Time) -> Result<NewCon
     let own_zone = raw.zone.as_ref().map(own_zone).transpose()?.flatten();
     let priority = priority(raw.priority.as_ref())?;
     let preferred_agent = preferred_agent(raw.preferred_agent)?;
+    let tag = tag(raw.tag)?;
     let (phones, warnings) = phones(&raw.phones, own_zone.as_ref(), rules)?;
     let zones = own_zone.as_ref().unwrap_or(&phones[0].zones);
     let not_before = instant("not_before", raw.not_before.as_ref(), zones)?;
@@ -129,6 +134,7 @@ pub fn normalise(raw: RawContact<'_>, rules: &Rules, now: Time) -> Result<NewCon
         not_before,
         expires_at,
         preferred_agent,
+        tag,
         warnings,
     })
 }
@@ -156,6 +162,15 @@ fn preferred_agent(raw: Option<RawText<'_>>) -> Result<Option<String>, RecordErr
     if is_too_long(&text) || text.chars().any(char::is_control) {
         let message = "the agent's name is longer than 255 characters or has control characters in it";
         return Err(RecordError::in_field(RecordErrorCode::BadFieldValue, "preferred_agent", message));
+    }
+    Ok(Some(text.into_owned()))
+}
+
+fn tag(raw: Option<RawText<'_>>) -> Result<Option<String>, RecordError> {
+    let Some(text) = raw.map(RawText::into_trimmed).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > TAG_LENGTH_MAX || text.chars().any(char::is_control) {
+        let message = "the tag is longer than 250 characters or has control characters in it";
+        return Err(RecordError::in_field(RecordErrorCode::BadFieldValue, "tag", message));
     }
     Ok(Some(text.into_owned()))
 }

@@ -259,6 +259,7 @@ proptest! {
             not_before: next(),
             expires_at: next(),
             preferred_agent: None,
+            tag: next(),
             fields: next().map(|text| ("last_name".into(), text)).into_iter().collect(),
         };
         if let Ok(contact) = normalise(raw, &rules(), NOW) {

@@ -113,6 +113,8 @@ pub struct RawContact<'a> {
     pub expires_at: Option<RawText<'a>>,
     /// The agent who should get the call.
     pub preferred_agent: Option<RawText<'a>>,
+    /// The batch that the source says it came with, at most 250 characters.
+    pub tag: Option<RawText<'a>>,
     /// The campaign's contact fields.
     #[serde(deserialize_with = "fields")]
     #[schemars(with = "std::collections::BTreeMap<FieldName, Option<RawText<'static>>>")]

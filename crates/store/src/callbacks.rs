@@ -64,7 +64,7 @@ fn move_on(tx: &mut Tx<'_>, moved: &CallbackMoved) -> Result<(), StoreError> {
     tx.execute(
         "UPDATE callback SET state = $2, agent_id = CASE WHEN $3 = 1 THEN agent_id ELSE $4 END,
                              due_at = COALESCE($5, due_at), reason = $6, offers = offers + $7, dials = dials + $8,
-                             updated_at = $9
+                             updated_at = $9, group_id = $10
          WHERE id = $1 AND state < 3",
         &values![
             moved.callback,
@@ -75,7 +75,8 @@ fn move_on(tx: &mut Tx<'_>, moved: &CallbackMoved) -> Result<(), StoreError> {
             moved.reason.as_ref(),
             offered,
             dialled,
-            moved.at
+            moved.at,
+            moved.group
         ],
     )?;
     Ok(())

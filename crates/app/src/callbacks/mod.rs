@@ -104,7 +104,8 @@ impl App {
         let (place, number, due, valid_until) = check(place, &zone, &new, now)?;
         let source = self.callbacks_source(who, &place).await?;
         let id = CallbackId(self.ids.next(now));
-        let context = self.intake_context(who.tenant, source).await?;
+        let mut context = self.intake_context(who.tenant, source).await?;
+        context.group = Some(place.group);
         let raw = raw_contact(id, &new, &context.rules.fields);
         let records = vec![(1, Record::Contact(Box::new(raw)))];
         let mut batch = self.prepare_records(context, records, None).await?;

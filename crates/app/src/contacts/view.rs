@@ -53,10 +53,14 @@ pub struct ContactView {
     pub id: ContactId,
     /// For which campaign.
     pub campaign: CampaignId,
+    /// The only campaign group that may call it; null leaves it to any of the campaign.
+    pub group: Option<GroupId>,
     /// Where it came from.
     pub source: SourceId,
     /// Its key there.
     pub external_id: String,
+    /// The batch that its source says it came with.
+    pub tag: Option<String>,
     /// The campaign's fields.
     pub fields: serde_json::Map<String, serde_json::Value>,
     /// 0 is called last, 100 first.
@@ -159,6 +163,8 @@ impl From<Contact> for ContactView {
         Self {
             id: contact.id,
             campaign: contact.campaign,
+            group: contact.group,
+            tag: contact.tag,
             source: contact.source,
             external_id: contact.external_id,
             fields,

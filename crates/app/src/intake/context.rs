@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contacts::Rules;
-use engine::{CampaignId, FeedOrder, SourceId, SuppressionListId, TenantId};
+use engine::{CampaignId, FeedOrder, GroupId, SourceId, SuppressionListId, TenantId};
 use store::Tx;
 
 use crate::AppError;
@@ -24,6 +24,8 @@ pub(crate) struct IntakeContext {
     pub(crate) source: SourceId,
     /// For which campaign.
     pub(crate) campaign: CampaignId,
+    /// The only campaign group that may call them, if they are bound to one.
+    pub(crate) group: Option<GroupId>,
     /// What a record must be like.
     pub(crate) rules: Rules,
     /// In which order the campaign calls.
@@ -46,7 +48,16 @@ impl IntakeContext {
             load::<CampaignBody>(tx, tenant, campaign.0)?.body;
         let default_expiry = expires_after_days.map(|days| DAY * u32::from(days));
         let rules = Rules { default_country, fields, zone_policy, default_expiry };
-        Ok(Self { tenant, source, campaign, rules, order: feed_order, duplicates, suppression_lists })
+        Ok(Self {
+            tenant,
+            source,
+            campaign,
+            group: None,
+            rules,
+            order: feed_order,
+            duplicates,
+            suppression_lists,
+        })
     }
 }
 

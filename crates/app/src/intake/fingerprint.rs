@@ -1,7 +1,7 @@
 //! A hash of what a source says about a contact, to tell an unchanged record from an updated one.
 
 use contacts::NewContact;
-use engine::Time;
+use engine::{GroupId, Time};
 
 /// FNV-1a, offset basis and prime as published by Fowler, Noll and Vo. It must stay as it is: the values are stored.
 struct Hash(u64);
@@ -31,7 +31,7 @@ impl Hash {
 
 /// The fingerprint of a record: 63 bits, the same on every node and in every version. `expires_at` is the instant
 /// that the record itself names: one that follows from the source's rules depends on when it was sent.
-pub(super) fn of(contact: &NewContact, expires_at: Option<Time>) -> i64 {
+pub(super) fn of(contact: &NewContact, expires_at: Option<Time>, group: Option<GroupId>) -> i64 {
     let instant = |time: Option<Time>| time.map(|time| time.as_micros() as u64);
     let mut hash = Hash(0xcbf2_9ce4_8422_2325);
     hash.text(&contact.fields_json);
@@ -54,6 +54,13 @@ pub(super) fn of(contact: &NewContact, expires_at: Option<Time>) -> i64 {
         for zone in phone.zones.zones() {
             hash.text(zone.name());
         }
+    }
+    // What is not said adds nothing, so that the fingerprints of records that never said it stay as they are.
+    if let Some(tag) = &contact.tag {
+        hash.text(tag);
+    }
+    if let Some(group) = group {
+        hash.bytes(group.0.as_bytes());
     }
     (hash.0 >> 1) as i64
 }
@@ -78,8 +85,8 @@ mod tests {
     #[test]
     fn equal_content_has_equal_fingerprints_however_it_is_written() {
         let other = r#"{"phones": [{"number": "+33 1 23 45 67 89"}], "external_id": 1, "priority": "50"}"#;
-        assert_eq!(of(&contact(PLAIN), None), of(&contact(other), None));
-        assert!(of(&contact(PLAIN), None) >= 0);
+        assert_eq!(of(&contact(PLAIN), None, None), of(&contact(other), None, None));
+        assert!(of(&contact(PLAIN), None, None) >= 0);
     }
 
     #[test]
@@ -93,11 +100,12 @@ mod tests {
             r#"{"external_id": "1", "phones": [{"number": "+33123456789"}], "priority": 51}"#,
             r#"{"external_id": "1", "phones": [{"number": "+33123456789"}], "preferred_agent": "Zoé"}"#,
             r#"{"external_id": "1", "phones": [{"number": "+33123456789"}], "not_before": "2026-01-01"}"#,
+            r#"{"external_id": "1", "phones": [{"number": "+33123456789"}], "tag": "May"}"#,
         ];
-        let plain = of(&contact(PLAIN), None);
+        let plain = of(&contact(PLAIN), None, None);
         for json in changed {
-            assert_ne!(of(&contact(json), None), plain, "{json}");
+            assert_ne!(of(&contact(json), None, None), plain, "{json}");
         }
-        assert_ne!(of(&contact(PLAIN), Some(Time::from_micros(5))), plain);
+        assert_ne!(of(&contact(PLAIN), Some(Time::from_micros(5)), None), plain);
     }
 }

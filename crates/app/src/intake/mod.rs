@@ -127,7 +127,8 @@ impl App {
         let work = move || {
             let map = file.as_ref().and_then(|file| file.map.as_deref());
             let (rules, ids) = (&context.rules, &app.ids);
-            let mut preparation = Preparation { map, rules, ids, now, buckets: HashMap::new() };
+            let group = context.group;
+            let mut preparation = Preparation { map, rules, ids, now, group, buckets: HashMap::new() };
             let records = records.into_iter().map(|(row, record)| preparation.prepare(row, record)).collect();
             let buckets = preparation.buckets.into_values().collect();
             Batch { context, records, buckets, import: file.map(|file| file.import), now }

@@ -6,7 +6,7 @@ use contacts::{
     BoundMap, NewContact, NewPhone, RawContact, RawText, ReadRow, RecordError, RecordErrorCode, Row,
     RowContent, Rules, normalise,
 };
-use engine::{Bucket, BucketId, ContactId, Time};
+use engine::{Bucket, BucketId, ContactId, GroupId, Time};
 use store::intake::{IntakePhone, IntakeRecord};
 
 use super::fingerprint;
@@ -52,6 +52,8 @@ pub(super) struct Preparation<'a> {
     pub(super) ids: &'a Ids,
     /// When they came.
     pub(super) now: Time,
+    /// The only campaign group that may call them.
+    pub(super) group: Option<GroupId>,
     /// The buckets of the numbers so far.
     pub(super) buckets: HashMap<BucketId, Bucket>,
 }
@@ -91,7 +93,7 @@ impl Preparation<'_> {
     fn ready(&mut self, row: u64, raw: RawContact<'_>) -> Result<Ready, RecordError> {
         let names_expiry = raw.expires_at.as_ref().is_some_and(|text| !text.text.trim().is_empty());
         let contact = normalise(raw, self.rules, self.now)?;
-        let fingerprint = fingerprint::of(&contact, contact.expires_at.filter(|_| names_expiry));
+        let fingerprint = fingerprint::of(&contact, contact.expires_at.filter(|_| names_expiry), self.group);
         let phones = contact.phones.iter().map(|phone| self.phone(phone)).collect();
         let NewContact {
             external_id,
@@ -100,6 +102,7 @@ impl Preparation<'_> {
             not_before,
             expires_at,
             preferred_agent,
+            tag,
             warnings,
             ..
         } = contact;
@@ -115,6 +118,10 @@ impl Preparation<'_> {
             preferred_agent: None,
             fingerprint,
             callback: false,
+            urgent: false,
+            group: self.group,
+            tag,
+            created_at: None,
         };
         Ok(Ready { record, preferred_agent, warnings })
     }

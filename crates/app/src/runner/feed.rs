@@ -112,7 +112,7 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
     if !contacts.is_empty() {
         return Ok((contacts, Supply { any_left: true, next_due: None }));
     }
-    let left = feed::supply(tx, request.campaign)?;
+    let left = feed::supply(tx, request.campaign, request.group)?;
     let opening = left.ready.iter().filter_map(|bucket| openings.opens.get(bucket)).min().copied();
     let next_due = [left.next_due, opening].into_iter().flatten().min();
     Ok((contacts, Supply { any_left: !left.is_exhausted(), next_due }))

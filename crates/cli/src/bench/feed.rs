@@ -166,6 +166,10 @@ impl List {
                 preferred_agent: None,
                 fingerprint: place as i64,
                 callback: false,
+                urgent: false,
+                group: None,
+                tag: None,
+                created_at: None,
             })
         };
         Ok(IntakeBatch {

@@ -67,7 +67,9 @@ pub(super) fn migration_for(dialect: Dialect, sql: &str) -> String {
 }
 
 fn sqlite_definition(statement: &str) -> String {
-    if !statement.trim_start().starts_with("CREATE TABLE") {
+    let names_types =
+        ["CREATE TABLE", "ALTER TABLE"].iter().any(|start| statement.trim_start().starts_with(start));
+    if !names_types {
         return statement.to_owned();
     }
     let mut out = String::with_capacity(statement.len());
@@ -82,7 +84,9 @@ fn sqlite_definition(statement: &str) -> String {
         out.push(character);
     }
     let out = out.replace("DOUBLE PRECISION", "REAL");
-    if out.contains("/* clustered */") {
+    if !out.trim_start().starts_with("CREATE") {
+        out
+    } else if out.contains("/* clustered */") {
         out.replace("/* clustered */", "WITHOUT ROWID, STRICT")
     } else {
         out.replace(");", ") STRICT;")

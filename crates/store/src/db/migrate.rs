@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "callbacks", sql: include_str!("../../migrations/0002_callbacks.sql") },
     Migration { version: 3, name: "abandonment", sql: include_str!("../../migrations/0003_abandonment.sql") },
     Migration { version: 4, name: "sinks", sql: include_str!("../../migrations/0004_sinks.sql") },
+    Migration { version: 5, name: "lanes", sql: include_str!("../../migrations/0005_lanes.sql") },
 ];
 
 /// Where it is kept which of them were applied.

@@ -37,6 +37,18 @@ pub struct ClaimRequest {
     pub suppression_lists: Vec<SuppressionListId>,
 }
 
+impl ClaimRequest {
+    /// What the group takes from: its campaign's lane and its own.
+    fn lanes(&self) -> [uuid::Uuid; 2] {
+        lanes(self.campaign, self.group)
+    }
+}
+
+/// The lanes that a group takes contacts from: its campaign's, and its own.
+pub(super) fn lanes(campaign: CampaignId, group: GroupId) -> [uuid::Uuid; 2] {
+    [campaign.0, group.0]
+}
+
 /// What the feed gave.
 #[derive(Clone, Debug, Default)]
 pub struct Claimed {
@@ -62,7 +74,7 @@ pub fn claim(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<Claimed, StoreEr
         return Ok(claimed);
     }
     let wanted = request.wanted as usize;
-    let mut merge = Merge::begin(tx, request.campaign, &request.open, wanted)?;
+    let mut merge = Merge::begin(tx, &request.lanes(), &request.open, wanted)?;
     let mut changes = Vec::new();
     let mut looked_at = 0;
     while claimed.contacts.len() < wanted && looked_at < 4 * wanted + LOOKED_AT_MIN {
@@ -83,15 +95,20 @@ pub fn claim(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<Claimed, StoreEr
 /// Contacts whose time has come become ready.
 fn promote_due(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<(), StoreError> {
     let limit = request.wanted.saturating_mul(2).saturating_add(DUE_MIN);
-    let due = tx.query(
-        "SELECT id FROM contact WHERE campaign_id = $1 AND feed_state = 0 AND next_at <= $2
-         ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED",
-        &values![request.campaign, request.now, limit],
-    )?;
+    let mut due = Vec::new();
+    for lane in request.lanes() {
+        let rows = tx.query(
+            "SELECT id FROM contact WHERE lane_id = $1 AND feed_state = 0 AND next_at <= $2
+             ORDER BY next_at LIMIT $3 FOR UPDATE SKIP LOCKED",
+            &values![lane, request.now, limit],
+        )?;
+        for row in &rows {
+            due.push(row.get::<uuid::Uuid>(0)?);
+        }
+    }
     if due.is_empty() {
         return Ok(());
     }
-    let due = due.iter().map(|row| row.get(0)).collect::<Result<Vec<uuid::Uuid>, _>>()?;
     tx.execute(
         "UPDATE contact SET feed_state = 1 WHERE id = ANY($1) AND feed_state = 0",
         &[Value::UuidList(due)],

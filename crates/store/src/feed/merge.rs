@@ -1,9 +1,10 @@
-//! The merge over open buckets: lowest rank first, however many buckets there are.
+//! The merge over lanes and open buckets: lowest rank first, however many there are.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use engine::{BucketId, CampaignId, ContactId, Rank};
+use engine::{BucketId, ContactId, Rank};
+use uuid::Uuid;
 
 use crate::{StoreError, Tx, values};
 
@@ -14,18 +15,18 @@ const CHUNK_MAX: usize = 1024;
 
 /// What comes next in a bucket.
 const NEXT_CHUNK: &str = "SELECT rank, id FROM contact
-     WHERE campaign_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4)
+     WHERE lane_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4)
      ORDER BY rank, id LIMIT $5";
 
-/// Reads on in each open bucket, always giving the contact with the lowest (rank, id) of all.
+/// Reads on in each open bucket of each lane, always giving the contact with the lowest (rank, id) of all.
 pub(super) struct Merge {
-    campaign: CampaignId,
     buckets: Vec<Cursor>,
     heads: BinaryHeap<Reverse<(Rank, ContactId, usize)>>,
 }
 
-/// How far one bucket was read.
+/// How far one bucket of a lane was read.
 struct Cursor {
+    lane: Uuid,
     bucket: BucketId,
     read: VecDeque<(Rank, ContactId)>,
     after: (Rank, ContactId),
@@ -38,21 +39,22 @@ impl Merge {
     /// not taken; a bucket that proves to matter is read in chunks that double.
     pub(super) fn begin(
         tx: &mut Tx<'_>,
-        campaign: CampaignId,
+        lanes: &[Uuid],
         open: &[BucketId],
         wanted: usize,
     ) -> Result<Self, StoreError> {
         let first = (2 * wanted / open.len().max(1)).clamp(CHUNK_MIN, CHUNK_MAX);
-        let before_all = (Rank(i64::MIN), ContactId(uuid::Uuid::nil()));
-        let cursor = |bucket: &BucketId| Cursor {
-            bucket: *bucket,
+        let before_all = (Rank(i64::MIN), ContactId(Uuid::nil()));
+        let cursor = |lane: Uuid, bucket: BucketId| Cursor {
+            lane,
+            bucket,
             read: VecDeque::new(),
             after: before_all,
             chunk: first,
             is_at_end: false,
         };
-        let mut merge =
-            Self { campaign, buckets: open.iter().map(cursor).collect(), heads: BinaryHeap::new() };
+        let of_lane = |lane: &Uuid| open.iter().map(|bucket| cursor(*lane, *bucket)).collect::<Vec<_>>();
+        let mut merge = Self { buckets: lanes.iter().flat_map(of_lane).collect(), heads: BinaryHeap::new() };
         let all: Vec<usize> = (0..merge.buckets.len()).collect();
         merge.read(tx, &all)?;
         Ok(merge)
@@ -80,7 +82,7 @@ impl Merge {
             .iter()
             .map(|index| {
                 let cursor = &self.buckets[*index];
-                values![self.campaign, cursor.bucket, cursor.after.0, cursor.after.1, cursor.chunk]
+                values![cursor.lane, cursor.bucket, cursor.after.0, cursor.after.1, cursor.chunk]
             })
             .collect();
         let chunks = tx.query_each(NEXT_CHUNK, &sets)?;
@@ -134,12 +136,13 @@ mod tests {
                 0,
                 0,
                 0,
-                0
+                0,
+                campaign
             ]
         });
         let columns = "id tenant_id campaign_id source_id external_id fields priority sequence created_at updated_at \
                        fingerprint feed_state bucket_id rank next_at next_phone is_callback attempts \
-                       last_result_in_a_row";
+                       last_result_in_a_row lane_id";
         let columns: Vec<&str> = columns.split_whitespace().collect();
         tx.insert_rows("contact", &columns, &rows.collect::<Vec<_>>())?;
         tx.execute("ANALYZE contact", &[]).map(drop)

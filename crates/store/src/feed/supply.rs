@@ -1,11 +1,12 @@
 //! Questions about what the feed holds.
 
-use engine::{Bucket, BucketId, CampaignId, ContactId, FinalReason, TenantId, Time};
+use engine::{Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, TenantId, Time};
 
+use super::claim::lanes;
 use crate::events::{self, NewEvent};
 use crate::{StoreError, Tx, Value, values};
 
-/// What is left to call for a campaign.
+/// What is left to call for a campaign group.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Supply {
     /// Buckets that have contacts which are ready; whether they are open now, the caller knows.
@@ -23,32 +24,40 @@ impl Supply {
     }
 }
 
-/// What is left to call for a campaign. Costs as much as the campaign has buckets, however many contacts it has.
+/// What is left to call for a group: what its campaign leaves to any group, and what is bound to it. Costs as much as
+/// the campaign has buckets, however many contacts it has.
 ///
 /// # Errors
 /// Those of the database.
-pub fn supply(tx: &mut Tx<'_>, campaign: CampaignId) -> Result<Supply, StoreError> {
+pub fn supply(tx: &mut Tx<'_>, campaign: CampaignId, group: GroupId) -> Result<Supply, StoreError> {
     let ready = tx.query(
         "SELECT b.bucket_id FROM campaign_bucket b
          WHERE b.campaign_id = $1
-               AND EXISTS (SELECT 1 FROM contact c
-                           WHERE c.campaign_id = b.campaign_id AND c.bucket_id = b.bucket_id AND c.feed_state = 1)
+               AND (EXISTS (SELECT 1 FROM contact c
+                            WHERE c.lane_id = $1 AND c.bucket_id = b.bucket_id AND c.feed_state = 1)
+                    OR EXISTS (SELECT 1 FROM contact c
+                               WHERE c.lane_id = $2 AND c.bucket_id = b.bucket_id AND c.feed_state = 1))
          ORDER BY b.bucket_id",
-        &values![campaign],
+        &values![campaign, group],
     )?;
     let claimed = tx.query_one(
         "SELECT 1 FROM contact WHERE feed_state = 2
              AND claimed_by IN (SELECT group_id FROM group_runtime WHERE campaign_id = $1) LIMIT 1",
         &values![campaign],
     )?;
-    let due = tx.query_one(
-        "SELECT next_at FROM contact WHERE campaign_id = $1 AND feed_state = 0 ORDER BY next_at LIMIT 1",
-        &values![campaign],
-    )?;
+    let mut next_due: Option<Time> = None;
+    for lane in lanes(campaign, group) {
+        let due = tx.query_one(
+            "SELECT next_at FROM contact WHERE lane_id = $1 AND feed_state = 0 ORDER BY next_at LIMIT 1",
+            &values![lane],
+        )?;
+        let due = due.map(|row| row.get(0)).transpose()?;
+        next_due = [next_due, due].into_iter().flatten().min();
+    }
     Ok(Supply {
         ready: ready.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?,
         any_claimed: claimed.is_some(),
-        next_due: due.map(|row| row.get(0)).transpose()?,
+        next_due,
     })
 }
 

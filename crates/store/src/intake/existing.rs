@@ -70,7 +70,7 @@ impl Existing {
     /// a promise outdoes what a treatment planned.
     pub(super) fn place(&self, record: &IntakeRecord, order: FeedOrder, now: Time) -> Place {
         let is_callback = self.stored.is_callback || record.callback;
-        let band = if record.callback { Band::Callback } else { band(self.stored.rank) };
+        let band = if record.callback || record.urgent { Band::Callback } else { band(self.stored.rank) };
         let moves = record.callback || self.stored.attempts == 0;
         let next_at = if moves { record.not_before.unwrap_or(now) } else { self.next_at };
         let feed_state = match moves {

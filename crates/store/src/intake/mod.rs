@@ -9,8 +9,8 @@ mod write;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use engine::{
-    AgentId, Bucket, BucketId, CampaignId, ContactId, FeedOrder, ImportId, PhoneKind, PhoneNumber, SourceId,
-    SuppressionListId, TenantId, Time,
+    AgentId, Bucket, BucketId, CampaignId, ContactId, FeedOrder, GroupId, ImportId, PhoneKind, PhoneNumber,
+    SourceId, SuppressionListId, TenantId, Time,
 };
 use uuid::Uuid;
 
@@ -84,6 +84,15 @@ pub struct IntakeRecord {
     pub fingerprint: i64,
     /// Whether the call was promised, at `not_before`.
     pub callback: bool,
+    /// Whether it is called before all that is not, whatever its priority.
+    pub urgent: bool,
+    /// The only campaign group that may call it; none leaves it to any of the campaign, or to the one that it is
+    /// bound to already.
+    pub group: Option<GroupId>,
+    /// The batch that its source says it came with.
+    pub tag: Option<String>,
+    /// When its source made it, if that is not now.
+    pub created_at: Option<Time>,
 }
 
 impl std::fmt::Debug for IntakeRecord {

@@ -6,7 +6,7 @@ use super::existing::{self, Existing};
 use super::{IntakeBatch, IntakeRecord, Known};
 use crate::{StoreError, Tx, Value, values};
 
-const CONTACT_COLUMNS: [&str; 25] = [
+const CONTACT_COLUMNS: [&str; 27] = [
     "id",
     "tenant_id",
     "campaign_id",
@@ -32,6 +32,8 @@ const CONTACT_COLUMNS: [&str; 25] = [
     "last_result",
     "claimed_by",
     "claim_epoch",
+    "lane_id",
+    "tag",
 ];
 const PHONE_COLUMNS: [&str; 9] = [
     "contact_id",
@@ -74,9 +76,9 @@ fn contact_row(
     place: usize,
     record: &IntakeRecord,
     phones: &[Phone],
-) -> [Value; 25] {
+) -> [Value; 27] {
     let sequence = Rank::sequence(batch.now, place as u64);
-    let band = if record.callback { Band::Callback } else { Band::Fresh };
+    let band = if record.callback || record.urgent { Band::Callback } else { Band::Fresh };
     let next_at = record.not_before.unwrap_or(batch.now);
     let next = existing::first_dialable(phones);
     values![
@@ -88,7 +90,7 @@ fn contact_row(
         &record.fields_json,
         record.priority,
         sequence,
-        batch.now,
+        record.created_at.unwrap_or(batch.now),
         batch.now,
         batch.import,
         record.fingerprint,
@@ -105,6 +107,8 @@ fn contact_row(
         Value::Null,
         Value::Null,
         Value::Null,
+        record.group.map_or(batch.campaign.0, |group| group.0),
+        record.tag.as_ref(),
     ]
 }
 
@@ -154,7 +158,8 @@ pub(super) fn update(
     tx.execute_many(
         "UPDATE contact SET fields = $2, updated_at = $3, import_id = COALESCE($4, import_id), fingerprint = $5,
                 priority = $6, expires_at = $7, preferred_agent = $8, feed_state = $9, next_at = $10, rank = $11,
-                is_callback = $12, next_phone = $13, bucket_id = $14
+                is_callback = $12, next_phone = $13, bucket_id = $14, lane_id = COALESCE($15, lane_id),
+                tag = COALESCE($16, tag)
          WHERE id = $1",
         &in_feed,
     )?;
@@ -169,7 +174,7 @@ fn update_in_feed(
     existing: &Existing,
     record: &IntakeRecord,
     phones: &[Phone],
-) -> [Value; 14] {
+) -> [Value; 16] {
     let place = existing.place(record, batch.order, batch.now);
     let next = existing.next_phone(phones);
     values![
@@ -187,5 +192,7 @@ fn update_in_feed(
         place.is_callback,
         next.map(|phone| phone.position),
         next.map(|phone| phone.bucket),
+        record.group,
+        record.tag.as_ref(),
     ]
 }

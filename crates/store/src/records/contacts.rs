@@ -53,10 +53,14 @@ pub struct Contact {
     pub tenant: TenantId,
     /// For which campaign.
     pub campaign: CampaignId,
+    /// The only group that may call it; none leaves it to any of the campaign.
+    pub group: Option<GroupId>,
     /// Where it came from.
     pub source: SourceId,
     /// Its key there.
     pub external_id: String,
+    /// The batch that its source says it came with.
+    pub tag: Option<String>,
     /// The campaign's fields.
     pub fields: serde_json::Value,
     /// 0 is called last, 100 first.
@@ -103,15 +107,19 @@ debug_showing!(Contact: id, tenant, campaign, source, feed_state, next_at, attem
 
 const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, source_id, external_id, fields, priority, created_at,
     updated_at, import_id, feed_state, bucket_id, rank, next_at, expires_at, next_phone, is_callback, preferred_agent,
-    attempts, last_result, last_result_in_a_row, last_attempt_at, final_reason, claimed_by FROM contact";
+    attempts, last_result, last_result_in_a_row, last_attempt_at, final_reason, claimed_by,
+    lane_id, tag FROM contact";
 
 fn read(row: &Row) -> Result<Contact, StoreError> {
     let last_result: Option<i64> = row.get(19)?;
     let final_reason: Option<i64> = row.get(22)?;
+    let (campaign, lane): (CampaignId, GroupId) = (row.get(2)?, row.get(24)?);
     Ok(Contact {
         id: row.get(0)?,
         tenant: row.get(1)?,
-        campaign: row.get(2)?,
+        campaign,
+        group: (lane.0 != campaign.0).then_some(lane),
+        tag: row.get(25)?,
         source: row.get(3)?,
         external_id: row.get(4)?,
         fields: json(row, 5, "contact.fields")?,

@@ -243,8 +243,8 @@ async fn a_new_holder_gets_back_what_was_taken_and_not_dialled() {
 #[tokio::test]
 async fn supply_tells_what_is_left_and_when_the_next_is_due() {
     on_both(|world| async move {
-        let campaign = world.campaign;
-        let supply = || world.store().read(move |tx| feed::supply(tx, campaign));
+        let (campaign, group) = (world.campaign, world.group);
+        let supply = || world.store().read(move |tx| feed::supply(tx, campaign, group));
         assert!(supply().await.unwrap().is_exhausted());
         let waiting = IntakeRecord { not_before: Some(after(30)), ..record(3, 2) };
         world.add(vec![record(1, 0), record(2, 1), waiting]).await;
@@ -314,6 +314,24 @@ async fn a_promised_call_comes_before_all_others() {
         world.add(vec![urgent, promised]).await;
         let held = world.lease().await;
         assert_eq!(numbers(&world.claim(held, 2, &[0, 1]).await), [2, 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_contact_bound_to_a_group_is_for_that_group_alone_and_stands_in_order_among_the_others() {
+    on_both(|world| async move {
+        let other = GroupId(uuid::Uuid::from_u128(44));
+        let bound = |number, group| IntakeRecord { group: Some(group), ..record(number, 0) };
+        let late = IntakeRecord { not_before: Some(after(30)), ..bound(4, other) };
+        world.add(vec![record(1, 0), bound(2, other), record(3, 0), late]).await;
+        let (own, others) = (world.lease().await, world.lease_of(other).await);
+        assert_eq!(numbers(&world.claim(others, 2, &[0]).await), [1, 2]);
+        assert_eq!(numbers(&world.claim(own, 9, &[0]).await), [3]);
+        let campaign = world.campaign;
+        let left = |group| world.store().read(move |tx| feed::supply(tx, campaign, group));
+        assert_eq!(left(own.group).await.unwrap().next_due, None);
+        assert_eq!(left(other).await.unwrap().next_due, Some(after(30)));
     })
     .await;
 }

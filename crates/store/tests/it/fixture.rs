@@ -191,6 +191,10 @@ pub fn record(number: u64, bucket: usize) -> IntakeRecord {
         preferred_agent: None,
         fingerprint: 1,
         callback: false,
+        urgent: false,
+        group: None,
+        tag: None,
+        created_at: None,
     }
 }
 
@@ -205,7 +209,9 @@ pub fn phone(last: u64, bucket: usize) -> IntakePhone {
 }
 
 pub fn attempt_id(contact: &ClaimedContact) -> AttemptId {
-    AttemptId(Uuid::from_u128(contact.contact.0.as_u128() + 0x1000_0000 + u128::from(contact.attempts)))
+    // The number of the attempt is far above that of the contact, so that no two attempts share an id.
+    let number = u128::from(contact.attempts) + 1;
+    AttemptId(Uuid::from_u128(contact.contact.0.as_u128() + (number << 96)))
 }
 
 pub fn started(group: GroupId, contact: &ClaimedContact) -> Change {

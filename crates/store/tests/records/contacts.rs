@@ -35,6 +35,8 @@ fn contact(of: u64, n: u64) -> Contact {
         id: contact_id(n),
         tenant: tenant(of),
         campaign: CampaignId(id(CAMPAIGN)),
+        group: n.is_multiple_of(2).then_some(GroupId(id(60))),
+        tag: Some("May".to_owned()),
         source: SourceId(id(SOURCE)),
         external_id: format!("C-{n}"),
         fields: json!({"first_name": "Zoë", "balance": "12.50"}),
@@ -66,9 +68,9 @@ fn insert(tx: &mut Tx<'_>, contact: &Contact) -> Result<(), StoreError> {
         "INSERT INTO contact (id, tenant_id, campaign_id, source_id, external_id, fields, priority, sequence,
              created_at, updated_at, import_id, fingerprint, feed_state, bucket_id, rank, next_at, expires_at,
              next_phone, is_callback, preferred_agent, attempts, last_result, last_result_in_a_row, last_attempt_at,
-             final_reason, claimed_by)
+             final_reason, claimed_by, lane_id, tag)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, 0, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-             $21, $22, $23, $24)",
+             $21, $22, $23, $24, $25, $26)",
         &values![
             contact.id,
             contact.tenant,
@@ -93,7 +95,9 @@ fn insert(tx: &mut Tx<'_>, contact: &Contact) -> Result<(), StoreError> {
             contact.last_result_in_a_row,
             contact.last_attempt_at,
             contact.final_reason.map(FinalReason::code),
-            contact.claimed_by
+            contact.claimed_by,
+            contact.group.map_or(contact.campaign.0, |group| group.0),
+            contact.tag.as_ref()
         ],
     )?;
     for phone in &contact.phones {
