@@ -32,6 +32,30 @@ pub struct ContactQuery {
     pub number: Option<PhoneNumber>,
     /// With this key in [`Self::source`].
     pub external_id: Option<String>,
+    /// Whose fields hold these texts, by the campaign's names.
+    pub fields: Vec<(String, String)>,
+}
+
+/// How many contacts of a source there are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ContactCounts {
+    /// Those that may still be called.
+    pub open: u64,
+    /// Those that may not.
+    pub done: u64,
+}
+
+/// What became of a contact that was to be removed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Removal {
+    /// It is not called any more.
+    Removed,
+    /// It was not to be called any more anyway.
+    AlreadyFinal,
+    /// A campaign group has it in its hopper or on a call: it stays.
+    Claimed,
+    /// There is no such contact.
+    Unknown,
 }
 
 impl ContactQuery {
@@ -42,12 +66,13 @@ impl ContactQuery {
             && self.state.is_none_or(|state| state == ContactState::from(contact.feed_state))
             && self.number.is_none_or(|number| contact.phones.iter().any(|phone| phone.number == number))
             && self.external_id.as_ref().is_none_or(|key| *key == contact.external_id)
+            && self.fields.iter().all(|(name, text)| contact.fields.get(name).is_some_and(|it| it == text))
     }
 }
 
 impl App {
-    /// Contacts in the order of their ids, page by page. Where a number is combined with other conditions a page may
-    /// hold fewer contacts than asked for although there are more.
+    /// Contacts in the order of their ids, page by page. Where a number or fields are combined with other conditions a
+    /// page may hold fewer contacts than asked for although there are more.
     ///
     /// # Errors
     /// The caller may not, or the query names neither campaign, source nor number.
@@ -110,6 +135,61 @@ impl App {
         Ok(closed.into())
     }
 
+    /// How many contacts of a source there are. It counts them: for reports.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn source_counts(&self, who: &Principal, source: SourceId) -> Result<ContactCounts, AppError> {
+        who.may(Permission::Read)?;
+        let tenant = who.tenant;
+        let (open, done) = self.read(move |tx| Ok(store::feed::source_counts(tx, tenant, source)?)).await?;
+        Ok(ContactCounts { open, done })
+    }
+
+    /// Sees to it that contacts of a source are not called any more, and tells of each, in order, whether that is so.
+    ///
+    /// # Errors
+    /// The caller may not, there is no such source, or too many are named.
+    pub async fn remove_contacts(
+        &self,
+        who: &Principal,
+        source: SourceId,
+        external_ids: Vec<String>,
+    ) -> Result<Vec<Removal>, AppError> {
+        who.may(Permission::Feed)?;
+        if external_ids.len() > crate::intake::ROWS_MAX {
+            let message = format!("a request names at most {} contacts", crate::intake::ROWS_MAX);
+            return Err(AppError::invalid("too_many", "external_ids", message));
+        }
+        let (who, now) = (who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        self.write(move |tx| {
+            definitions::load::<SourceBody>(tx, who.tenant, source.0)?;
+            let (mut removals, mut told) = (Vec::new(), Vec::new());
+            for external_id in &external_ids {
+                let found = rows::by_external_id(tx, who.tenant, source, external_id)?;
+                let closing = match &found {
+                    Some(contact) => rows::close(tx, who.tenant, contact.id, now)?,
+                    None => None,
+                };
+                removals.push(match closing {
+                    None => Removal::Unknown,
+                    Some(Closing::Closed) => Removal::Removed,
+                    Some(Closing::AlreadyFinal) => Removal::AlreadyFinal,
+                    Some(Closing::Claimed) => Removal::Claimed,
+                });
+                if let (Some(contact), Some(Closing::Closed)) = (found, closing) {
+                    told.push(event_about(&contact, "contact.closed", Some(FinalReason::Closed), now)?);
+                }
+            }
+            let after = Some(serde_json::json!({ "removed": told.len() }));
+            audit::note(tx, &who, audit_id, now, Action::Close, "source", Some(source.0), None, after)?;
+            events::append(tx, who.tenant, &told)?;
+            Ok(removals)
+        })
+        .await
+    }
+
     /// Has a contact called again that was not to be called any more. Its attempts still count.
     ///
     /// # Errors
@@ -169,7 +249,9 @@ fn find(
         }
     };
     let filter = ContactFilter { source: query.source, feed_state: query.state.map(Into::into) };
-    Ok(rows::page(tx, tenant, campaign, filter, page)?)
+    let mut found = rows::page(tx, tenant, campaign, filter, page)?;
+    found.rows.retain(|contact| query.holds(contact));
+    Ok(found)
 }
 
 fn refuse_reopening(reopening: Reopening) -> Result<(), AppError> {
@@ -190,11 +272,20 @@ fn append(
     reason: Option<FinalReason>,
     now: Time,
 ) -> Result<(), AppError> {
+    Ok(events::append(tx, contact.tenant, &[event_about(contact, kind, reason, now)?])?)
+}
+
+fn event_about(
+    contact: &Contact,
+    kind: &'static str,
+    reason: Option<FinalReason>,
+    now: Time,
+) -> Result<NewEvent, AppError> {
     let mut body = serde_json::json!({
         "kind": kind, "campaign": contact.campaign, "contact": contact.id, "at": now.to_rfc3339(),
     });
     if let (Some(reason), Some(object)) = (reason, body.as_object_mut()) {
         object.insert("reason".to_owned(), serde_json::json!(reason));
     }
-    Ok(events::append(tx, contact.tenant, &[NewEvent::new(now, kind, &body)?])?)
+    Ok(NewEvent::new(now, kind, &body)?)
 }

@@ -18,7 +18,9 @@ mod operations;
 pub mod paging;
 mod reports;
 mod runner;
+pub mod short_numbers;
 pub mod sinks;
+pub mod source_maps;
 pub mod suppression;
 
 use std::path::PathBuf;

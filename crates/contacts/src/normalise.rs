@@ -37,6 +37,8 @@ pub struct Rules {
     pub zone_policy: ZonePolicy,
     /// How long after it was added a contact without an expiry may be called.
     pub default_expiry: Option<Duration>,
+    /// From when on a contact without an expiry is not called; it comes before `default_expiry`.
+    pub default_expires_at: Option<Time>,
 }
 
 /// What becomes of a phone for which neither the contact nor the number names a time zone.
@@ -122,8 +124,9 @@ pub fn normalise(raw: RawContact<'_>, rules: &Rules, now: Time) -> Result<NewCon
     let zones = own_zone.as_ref().unwrap_or(&phones[0].zones);
     let not_before = instant("not_before", raw.not_before.as_ref(), zones)?;
     let expires_at = instant("expires_at", raw.expires_at.as_ref(), zones)?;
-    let expires_at =
-        expires_at.or_else(|| rules.default_expiry.map(|span| now.max(not_before.unwrap_or(now)) + span));
+    let expires_at = expires_at
+        .or(rules.default_expires_at)
+        .or_else(|| rules.default_expiry.map(|span| now.max(not_before.unwrap_or(now)) + span));
     check_span(not_before, expires_at, now)?;
     let fields_json = fields_json(raw.fields, &rules.fields)?;
     Ok(NewContact {

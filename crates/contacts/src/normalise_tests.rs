@@ -14,6 +14,7 @@ fn rules() -> Rules {
         fields: vec![field("last_name", FieldKind::Text), field("age", FieldKind::Integer)],
         zone_policy: ZonePolicy::Reject,
         default_expiry: None,
+        default_expires_at: None,
     }
 }
 

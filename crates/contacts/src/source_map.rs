@@ -6,10 +6,12 @@ use csv::StringRecord;
 use engine::PhoneKind;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::field::{FieldName, is_date_format};
 use crate::raw::{RawContact, RawPhone, RawText, RawWindow, TextFormat};
-use crate::read::{Encoding, FileFormat, ReadOptions};
+use crate::read::{Encoding, FileFormat, ReadOptions, Row, RowContent};
+use crate::record_error::{RecordError, RecordErrorCode};
 
 mod compact;
 mod guess;
@@ -182,6 +184,44 @@ impl SourceMap {
     pub fn read_options(&self) -> ReadOptions {
         let format = self.delimiter.map(|delimiter| FileFormat::Csv { delimiter });
         ReadOptions { format, encoding: self.encoding }
+    }
+
+    /// The columns that it names, each once: what a table made for it has as headings.
+    pub fn headings(&self) -> Vec<String> {
+        let mut headings: Vec<String> = Vec::new();
+        for mapping in &self.columns {
+            let key = heading_key(&mapping.column);
+            if !headings.iter().any(|heading| heading_key(heading) == key) {
+                headings.push(mapping.column.clone());
+            }
+        }
+        headings
+    }
+
+    /// An object as a row of a table with [`Self::headings`]; keys are found whatever their case, and those that the map
+    /// does not name are passed over.
+    ///
+    /// # Errors
+    /// A value under a column of the map is a list or an object.
+    pub fn row_of(&self, number: u64, object: &Map<String, Value>) -> Result<Row, RecordError> {
+        let mut cells = StringRecord::new();
+        for heading in self.headings() {
+            let key = heading_key(&heading);
+            let value = object
+                .get(&heading)
+                .or_else(|| object.iter().find(|(name, _)| heading_key(name) == key).map(|(_, value)| value));
+            match value {
+                None | Some(Value::Null) => cells.push_field(""),
+                Some(Value::String(text)) => cells.push_field(text),
+                Some(Value::Bool(value)) => cells.push_field(&value.to_string()),
+                Some(Value::Number(value)) => cells.push_field(&value.to_string()),
+                Some(Value::Array(_) | Value::Object(_)) => {
+                    let message = "a list or an object: give a text, a number or a truth value";
+                    return Err(RecordError::in_field(RecordErrorCode::BadFieldValue, heading, message));
+                }
+            }
+        }
+        Ok(Row { number, content: RowContent::Cells(cells) })
     }
 
     /// Finds the columns in a file's headings.

@@ -1,6 +1,7 @@
 //! Routes and their documentation, made together: a route that is not in the OpenAPI document cannot be served.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::{MethodFilter, on};
 use schemars::generate::SchemaSettings;
@@ -8,6 +9,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::{Context, idempotency};
+
+/// Bytes of a body that holds many records, at most: ten thousand rows of more than three thousand bytes each.
+pub(crate) const LARGE_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// What documents one operation.
 pub(crate) struct Endpoint {
@@ -22,6 +26,7 @@ pub(crate) struct Endpoint {
     status: u16,
     response: Option<Value>,
     needs_auth: bool,
+    body_bytes_max: Option<usize>,
 }
 
 /// A router and its document, growing together.
@@ -97,6 +102,7 @@ macro_rules! methods {
                 status: $status,
                 response: None,
                 needs_auth: true,
+                body_bytes_max: None,
             }
         }
     )+};
@@ -160,6 +166,12 @@ impl Endpoint {
             "name": "If-Match", "in": "header", "required": true,
             "description": "The ETag of the version that the change is based on", "schema": {"type": "string"}
         }));
+        self
+    }
+
+    /// Takes bodies up to [`LARGE_BODY_BYTES_MAX`]: many records in one request.
+    pub fn large(mut self) -> Self {
+        self.body_bytes_max = Some(LARGE_BODY_BYTES_MAX);
         self
     }
 
@@ -227,7 +239,12 @@ impl Api {
         let operation = endpoint.document();
         let path = self.document.paths.entry(endpoint.path.clone()).or_insert_with(|| json!({}));
         path[endpoint.method_name] = operation;
-        self.router = self.router.route(&endpoint.path, on(endpoint.method, handler));
+        let route = on(endpoint.method, handler);
+        let route = match endpoint.body_bytes_max {
+            Some(most) => route.layer(DefaultBodyLimit::max(most)),
+            None => route,
+        };
+        self.router = self.router.route(&endpoint.path, route);
         self
     }
 

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::Caller;
+use crate::endpoint::LARGE_BODY_BYTES_MAX;
 use crate::problem::asks_to_come_again;
 use crate::{Context, Problem};
 
@@ -55,7 +56,7 @@ async fn once(context: &Context, request: Request, next: Next) -> Result<Respons
         // A file is not held in memory: the key stands for it.
         (body, parts.uri.to_string().into_bytes())
     } else {
-        let bytes = to_bytes(body, context.settings.body_bytes_max).await.map_err(|_| {
+        let bytes = to_bytes(body, body_bytes_max(context, parts.uri.path())).await.map_err(|_| {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than is allowed")
         })?;
         let fingerprint = [parts.uri.to_string().as_bytes(), b"\n", &bytes].concat();
@@ -66,6 +67,13 @@ async fn once(context: &Context, request: Request, next: Next) -> Result<Respons
     }
     let response = next.run(Request::from_parts(parts, body)).await;
     keep(context, &who, &key, response).await
+}
+
+/// Bytes of a body at most, where the route allows more than is usual too.
+fn body_bytes_max(context: &Context, path: &str) -> usize {
+    let usual = context.settings.body_bytes_max;
+    let is_large = path.ends_with("/prospects") || path.ends_with("/upload");
+    if is_large { usual.max(LARGE_BODY_BYTES_MAX) } else { usual }
 }
 
 fn replayed(status: u16, kept: &str) -> Result<Response, AppError> {

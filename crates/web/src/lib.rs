@@ -76,7 +76,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let limits = Arc::new(Limits::new(&settings));
     let body_bytes_max = settings.body_bytes_max;
     let context = Context { app, settings: Arc::new(settings), limits, tickets: Arc::default() };
-    let (ordinary, document) = api::ordinary(Api::new()).finish();
+    let (ordinary, document) = dialects::routes(api::ordinary(Api::new())).finish();
     let (lasting, document) = api::lasting(Api::continued(document)).finish();
     let document = Arc::new(document.into_json());
     let ordinary =

@@ -19,18 +19,58 @@ pub struct Problem {
     detail: String,
     field: Option<String>,
     faults: Vec<Fault>,
+    extensions: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl Problem {
     /// A problem with a stable code and what to do about it.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), field: None, faults: Vec::new() }
+        Self {
+            status,
+            code: code.to_owned(),
+            detail: detail.into(),
+            field: None,
+            faults: Vec::new(),
+            extensions: Vec::new(),
+        }
     }
 
     /// About one part of the request.
     pub fn in_field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
+    }
+
+    /// With a member of a dialect's own (RFC 9457 §3.2).
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        self.extensions.push((name, value.into()));
+        self
+    }
+
+    /// The stable code.
+    #[cfg(test)]
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// What went wrong and what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The part of the request that is wrong.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// Everything that is wrong, where several parts are.
+    pub(crate) fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 }
 
@@ -60,7 +100,7 @@ impl From<AppError> for Problem {
             AppError::InvalidParts(faults) => (faults.first().map(|fault| fault.field.to_owned()), faults),
             _ => (None, Vec::new()),
         };
-        Self { status, code: code.to_owned(), detail, field, faults }
+        Self { status, code: code.to_owned(), detail, field, faults, extensions: Vec::new() }
     }
 }
 
@@ -97,6 +137,9 @@ fn body(problem: &Problem, request: Option<&str>) -> String {
     }
     if !problem.faults.is_empty() {
         body["errors"] = json!(problem.faults);
+    }
+    for (name, value) in &problem.extensions {
+        body[*name] = value.clone();
     }
     if let Some(request) = request {
         body["request_id"] = json!(request);

@@ -87,6 +87,14 @@ fn read_instant(text: &str, zone: &Zone) -> Option<Time> {
     Time::parse_rfc3339(text).ok().or_else(|| read_local(text, zone))
 }
 
+/// When something ends that is good until a text: an instant as [`read_instant`] takes it, or the end of a date.
+pub(crate) fn read_end(text: &str, zone: &Zone) -> Option<Time> {
+    read_instant(text, zone).or_else(|| {
+        let date: jiff::civil::Date = text.trim().parse().ok()?;
+        Some(zone.instant(date.tomorrow().ok()?.to_datetime(jiff::civil::Time::midnight())))
+    })
+}
+
 fn read_local(text: &str, zone: &Zone) -> Option<Time> {
     // A date alone says no time to call at.
     let has_time = text.contains(':');

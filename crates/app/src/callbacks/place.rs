@@ -8,6 +8,7 @@ use store::Tx;
 use store::records::callbacks::Callback;
 use store::records::contacts as contact_rows;
 use store::records::definitions::{self as definition_rows, NewDefinition};
+use store::records::users;
 
 use super::NewCallback;
 use crate::access::Principal;
@@ -99,8 +100,10 @@ pub(super) fn groups_of_skill(
     Ok(groups.into_iter().filter(|group| group.body.skill == skill).map(|group| GroupId(group.id)).collect())
 }
 
+/// Whether there is such an agent, and one who may log in.
 pub(super) fn agent_exists(tx: &mut Tx<'_>, tenant: TenantId, agent: AgentId) -> Result<bool, AppError> {
-    Ok(definition_rows::get(tx, tenant, AgentBody::KIND, agent.0)?.is_some())
+    Ok(definition_rows::get(tx, tenant, AgentBody::KIND, agent.0)?.is_some()
+        && !users::all_disabled(tx, tenant, agent)?)
 }
 
 /// The source whose way of reading numbers callbacks share: the campaign's oldest.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use contacts::{FieldDefinition, FileFormat, MapError, ReadError, ReadOptions, SourceMap, Target};
-use engine::{ImportId, SourceId};
+use engine::{CampaignId, GroupId, ImportId, SourceId};
 use serde_json::json;
 use store::StoreError;
 use store::records::imports as rows;
@@ -17,7 +17,7 @@ use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::definitions::load;
 use crate::intake::IntakeContext;
-use crate::model::SourceMapBody;
+use crate::model::{CampaignGroupBody, SourceMapBody};
 use crate::{App, AppError};
 
 impl App {
@@ -53,6 +53,7 @@ impl App {
     ) -> Result<ImportId, AppError> {
         who.may(Permission::Feed)?;
         let (context, map) = self.import_rules(who, source, &new).await?;
+        self.check_group(who, context.campaign, new.group).await?;
         let campaign = context.campaign;
         let id = ImportId(self.ids.next(self.clock.now()));
         let name = Files::name(who.tenant, id);
@@ -98,6 +99,26 @@ impl App {
             self.imports.files.remove(&name);
         }
         queued.map(|()| id)
+    }
+
+    /// Contacts can be bound to a group of their own campaign only.
+    async fn check_group(
+        &self,
+        who: &Principal,
+        campaign: CampaignId,
+        group: Option<GroupId>,
+    ) -> Result<(), AppError> {
+        let Some(group) = group else { return Ok(()) };
+        let tenant = who.tenant;
+        self.read(move |tx| match load::<CampaignGroupBody>(tx, tenant, group.0) {
+            Ok(found) if found.body.campaign == campaign => Ok(()),
+            Ok(_) | Err(AppError::NotFound { .. }) => {
+                let message = "the campaign of this source has no such campaign group";
+                Err(AppError::invalid("unknown_group", "group", message))
+            }
+            Err(error) => Err(error),
+        })
+        .await
     }
 
     /// The rules of the source, and the map that the caller gave or named.
@@ -161,12 +182,14 @@ fn look(
         duplicates: new.duplicates,
         zone_policy: new.zone_policy,
         file_name: new.file_name,
+        expires_at: new.expires_at,
+        group: new.group,
     };
     Ok((settings, Files::sum(path).map_err(unreadable)?))
 }
 
 /// A map that names what the campaign does not have, or leaves out what it demands, would have every row rejected.
-fn check_fields(map: &SourceMap, fields: &[FieldDefinition]) -> Result<(), AppError> {
+pub(crate) fn check_fields(map: &SourceMap, fields: &[FieldDefinition]) -> Result<(), AppError> {
     let mapped: Vec<(&str, &str)> = map
         .columns
         .iter()

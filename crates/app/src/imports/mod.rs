@@ -26,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+pub(crate) use create::check_fields;
 pub use rejects::RejectsFile;
 pub use settings::NewImport;
 pub use view::{Import, RejectedRow};

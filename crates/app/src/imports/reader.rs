@@ -108,6 +108,8 @@ mod tests {
             duplicates: None,
             zone_policy: None,
             file_name: None,
+            expires_at: None,
+            group: None,
         };
         let mut chunks = read(&path, &settings, 5000);
         let (mut numbers, mut longest) = (Vec::new(), 0);

@@ -229,6 +229,8 @@ struct Source {
     claim: (engine::TenantId, engine::SourceId, engine::ImportId),
     duplicates: Option<crate::model::DuplicateScope>,
     zone_policy: Option<contacts::ZonePolicy>,
+    expires_at: Option<engine::Time>,
+    group: Option<engine::GroupId>,
 }
 
 impl Source {
@@ -237,6 +239,8 @@ impl Source {
             claim: (job.tenant, job.source, job.id),
             duplicates: settings.duplicates,
             zone_policy: settings.zone_policy.clone(),
+            expires_at: settings.expires_at,
+            group: settings.group,
         }
     }
 }
@@ -252,10 +256,12 @@ async fn look(
     let (tenant, id, import) = source.claim;
     let mut context = patiently(&app, || app.intake_context(tenant, id)).await?;
     context.duplicates = source.duplicates.unwrap_or(context.duplicates);
+    context.group = source.group;
+    context.rules.default_expires_at = source.expires_at;
     if let Some(policy) = source.zone_policy {
         context.rules.zone_policy = policy;
     }
-    let batch = app.prepare_records(context, rows, Some(FileOrigin { import, map })).await?;
+    let batch = app.prepare_records(context, rows, Some(FileOrigin { import: Some(import), map })).await?;
     Ok(Looked { batch, bytes })
 }
 

@@ -1,6 +1,8 @@
 //! How an import is asked for, and what of that is kept with the job.
 
 use contacts::{Encoding, FileFormat, SourceMap, ZonePolicy};
+use engine::time::rfc3339_option;
+use engine::{GroupId, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +29,12 @@ pub struct NewImport {
     pub zone_policy: Option<ZonePolicy>,
     /// What the file was called, for people.
     pub file_name: Option<String>,
+    /// From when on contacts are not called that name no expiry (RFC 3339), if not as the source says.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub expires_at: Option<Time>,
+    /// The only campaign group that may call them; any of the campaign without it.
+    pub group: Option<GroupId>,
 }
 
 /// What was found out about the file when the import was made; a resumed import reads the file in the same way.
@@ -47,6 +55,12 @@ pub(super) struct Settings {
     pub(super) zone_policy: Option<ZonePolicy>,
     /// See [`NewImport::file_name`].
     pub(super) file_name: Option<String>,
+    /// See [`NewImport::expires_at`].
+    #[serde(default, with = "rfc3339_option")]
+    pub(super) expires_at: Option<Time>,
+    /// See [`NewImport::group`].
+    #[serde(default)]
+    pub(super) group: Option<GroupId>,
 }
 
 impl Settings {

@@ -181,7 +181,7 @@ async fn store(
 }
 
 /// Within one request the first record of an external id counts.
-fn refuse_repeated(records: &mut [Prepared]) {
+pub(super) fn refuse_repeated(records: &mut [Prepared]) {
     let mut first = HashMap::new();
     for record in records {
         let Ok(ready) = &record.content else { continue };
@@ -197,7 +197,7 @@ fn refuse_repeated(records: &mut [Prepared]) {
     }
 }
 
-fn counted(results: &[RecordResult]) -> serde_json::Value {
+pub(super) fn counted(results: &[RecordResult]) -> serde_json::Value {
     let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
     json!({
         "created": count(RecordOutcome::Created),

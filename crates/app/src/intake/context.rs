@@ -47,7 +47,7 @@ impl IntakeContext {
         let CampaignBody { fields, feed_order, suppression_lists, .. } =
             load::<CampaignBody>(tx, tenant, campaign.0)?.body;
         let default_expiry = expires_after_days.map(|days| DAY * u32::from(days));
-        let rules = Rules { default_country, fields, zone_policy, default_expiry };
+        let rules = Rules { default_country, fields, zone_policy, default_expiry, default_expires_at: None };
         Ok(Self {
             tenant,
             source,

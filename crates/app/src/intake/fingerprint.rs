@@ -76,6 +76,7 @@ mod tests {
             fields: vec![],
             zone_policy: ZonePolicy::Reject,
             default_expiry: None,
+            default_expires_at: None,
         };
         normalise(RawContact::from_json(json).unwrap(), &rules, Time::from_micros(1)).unwrap()
     }

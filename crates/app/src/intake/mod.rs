@@ -11,6 +11,7 @@ mod fingerprint;
 mod pool;
 mod prepare;
 mod result;
+mod rows;
 mod write;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use store::Tx;
 pub(crate) use context::IntakeContext;
 pub(crate) use prepare::{Prepared, Record, repeated};
 pub use result::{RecordOutcome, RecordResult};
+pub use rows::{NewRows, ROWS_MAX};
 pub(crate) use write::{Sealed, seal};
 
 use crate::access::{Permission, Principal};
@@ -76,8 +78,8 @@ pub(crate) struct Batch {
 
 /// The file that records come from.
 pub(crate) struct FileOrigin {
-    /// The import that reads it.
-    pub(crate) import: ImportId,
+    /// The import that reads it; none if the rows came in a request.
+    pub(crate) import: Option<ImportId>,
     /// What its columns are; none for JSON lines.
     pub(crate) map: Option<Arc<BoundMap>>,
 }
@@ -122,7 +124,11 @@ impl App {
         records: Vec<(u64, Record)>,
         file: Option<FileOrigin>,
     ) -> Result<Batch, AppError> {
-        let pool = if file.is_some() { &self.intake.imports } else { &self.intake.requests };
+        let pool = if file.as_ref().is_some_and(|file| file.import.is_some()) {
+            &self.intake.imports
+        } else {
+            &self.intake.requests
+        };
         let (app, now) = (Arc::clone(self), self.clock.now());
         let work = move || {
             let map = file.as_ref().and_then(|file| file.map.as_deref());
@@ -131,7 +137,7 @@ impl App {
             let mut preparation = Preparation { map, rules, ids, now, group, buckets: HashMap::new() };
             let records = records.into_iter().map(|(row, record)| preparation.prepare(row, record)).collect();
             let buckets = preparation.buckets.into_values().collect();
-            Batch { context, records, buckets, import: file.map(|file| file.import), now }
+            Batch { context, records, buckets, import: file.and_then(|file| file.import), now }
         };
         pool.run(work).await
     }

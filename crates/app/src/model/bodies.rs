@@ -324,14 +324,7 @@ impl Definition for SourceMapBody {
     }
     /// A map must fit a file that has just the columns it names.
     fn check(&self) -> Result<(), AppError> {
-        let mut headings: Vec<String> = Vec::new();
-        for mapping in &self.map.columns {
-            let column = mapping.column.trim().to_lowercase();
-            if !headings.iter().any(|heading| heading.trim().to_lowercase() == column) {
-                headings.push(mapping.column.clone());
-            }
-        }
-        let bound = self.map.bind(&headings);
+        let bound = self.map.bind(&self.map.headings());
         bound.map(drop).map_err(|error| AppError::invalid("bad_source_map", "map", error.to_string()))
     }
 }

@@ -159,7 +159,9 @@ fn greet(running: &Running, demonstration: &Demonstration, arguments: &Arguments
                 "campaign_guid": demonstration.campaign.0.simple().to_string(),
                 "campaign_group": demonstration.group,
                 "campaign_group_guid": demonstration.group.0.simple().to_string(),
-                "skill": demonstration.skill, "agent": demonstration.agents[0], "source": demonstration.source,
+                "skill": demonstration.skill, "skill_number": demonstration.skill_number,
+                "agent": demonstration.agents[0], "agent_number": demonstration.agent_number,
+                "source": demonstration.source, "source_name": setup::NAME,
             });
             println!("{ids}");
             std::io::stdout().flush()?;

@@ -12,6 +12,7 @@ use app::model::{
     SourceBody, Stored, SuppressionListBody, TreatmentSetBody,
 };
 use app::paging::PageRequest;
+use app::short_numbers::Numbered;
 use app::{App, Principal, Role};
 use contacts::SourceMap;
 use engine::{AgentId, CallingHours, CampaignId, GroupId, GroupSettings, SkillId, SourceId, TenantId};
@@ -21,7 +22,7 @@ use serde_json::json;
 use super::{Arguments, people};
 
 /// The name of the demonstration's tenant and of most things in it.
-const NAME: &str = "Demo";
+pub const NAME: &str = "Demo";
 
 /// What the demonstration works on.
 pub struct Demonstration {
@@ -32,6 +33,10 @@ pub struct Demonstration {
     pub skill: SkillId,
     pub source: SourceId,
     pub agents: Vec<AgentId>,
+    /// The skill in interfaces whose ids are numbers.
+    pub skill_number: i64,
+    /// The first agent in such interfaces.
+    pub agent_number: i64,
     pub api_key: String,
 }
 
@@ -54,14 +59,35 @@ pub async fn prepare(
     let group = group(app, &who, campaign, skill, arguments).await?;
     let source: SourceBody = body(json!({"name": NAME, "campaign": campaign, "default_country": "FR"}))?;
     let source = SourceId(ensure(app, &who, source).await?.id);
+    let own_map =
+        "external_id=ExternalID,phone1=PhoneNumber,field.first_name=FirstName,field.last_name=LastName";
+    app.set_own_source_map(&who, source, SourceMap::parse_compact(own_map)?).await?;
     let agents = agents(app, &who, skill, arguments.agents).await?;
     if app.contact_counts(campaign).await?.total() == 0 {
         load_list(app, &who, source, arguments.contacts, directory).await?;
     }
+    let skill_number = number(app, &who, Numbered::Skill, skill.0).await?;
+    let agent_number = number(app, &who, Numbered::Agent, agents[0].0).await?;
     let key = NewKey { name: "demonstration".to_owned(), role: Role::Admin, expires_at: None };
     let (_, secret) = app.create_key(&who, key).await?;
     let api_key = secret.expose().to_owned();
-    Ok(Demonstration { who, tenant, campaign, group, skill, source, agents, api_key })
+    Ok(Demonstration {
+        who,
+        tenant,
+        campaign,
+        group,
+        skill,
+        source,
+        agents,
+        skill_number,
+        agent_number,
+        api_key,
+    })
+}
+
+async fn number(app: &App, who: &Principal, of: Numbered, id: uuid::Uuid) -> anyhow::Result<i64> {
+    let numbers = app.numbers_of(who, of, vec![id]).await?;
+    numbers.first().copied().context("an object has no number")
 }
 
 /// The definition of this kind and name, made if there is none.
@@ -110,7 +136,9 @@ async fn campaign(app: &App, who: &Principal) -> anyhow::Result<CampaignId> {
         "description": "A demonstration. Its people do not exist.",
         "fields": [
             {"name": "first_name", "kind": "text", "meaning": "first_name"},
-            {"name": "last_name", "kind": "text", "meaning": "last_name"}
+            {"name": "last_name", "kind": "text", "meaning": "last_name"},
+            {"name": "Name", "kind": "text", "meaning": "full_name"},
+            {"name": "PhoneNumber", "kind": "text", "meaning": "home_phone"}
         ],
         "calling_hours": hours, "treatments": treatments, "suppression_lists": [list], "attempts_max": 5,
         "dispositions": [

@@ -1,6 +1,6 @@
 //! Questions about what the feed holds.
 
-use engine::{Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, TenantId, Time};
+use engine::{Bucket, BucketId, CampaignId, ContactId, FinalReason, GroupId, SourceId, TenantId, Time};
 
 use super::claim::lanes;
 use crate::events::{self, NewEvent};
@@ -114,6 +114,23 @@ pub fn close_expired(
     });
     events::append(tx, tenant, &told.collect::<Result<Vec<_>, _>>()?)?;
     Ok(closed)
+}
+
+/// How many contacts of a source may still be called, and how many may not. It looks at every one of them.
+///
+/// # Errors
+/// Those of the database.
+pub fn source_counts(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<(u64, u64), StoreError> {
+    let rows = tx.query(
+        "SELECT feed_state, COUNT(*) FROM contact WHERE source_id = $1 AND tenant_id = $2 GROUP BY feed_state",
+        &values![source, tenant],
+    )?;
+    let (mut open, mut done) = (0, 0);
+    for row in &rows {
+        let count: u64 = row.get(1)?;
+        *(if row.get::<i64>(0)? == 3 { &mut done } else { &mut open }) += count;
+    }
+    Ok((open, done))
 }
 
 /// A campaign's contacts by where they are.

@@ -447,3 +447,15 @@ fn exists(tx: &mut Tx<'_>, tenant: TenantId, import: ImportId) -> Result<bool, S
     let sql = "SELECT id FROM import_job WHERE tenant_id = $1 AND id = $2";
     Ok(tx.query_one(sql, &values![tenant, import])?.is_some())
 }
+
+/// Whether an import of a source waits or is under way.
+///
+/// # Errors
+/// The database failed.
+pub fn any_unfinished(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<bool, StoreError> {
+    let found = tx.query_one(
+        "SELECT 1 FROM import_job WHERE tenant_id = $1 AND source_id = $2 AND state IN ('queued', 'running') LIMIT 1",
+        &values![tenant, source],
+    )?;
+    Ok(found.is_some())
+}

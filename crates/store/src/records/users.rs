@@ -118,6 +118,19 @@ pub fn by_login(tx: &mut Tx<'_>, tenant: TenantId, login: &str) -> Result<Option
     tx.query_one(&sql, &values![tenant, login.to_ascii_lowercase()])?.as_ref().map(read).transpose()
 }
 
+/// Whether an agent has users and all of them are disabled.
+///
+/// # Errors
+/// The database failed.
+pub fn all_disabled(tx: &mut Tx<'_>, tenant: TenantId, agent: AgentId) -> Result<bool, StoreError> {
+    let rows = tx.query(
+        "SELECT disabled_at FROM user_account WHERE tenant_id = $1 AND agent_id = $2",
+        &values![tenant, agent],
+    )?;
+    let disabled = rows.iter().map(|row| row.get::<Option<Time>>(0)).collect::<Result<Vec<_>, _>>()?;
+    Ok(!disabled.is_empty() && disabled.iter().all(Option::is_some))
+}
+
 /// The tenant's users in the order of their ids.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod definitions;
 mod idempotency;
 mod imports;
 mod keys;
+mod short_numbers;
 mod support;
 mod suppression;
 mod tenants;

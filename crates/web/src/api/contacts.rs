@@ -180,7 +180,7 @@ struct Find {
 }
 
 /// A number in a query, where an unescaped `+` reads as a space.
-pub(super) fn number_in_query(text: &str) -> Result<PhoneNumber, Problem> {
+pub(crate) fn number_in_query(text: &str) -> Result<PhoneNumber, Problem> {
     let digits = text.trim().trim_start_matches('+');
     format!("+{digits}").parse().map_err(|error: engine::phone::NotAPhoneNumber| {
         Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.to_string()).in_field("number")
@@ -195,7 +195,7 @@ async fn list_contacts(
 ) -> Result<Items<ContactView>, Problem> {
     let number = find.number.as_deref().map(number_in_query).transpose()?;
     let Find { campaign, source, state, external_id, .. } = find;
-    let query = ContactQuery { campaign, source, state, number, external_id };
+    let query = ContactQuery { campaign, source, state, number, external_id, fields: Vec::new() };
     Ok(Items(context.app.contacts(&who, query, &page).await?))
 }
 

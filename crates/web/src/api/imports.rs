@@ -14,7 +14,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use contacts::{Encoding, FileFormat, SourceMap, ZonePolicy};
-use engine::{ImportId, SourceId};
+use engine::time::rfc3339_option;
+use engine::{GroupId, ImportId, SourceId, Time};
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use tokio::fs::File;
@@ -65,6 +66,8 @@ pub(super) fn transfers(mut api: Api) -> Api {
             "What becomes of a number whose time zone nobody knows: reject, or a zone such as Europe/Paris",
         )
         .query("file_name", "What the file is called")
+        .query("expires_at", "From when on contacts are not called that name no expiry (RFC 3339)")
+        .query("group", "The only campaign group that may call them")
         .gives::<Import>(&mut api);
     let rejects = get(
         "/v1/imports/{id}/rejects.csv",
@@ -85,6 +88,9 @@ struct How {
     duplicates: Option<DuplicateScope>,
     no_zone: Option<String>,
     file_name: Option<String>,
+    #[serde(default, with = "rfc3339_option")]
+    expires_at: Option<Time>,
+    group: Option<GroupId>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -104,8 +110,18 @@ impl How {
             (Some(Format::Csv) | None, None) => None,
         };
         let zone_policy = self.no_zone.as_deref().map(read_zone_policy).transpose()?;
-        let Self { source_map, encoding, duplicates, file_name, .. } = self;
-        Ok(NewImport { map, source_map, format, encoding, duplicates, zone_policy, file_name })
+        let Self { source_map, encoding, duplicates, file_name, expires_at, group, .. } = self;
+        Ok(NewImport {
+            map,
+            source_map,
+            format,
+            encoding,
+            duplicates,
+            zone_policy,
+            file_name,
+            expires_at,
+            group,
+        })
     }
 }
 

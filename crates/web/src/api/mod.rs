@@ -14,6 +14,8 @@ mod live;
 mod sinks;
 mod suppression;
 
+pub(crate) use contacts::number_in_query;
+
 use crate::endpoint::Api;
 
 /// Everything that is answered within a moment.

@@ -1,11 +1,19 @@
 //! Vendors' words, a folder for each vendor, and nowhere else.
 
+mod cxone;
 mod ocs;
 
 use std::sync::Arc;
 
 use app::model::SinkFormat;
 use app::sinks::{Format, Formats};
+
+use crate::endpoint::Api;
+
+/// The operations that speak in vendors' words.
+pub(crate) fn routes(api: Api) -> Api {
+    cxone::routes(api)
+}
 
 /// The words in which sinks can be told, besides Outdial's own.
 pub fn sink_formats() -> Formats {

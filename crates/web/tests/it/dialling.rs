@@ -30,7 +30,14 @@ pub async fn centre_with(admin: &Caller<'_>, contacts: usize) -> Centre {
         days.iter().map(|day| ((*day).to_owned(), all_day.clone())).collect();
     let hours =
         admin.create("/v1/calling-hours", json!({"name": "Always", "hours": {"weekly": weekly}})).await;
-    let campaign = admin.create("/v1/campaigns", json!({"name": "Winter", "calling_hours": hours})).await;
+    let fields = json!([
+        {"name": "first_name", "kind": "text", "meaning": "first_name"},
+        {"name": "last_name", "kind": "text", "meaning": "last_name"},
+        {"name": "Name", "kind": "text", "meaning": "full_name"},
+        {"name": "PhoneNumber", "kind": "text", "meaning": "home_phone"},
+    ]);
+    let campaign = json!({"name": "Winter", "calling_hours": hours, "fields": fields});
+    let campaign = admin.create("/v1/campaigns", campaign).await;
     let source = admin.create("/v1/sources", json!({"name": "List", "campaign": campaign})).await;
     let skill = admin.create("/v1/skills", json!({"name": "Sales"})).await;
     let agent = admin.create("/v1/agents", json!({"name": "Ann", "skills": [{"skill": skill}]})).await;
