@@ -71,7 +71,7 @@ impl ContactQuery {
 }
 
 impl App {
-    /// Contacts in the order of their ids, page by page. Where a number or fields are combined with other conditions a
+    /// Contacts in the order of their ids, page by page. Where a number is combined with other conditions a
     /// page may hold fewer contacts than asked for although there are more.
     ///
     /// # Errors
@@ -248,10 +248,9 @@ fn find(
             return Err(AppError::invalid("missing", "campaign", message));
         }
     };
-    let filter = ContactFilter { source: query.source, feed_state: query.state.map(Into::into) };
-    let mut found = rows::page(tx, tenant, campaign, filter, page)?;
-    found.rows.retain(|contact| query.holds(contact));
-    Ok(found)
+    let (feed_state, fields) = (query.state.map(Into::into), query.fields.clone());
+    let filter = ContactFilter { source: query.source, feed_state, fields };
+    Ok(rows::page(tx, tenant, campaign, &filter, page)?)
 }
 
 fn refuse_reopening(reopening: Reopening) -> Result<(), AppError> {

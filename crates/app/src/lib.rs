@@ -16,6 +16,7 @@ pub mod intake;
 pub mod model;
 mod operations;
 pub mod paging;
+pub mod placing;
 mod reports;
 mod runner;
 pub mod short_numbers;

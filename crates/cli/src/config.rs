@@ -32,11 +32,18 @@ pub struct Server {
     pub root_key: Option<String>,
     /// Seconds that calls and requests under way have to end at shutdown.
     pub shutdown_grace_seconds: u64,
+    /// Addresses from which web callbacks (`/data`) are taken without a key, as networks such as `192.0.2.0/24`.
+    pub callbacks_without_key_from: Vec<ipnet::IpNet>,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), root_key: None, shutdown_grace_seconds: 30 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            root_key: None,
+            shutdown_grace_seconds: 30,
+            callbacks_without_key_from: Vec::new(),
+        }
     }
 }
 

@@ -48,7 +48,11 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
     let address = listener.local_addr()?;
-    let web = WebSettings { root_key: config.server.root_key.clone(), ..WebSettings::default() };
+    let web = WebSettings {
+        root_key: config.server.root_key.clone(),
+        callbacks_without_key_from: config.server.callbacks_without_key_from.clone(),
+        ..WebSettings::default()
+    };
     let router = web::router(Arc::clone(&app), web);
     let (stop_serving, stopped) = tokio::sync::oneshot::channel::<()>();
     let server = tokio::spawn(async move {

@@ -130,6 +130,23 @@ pub enum FieldMeaning {
     Longitude,
 }
 
+impl FieldMeaning {
+    /// The kind of line whose number a field of this meaning holds, as contacts are written; none if it holds no number.
+    pub fn phone_kind(self) -> Option<&'static str> {
+        match self {
+            Self::HomePhone => Some("home"),
+            Self::BusinessPhone => Some("work"),
+            Self::PrivateMobile | Self::BusinessMobile => Some("mobile"),
+            _ => None,
+        }
+    }
+
+    /// Whether a field of this meaning holds a number that can be called.
+    pub fn is_phone(self) -> bool {
+        self.phone_kind().is_some()
+    }
+}
+
 /// A value that fits its field.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(untagged)]

@@ -9,8 +9,11 @@ use app::{AppError, Principal};
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use engine::AgentId;
 
+use crate::dialects::nixxis;
 use crate::{Context, Problem};
 
 /// How long a ticket for an agent's session is good: long enough for a page to open its socket.
@@ -28,8 +31,21 @@ pub(crate) fn secret_of(parts: &Parts) -> Option<Secret> {
         let (scheme, secret) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
     });
+    let basic = parts
+        .headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(basic_password);
     let key = || parts.headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    bearer.or_else(key).map(Secret::given)
+    bearer.or_else(key).map(Secret::given).or_else(|| basic.map(|password| Secret::given(&password)))
+}
+
+/// The password of `Authorization: Basic`, which is the key; the user's name does not matter.
+fn basic_password(value: &str) -> Option<String> {
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = scheme.eq_ignore_ascii_case("basic").then(|| STANDARD.decode(encoded.trim()).ok())??;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 impl FromRequestParts<Context> for Caller {
@@ -39,10 +55,12 @@ impl FromRequestParts<Context> for Caller {
         if let Some(known) = parts.extensions.get::<Principal>() {
             return Ok(Self(known.clone()));
         }
-        let secret = secret_of(parts).ok_or(AppError::Unauthenticated(
-            "send an API key or a session's token: Authorization: Bearer KEY, or X-Api-Key: KEY",
-        ))?;
-        let principal = context.app.authenticate(&secret).await?;
+        let principal = match secret_of(parts) {
+            Some(secret) => context.app.authenticate(&secret).await?,
+            None => nixxis::caller_without_key(parts, context).await?.ok_or(AppError::Unauthenticated(
+                "send an API key or a session's token: Authorization: Bearer KEY, or X-Api-Key: KEY",
+            ))?,
+        };
         context.limits.take(&principal)?;
         parts.extensions.insert(principal.clone());
         Ok(Self(principal))

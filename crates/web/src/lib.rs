@@ -11,6 +11,7 @@ mod limits;
 mod measure;
 mod problem;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -44,6 +46,9 @@ pub struct WebSettings {
     pub requests_at_once_max: usize,
     /// Requests a second of one key, on average; a burst may be twice that.
     pub requests_per_second_max: u32,
+    /// Addresses from which web callbacks (`/data`) are taken without a key, as networks such as `192.0.2.0/24`. None,
+    /// unless the operator names them.
+    pub callbacks_without_key_from: Vec<IpNet>,
 }
 
 impl Default for WebSettings {
@@ -54,6 +59,7 @@ impl Default for WebSettings {
             upload_bytes_max: 4 * 1024 * 1024 * 1024,
             requests_at_once_max: 512,
             requests_per_second_max: 1000,
+            callbacks_without_key_from: Vec::new(),
         }
     }
 }
@@ -131,5 +137,6 @@ pub async fn serve(
     router: Router,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }

@@ -48,7 +48,6 @@ impl Problem {
     }
 
     /// The stable code.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> &str {
         &self.code
     }

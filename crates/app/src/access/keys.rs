@@ -4,6 +4,7 @@ use engine::time::{rfc3339, rfc3339_option};
 use engine::{TenantId, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::records::definitions;
 use store::records::keys::{self as rows, ApiKey};
 use store::records::tenants;
 use uuid::Uuid;
@@ -112,6 +113,20 @@ impl App {
             Err(error) => Err(error.into()),
         })
         .await
+    }
+
+    /// Another system that needs no key because of where it comes from, for the tenant of a configuration object.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn integration_without_key(&self, of: Uuid) -> Result<Option<Principal>, AppError> {
+        let tenant = self.read(move |tx| Ok(definitions::tenant_of(tx, of)?)).await?;
+        Ok(tenant.map(|tenant| Principal {
+            tenant,
+            actor: "network".to_owned(),
+            role: Role::Integration,
+            agent: None,
+        }))
     }
 
     /// A tenant by its name.

@@ -19,13 +19,16 @@ pub use view::{CallbackMade, CallbackView};
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
-use crate::intake::{Prepared, Record, RecordOutcome, seal};
 use crate::paging::{Listing, PageRequest};
+use crate::placing::{NewPromise, Outcome, Placing, refused};
 use crate::{App, AppError, Fault};
 use place::Place;
 
 /// Longest notes, in characters (NICE CXone allows 1 000).
 pub const NOTES_LENGTH_MAX: usize = 4000;
+/// The source that the contacts of callbacks are kept under, one in each campaign.
+const SOURCE: &str = "Callbacks";
+
 /// A callback to be made.
 #[derive(Clone, Debug, Default)]
 pub struct NewCallback {
@@ -101,58 +104,40 @@ impl App {
             let (tenant, new) = (who.tenant, new.clone());
             self.read(move |tx| Ok((place::find(tx, tenant, &new)?, due::zone_of(tx, tenant)?))).await?
         };
-        let (place, number, due, valid_until) = check(place, &zone, &new, now)?;
-        let source = self.callbacks_source(who, &place).await?;
+        let (place, due, valid_until) = check(place, &zone, &new, now)?;
+        let source = self.source_for(who, place.campaign, SOURCE).await?;
+        let fields = self.intake_context(who.tenant, source).await?.rules.fields;
         let id = CallbackId(self.ids.next(now));
-        let mut context = self.intake_context(who.tenant, source).await?;
-        context.group = Some(place.group);
-        let raw = raw_contact(id, &new, &context.rules.fields);
-        let records = vec![(1, Record::Contact(Box::new(raw)))];
-        let mut batch = self.prepare_records(context, records, None).await?;
-        for Prepared { content, .. } in &mut batch.records {
-            if let Ok(ready) = content {
-                ready.record.callback = true;
-                ready.record.not_before = Some(due);
-                ready.record.expires_at = Some(valid_until);
+        let promise = NewPromise {
+            id,
+            group: place.group,
+            first_name: new.first_name.clone(),
+            last_name: new.last_name.clone(),
+            agent: new.agent,
+            notes: new.notes.clone(),
+            due,
+            valid_until,
+        };
+        let placing = Placing {
+            source,
+            group: Some(place.group),
+            raw: raw_contact(id, &new, &fields),
+            not_before: Some(due),
+            expires_at: Some(valid_until),
+            is_urgent: false,
+            created_at: None,
+            promise: Some(promise),
+            once_in: None,
+        };
+        match self.place(who, placing).await? {
+            Outcome::Placed(_, Some((callback, duplicates))) => {
+                Ok(CallbackMade { callback: callback.into(), duplicates })
+            }
+            Outcome::Refused(result) => Err(refused(result)),
+            Outcome::Placed(_, None) | Outcome::Repeated(_) => {
+                Err(AppError::Internal("a callback was placed without its promise".to_owned()))
             }
         }
-        let batch = Arc::new(seal(batch, &Default::default()));
-        let who_in = who.clone();
-        let audit_id = self.ids.next(now);
-        let stored = self.store_records(batch, move |tx, _, results| {
-            let Some(contact) = results.first().and_then(|result| result.contact) else { return Ok(None) };
-            let duplicates = rows::open_to(tx, who_in.tenant, place.campaign, number)?;
-            let callback = Callback {
-                id,
-                tenant: who_in.tenant,
-                campaign: place.campaign,
-                group: place.group,
-                contact,
-                number: Some(number),
-                first_name: new.first_name.clone(),
-                last_name: new.last_name.clone(),
-                agent: new.agent,
-                due,
-                valid_until,
-                state: CallbackState::Scheduled,
-                reason: None,
-                notes: new.notes.clone(),
-                offers: 0,
-                dials: 0,
-                follows: None,
-                owns_contact: true,
-                created_at: now,
-                updated_at: now,
-            };
-            rows::insert(tx, &callback)?;
-            tell(tx, "callback.made", &callback, now)?;
-            let after = json!({"due": due.to_rfc3339(), "group": place.group, "agent": new.agent});
-            let (action, target) = (Action::Create, Some(id.0));
-            audit::note(tx, &who_in, audit_id, now, action, "callback", target, None, Some(after))?;
-            Ok(Some(CallbackMade { callback: callback.into(), duplicates }))
-        });
-        let (results, made) = stored.await?;
-        made.ok_or_else(|| refused(&results))
     }
 
     /// A callback.
@@ -313,7 +298,12 @@ fn get(tx: &mut Tx<'_>, tenant: engine::TenantId, id: CallbackId) -> Result<Call
 }
 
 /// Tells the other systems of a callback that a user made or changed.
-fn tell(tx: &mut Tx<'_>, kind: &'static str, callback: &Callback, now: Time) -> Result<(), AppError> {
+pub(crate) fn tell(
+    tx: &mut Tx<'_>,
+    kind: &'static str,
+    callback: &Callback,
+    now: Time,
+) -> Result<(), AppError> {
     let body = json!({
         "kind": kind, "callback": callback.id, "group": callback.group, "contact": callback.contact,
         "agent": callback.agent, "due": callback.due.to_rfc3339(),
@@ -329,7 +319,7 @@ fn check(
     zone: &Zone,
     new: &NewCallback,
     now: Time,
-) -> Result<(Place, PhoneNumber, Time, Time), AppError> {
+) -> Result<(Place, Time, Time), AppError> {
     let (place, mut faults) = match place {
         Ok(place) => (Some(place), Vec::new()),
         Err(faults) => (None, faults),
@@ -356,7 +346,7 @@ fn check(
     }
     none_or_refuse(faults)?;
     match (place, number, due, valid_until) {
-        (Some(place), Some(number), Some(due), Some(valid_until)) => Ok((place, number, due, valid_until)),
+        (Some(place), Some(_), Some(due), Some(valid_until)) => Ok((place, due, valid_until)),
         _ => Err(AppError::Internal("a callback without a place has no fault".to_owned())),
     }
 }
@@ -370,20 +360,6 @@ fn check_notes(notes: Option<&str>, faults: &mut Vec<Fault>) {
 
 fn none_or_refuse(faults: Vec<Fault>) -> Result<(), AppError> {
     if faults.is_empty() { Ok(()) } else { Err(AppError::InvalidParts(faults)) }
-}
-
-/// Why the intake did not take the contact of a callback.
-fn refused(results: &[crate::intake::RecordResult]) -> AppError {
-    let Some(result) = results.first() else {
-        return AppError::Internal("a callback's contact has no result".to_owned());
-    };
-    debug_assert_eq!(result.outcome, RecordOutcome::Rejected);
-    let field = match result.field.as_deref() {
-        Some(field) if field.starts_with("fields.") => "fields",
-        _ => "number",
-    };
-    let message = result.message.clone().unwrap_or_else(|| "the contact cannot be taken".to_owned());
-    AppError::InvalidParts(vec![Fault::new("contact_rejected", field, message)])
 }
 
 /// The contact of a callback: names and notes go into the campaign's fields of that meaning.

@@ -1,23 +1,18 @@
 //! Where a callback belongs: its group, campaign and source.
 
 use contacts::Country;
-use engine::{
-    AgentId, CallbackSettings, CallbackState, CampaignId, GroupId, SkillId, SourceId, TenantId, Time,
-};
+use engine::{AgentId, CallbackSettings, CallbackState, CampaignId, GroupId, SkillId, TenantId, Time};
 use store::Tx;
 use store::records::callbacks::Callback;
 use store::records::contacts as contact_rows;
-use store::records::definitions::{self as definition_rows, NewDefinition};
+use store::records::definitions as definition_rows;
 use store::records::users;
 
 use super::NewCallback;
-use crate::access::Principal;
 use crate::definitions::load_all;
-use crate::model::{AgentBody, CampaignGroupBody, Definition, SkillBody, SourceBody, Stored};
-use crate::{App, AppError, Fault};
-
-/// The source that the contacts of callbacks are kept under, one in each campaign.
-const SOURCE: &str = "Callbacks";
+use crate::model::{AgentBody, CampaignGroupBody, Definition, SkillBody, Stored};
+use crate::placing::model_source;
+use crate::{AppError, Fault};
 
 /// Where a callback belongs.
 #[derive(Clone, Debug)]
@@ -106,17 +101,6 @@ pub(super) fn agent_exists(tx: &mut Tx<'_>, tenant: TenantId, agent: AgentId) ->
         && !users::all_disabled(tx, tenant, agent)?)
 }
 
-/// The source whose way of reading numbers callbacks share: the campaign's oldest.
-fn model_source(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    campaign: CampaignId,
-) -> Result<Option<SourceBody>, AppError> {
-    let sources = load_all::<SourceBody>(tx, tenant)?;
-    let own = sources.into_iter().filter(|source| source.body.campaign == campaign);
-    Ok(own.min_by_key(|source| (source.created_at, source.id)).map(|source| source.body))
-}
-
 /// Has a callback's contact follow a change of it: called at the new time, or not any more. False if a campaign group
 /// has it in hand.
 pub(super) fn follow(tx: &mut Tx<'_>, callback: &Callback, now: Time) -> Result<bool, AppError> {
@@ -135,37 +119,4 @@ pub(super) fn follow(tx: &mut Tx<'_>, callback: &Callback, now: Time) -> Result<
     } else {
         contact_rows::unpromise(tx, callback.tenant, callback.contact, now)?
     })
-}
-
-impl App {
-    /// The source of a campaign's callbacks; it is made when it is first needed, and reads numbers as the campaign's
-    /// oldest source does.
-    pub(super) async fn callbacks_source(
-        &self,
-        who: &Principal,
-        place: &Place,
-    ) -> Result<SourceId, AppError> {
-        let (tenant, campaign, now) = (who.tenant, place.campaign, self.clock.now());
-        let id = self.ids.next(now);
-        self.write(move |tx| {
-            let kind = SourceBody::KIND;
-            if let Some(found) = definition_rows::by_name(tx, tenant, kind, Some(campaign.0), SOURCE)? {
-                return Ok(SourceId(found.id));
-            }
-            let model = model_source(tx, tenant, campaign)?;
-            let body = SourceBody {
-                name: SOURCE.to_owned(),
-                campaign,
-                default_country: model.as_ref().and_then(|model| model.default_country),
-                zone_policy: model.map(|model| model.zone_policy).unwrap_or_default(),
-                duplicates: Default::default(),
-                expires_after_days: None,
-            };
-            let value = serde_json::to_value(&body).map_err(|error| AppError::Internal(error.to_string()))?;
-            let parent = Some(campaign.0);
-            let new = NewDefinition { id, tenant, kind, parent, name: SOURCE, body: &value, now };
-            Ok(SourceId(definition_rows::insert(tx, &new)?.id))
-        })
-        .await
-    }
 }

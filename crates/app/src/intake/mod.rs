@@ -25,7 +25,7 @@ pub(crate) use context::IntakeContext;
 pub(crate) use prepare::{Prepared, Record, repeated};
 pub use result::{RecordOutcome, RecordResult};
 pub use rows::{NewRows, ROWS_MAX};
-pub(crate) use write::{Sealed, seal};
+pub(crate) use write::{Sealed, seal, write as write_batch};
 
 use crate::access::{Permission, Principal};
 use crate::{App, AppError};

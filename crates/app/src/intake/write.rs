@@ -126,7 +126,7 @@ pub(crate) fn seal(batch: Batch, agents: &Agents) -> Sealed {
 }
 
 /// Writes a batch and tells what became of each of its records.
-pub(super) fn write(tx: &mut Tx<'_>, sealed: &Sealed) -> Result<Vec<RecordResult>, AppError> {
+pub(crate) fn write(tx: &mut Tx<'_>, sealed: &Sealed) -> Result<Vec<RecordResult>, AppError> {
     let outcomes = intake::apply_batch(tx, &sealed.batch)?;
     let mut taken = sealed.batch.records.iter().zip(outcomes);
     let mut results = Vec::with_capacity(sealed.records.len());

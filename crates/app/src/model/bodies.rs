@@ -130,6 +130,10 @@ pub struct CampaignBody {
     /// Lists of numbers and customers that are not called. The campaign's own list always counts.
     #[serde(default)]
     pub suppression_lists: Vec<SuppressionListId>,
+    /// Requests over the web to call a number are one if they come within so many minutes, 1 to 10080; without it each
+    /// is a request of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat_minutes: Option<u32>,
 }
 
 fn attempts_max_default() -> u16 {
@@ -153,6 +157,9 @@ impl Definition for CampaignBody {
     fn check(&self) -> Result<(), AppError> {
         if !(1..=ATTEMPTS_MAX).contains(&self.attempts_max) {
             return Err(AppError::invalid("out_of_range", "attempts_max", "attempts_max is 1 to 100"));
+        }
+        if self.repeat_minutes.is_some_and(|minutes| !(1..=10_080).contains(&minutes)) {
+            return Err(AppError::invalid("out_of_range", "repeat_minutes", "repeat_minutes is 1 to 10080"));
         }
         if self.fields.len() > FIELDS_MAX {
             return Err(AppError::invalid("too_many", "fields", "a campaign has at most 200 contact fields"));

@@ -206,13 +206,24 @@ fn lock(tx: &mut Tx<'_>, batch: &IntakeBatch) -> Result<(), StoreError> {
         DuplicateScope::Tenant => Some(batch.tenant.0),
     };
     let scopes: BTreeSet<Uuid> = scope.into_iter().chain([batch.source.0]).collect();
-    for scope in scopes {
-        tx.execute(
-            "INSERT INTO intake_lock (scope_id, batches) VALUES ($1, 1)
-             ON CONFLICT (scope_id) DO UPDATE SET batches = intake_lock.batches + 1",
-            &values![scope],
-        )?;
-    }
+    scopes.into_iter().try_for_each(|scope| lock_scope(tx, scope))
+}
+
+/// Waits until no other transaction takes in records of this source, so that what is looked at before records are taken
+/// in still holds afterwards.
+///
+/// # Errors
+/// Those of the database.
+pub fn wait_for_others(tx: &mut Tx<'_>, source: SourceId) -> Result<(), StoreError> {
+    lock_scope(tx, source.0)
+}
+
+fn lock_scope(tx: &mut Tx<'_>, scope: Uuid) -> Result<(), StoreError> {
+    tx.execute(
+        "INSERT INTO intake_lock (scope_id, batches) VALUES ($1, 1)
+         ON CONFLICT (scope_id) DO UPDATE SET batches = intake_lock.batches + 1",
+        &values![scope],
+    )?;
     Ok(())
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    AgentId, Band, BucketId, CallResult, CampaignId, ContactId, FinalReason, GroupId, ImportId, Phone,
-    PhoneKind, PhoneNumber, PhoneStatus, Rank, SourceId, TenantId, Time,
+    AgentId, Band, Bucket, BucketId, CallResult, CampaignId, ContactId, FinalReason, GroupId, ImportId,
+    Phone, PhoneKind, PhoneNumber, PhoneStatus, Rank, SourceId, TenantId, Time,
 };
 
 use super::page::{Page, Rows, Select};
@@ -195,6 +195,51 @@ pub fn get(tx: &mut Tx<'_>, tenant: TenantId, contact: ContactId) -> Result<Opti
     one(tx, "tenant_id = $1 AND id = $2", &values![tenant, contact])
 }
 
+/// The newest contact of a source that came to be since an instant and has one of these numbers.
+///
+/// # Errors
+/// The database failed.
+pub fn recent(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    source: SourceId,
+    numbers: &[PhoneNumber],
+    since: Time,
+) -> Result<Option<Contact>, StoreError> {
+    let found = tx.query_one(
+        "SELECT c.id FROM phone p CROSS JOIN contact c
+         WHERE c.id = p.contact_id AND p.number = ANY($1) AND c.source_id = $2 AND c.tenant_id = $3
+               AND c.updated_at >= $4
+         ORDER BY c.created_at DESC LIMIT 1",
+        &[
+            Value::integers(numbers.iter().map(|number| number.as_i64())),
+            source.into(),
+            tenant.into(),
+            since.into(),
+        ],
+    )?;
+    match found {
+        Some(row) => get(tx, tenant, row.get(0)?),
+        None => Ok(None),
+    }
+}
+
+/// The hours of a contact's numbers, by their positions.
+///
+/// # Errors
+/// The database failed.
+pub fn buckets_of(tx: &mut Tx<'_>, contact: ContactId) -> Result<BTreeMap<u8, Bucket>, StoreError> {
+    let rows = tx.query(
+        "SELECT p.position, b.text FROM phone p JOIN bucket b ON b.id = p.bucket_id WHERE p.contact_id = $1",
+        &values![contact],
+    )?;
+    let read = |row: &Row| {
+        let bucket = Bucket::parse(&row.get::<String>(1)?).ok_or_else(|| corrupt("bucket.text"))?;
+        Ok((row.get(0)?, bucket))
+    };
+    rows.iter().map(read).collect()
+}
+
 /// The contact with this key in its source.
 ///
 /// # Errors
@@ -209,13 +254,17 @@ pub fn by_external_id(
 }
 
 /// Which of a campaign's contacts are wanted; what is not given does not matter.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ContactFilter {
     /// From this source.
     pub source: Option<SourceId>,
     /// That are here on their way.
     pub feed_state: Option<FeedState>,
+    /// Whose fields hold these texts; numbers and truth values as they are written in JSON.
+    pub fields: Vec<(String, String)>,
 }
+
+debug_showing!(ContactFilter: source, feed_state);
 
 /// A campaign's contacts in the order of their ids.
 ///
@@ -225,15 +274,19 @@ pub fn page(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     campaign: CampaignId,
-    filter: ContactFilter,
+    filter: &ContactFilter,
     page: &Page<ContactId>,
 ) -> Result<Rows<Contact, ContactId>, StoreError> {
     let sql = format!("{COLUMNS} WHERE tenant_id = $1 AND campaign_id = $2");
-    let mut contacts = Select::new(sql, values![tenant, campaign])
+    let mut select = Select::new(sql, values![tenant, campaign])
         .and_if("source_id = ?", filter.source)
         .and_if("feed_state = ?", filter.feed_state.map(FeedState::code))
-        .and_if("id > ?", page.after)
-        .page(tx, "id", page, read, |contact| contact.id)?;
+        .and_if("id > ?", page.after);
+    for (name, text) in &filter.fields {
+        let holds = "CAST(fields ->> CAST(? AS TEXT) AS TEXT) = ?";
+        select = select.and(holds, [name.as_str().into(), text.as_str().into()]);
+    }
+    let mut contacts = select.page(tx, "id", page, read, |contact| contact.id)?;
     add_phones(tx, &mut contacts.rows)?;
     Ok(contacts)
 }

@@ -109,6 +109,15 @@ pub fn get(
     tx.query_one(&sql, &values![tenant, kind, id])?.as_ref().map(read).transpose()
 }
 
+/// Whose an object is, whoever asks: for callers who prove themselves otherwise than by belonging to a tenant.
+///
+/// # Errors
+/// The database failed.
+pub fn tenant_of(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<TenantId>, StoreError> {
+    let found = tx.query_one("SELECT tenant_id FROM definition WHERE id = $1", &values![id])?;
+    found.map(|row| row.get(0)).transpose()
+}
+
 /// The object of this kind and parent with this name, whatever the case of its ASCII letters.
 ///
 /// # Errors

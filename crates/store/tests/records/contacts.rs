@@ -132,7 +132,10 @@ fn stored(database: &Database, n: u64) -> Contact {
 fn paged(database: &Database, of: u64, filter: ContactFilter, limit: u32) -> Vec<Contact> {
     all_pages(limit, |page| {
         database
-            .read(move |tx| contacts::page(tx, tenant(of), CampaignId(id(CAMPAIGN)), filter, &page))
+            .read({
+                let filter = filter.clone();
+                move |tx| contacts::page(tx, tenant(of), CampaignId(id(CAMPAIGN)), &filter, &page)
+            })
             .unwrap()
     })
 }
@@ -199,6 +202,13 @@ fn paging_returns_every_contact_that_passes_the_filter_once_with_its_numbers() {
         assert_eq!(paged(database, 1, waiting, 1), [all[1].clone(), all[3].clone()]);
         let source = ContactFilter { source: Some(SourceId(id(31))), ..ContactFilter::default() };
         assert_eq!(paged(database, 1, source, 5), [all[4].clone()]);
+        let field = |name: &str, text: &str| ContactFilter {
+            fields: vec![(name.to_owned(), text.to_owned())],
+            ..ContactFilter::default()
+        };
+        assert_eq!(paged(database, 1, field("first_name", "Zoë"), 9), all);
+        assert_eq!(paged(database, 1, field("first_name", "Zoe"), 9), []);
+        assert_eq!(paged(database, 1, field("no' such", "Zoë"), 9), []);
     });
 }
 

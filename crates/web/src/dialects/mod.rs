@@ -1,6 +1,7 @@
 //! Vendors' words, a folder for each vendor, and nowhere else.
 
 mod cxone;
+pub(crate) mod nixxis;
 mod ocs;
 
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use crate::endpoint::Api;
 
 /// The operations that speak in vendors' words.
 pub(crate) fn routes(api: Api) -> Api {
-    cxone::routes(api)
+    nixxis::routes(cxone::routes(api))
 }
 
 /// The words in which sinks can be told, besides Outdial's own.

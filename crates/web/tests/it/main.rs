@@ -5,6 +5,7 @@ mod agent_session;
 mod callbacks;
 mod campaign_group_status;
 mod contacts;
+mod context_data;
 mod create_prospects;
 mod definitions;
 mod dialling;

@@ -188,6 +188,7 @@ fn branch_of(field: &str) -> &'static str {
         "agent" => "InvalidTargetAgentId",
         "due" | "date" | "zone" | "valid_until" => "InvalidScheduleDate",
         "number" => "InvalidPhoneNumber",
+        phone if phone.starts_with("phone") => "InvalidPhoneNumber",
         _ => "Default",
     }
 }
@@ -199,6 +200,7 @@ fn field_of(field: &str) -> &str {
         "agent" => "targetAgentId",
         "due" | "date" | "zone" | "valid_until" => "scheduleDate",
         "number" => "phoneNumber",
+        phone if phone.starts_with("phone") => "phoneNumber",
         other => other,
     }
 }
