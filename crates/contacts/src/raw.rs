@@ -279,6 +279,7 @@ mod tests {
                 "phones",
                 "preferred_agent",
                 "priority",
+                "tag",
                 "zone"
             ]
         );
