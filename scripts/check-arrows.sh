@@ -10,17 +10,18 @@ declare -A allowed=(
     [engine]=''
     [contacts]='engine'
     [simulator]='engine'
+    [scripting]='engine'
     [sinks]='engine'
     [store]='engine'
     [telephony]='engine simulator'
-    [app]='contacts engine simulator sinks store telephony'
-    [web]='app contacts engine simulator sinks store telephony'
-    [outdial]='app contacts engine simulator sinks store telephony web'
+    [app]='contacts engine scripting simulator sinks store telephony'
+    [web]='app contacts engine scripting simulator sinks store telephony'
+    [outdial]='app contacts engine scripting simulator sinks store telephony web'
 )
 # crate: the crates it may name in its own manifest, where that is stricter than the above. HTTP must go through
 # the use cases, never past them to the database or the lines.
 declare -A allowed_direct=(
-    [app]='contacts engine sinks store telephony'
+    [app]='contacts engine scripting sinks store telephony'
     [web]='app contacts engine'
 )
 # What would let a decision wait, read a clock or reach the world.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
-use crate::model::{CampaignBody, Definition, SinkBody, Stored, check_name};
+use crate::model::{CampaignBody, Definition, ScriptBody, SinkBody, Stored, check_name};
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
@@ -64,7 +64,32 @@ fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) 
             return Err(AppError::invalid("unknown_reference", &reference.field, message));
         }
     }
+    for reference in body.named_references() {
+        if rows::by_name(tx, tenant, reference.kind, None, &reference.name)?.is_none() {
+            let message = format!("there is no {} '{}'", reference.kind, reference.name);
+            return Err(AppError::invalid("unknown_reference", reference.field, message));
+        }
+    }
     Ok(())
+}
+
+/// Refuses to take a name away from those who refer to a script by it.
+fn refuse_if_named<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), AppError> {
+    if T::KIND != ScriptBody::KIND {
+        return Ok(());
+    }
+    let campaigns = load_all::<CampaignBody>(tx, tenant)?;
+    let named = campaigns.iter().find(|campaign| {
+        let names = campaign.body.named_references();
+        names.iter().any(|reference| reference.name.eq_ignore_ascii_case(name))
+    });
+    match named {
+        Some(campaign) => {
+            let message = format!("the campaign '{}' names it: change that first", campaign.body.name);
+            Err(AppError::conflict("in_use", message))
+        }
+        None => Ok(()),
+    }
 }
 
 fn name_taken<T: Definition>(error: StoreError) -> AppError {
@@ -85,6 +110,9 @@ impl App {
         who.may(Permission::Configure)?;
         check_name(body.name())?;
         body.check()?;
+        if let Some(source) = body.script() {
+            self.check_script(body.name(), source).await?;
+        }
         let (who_in, now) = (who.clone(), self.clock.now());
         let (id, audit_id) = (self.ids.next(now), self.ids.next(now));
         let stored = self
@@ -142,12 +170,18 @@ impl App {
         who.may(Permission::Configure)?;
         check_name(body.name())?;
         body.check()?;
+        if let Some(source) = body.script() {
+            self.check_script(body.name(), source).await?;
+        }
         let (who_in, now) = (who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
         let stored = self
             .write(move |tx| {
                 let tenant = who_in.tenant;
                 let before: Stored<T> = load(tx, tenant, id)?;
+                if !before.body.name().eq_ignore_ascii_case(body.name()) {
+                    refuse_if_named::<T>(tx, tenant, before.body.name())?;
+                }
                 check_references(tx, tenant, &body)?;
                 check_change(tx, tenant, id, &before.body, &body)?;
                 let value = json(&body)?;
@@ -190,6 +224,7 @@ impl App {
             let tenant = who_in.tenant;
             let before: Stored<T> = load(tx, tenant, id)?;
             refuse_if_needed::<T>(tx, tenant, id)?;
+            refuse_if_named::<T>(tx, tenant, before.body.name())?;
             let seen = Seen { tenant, kind: T::KIND, id, version };
             if !rows::delete(tx, seen)? {
                 return Err(AppError::not_found(T::KIND, id));

@@ -45,6 +45,7 @@ impl App {
         };
         while self.write(rows).await? >= u64::from(ROWS) {}
         self.close_overdue_callbacks(now).await?;
+        self.forget_script_errors(now).await?;
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;

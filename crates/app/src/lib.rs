@@ -19,6 +19,7 @@ pub mod paging;
 pub mod placing;
 mod reports;
 mod runner;
+pub mod scripts;
 pub mod short_numbers;
 pub mod sinks;
 pub mod source_maps;

@@ -1,5 +1,6 @@
 //! Configuration: one TOML file, then environment variables over it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,8 @@ pub struct Config {
     pub node: Node,
     /// The simulated carrier.
     pub carrier: Carrier,
+    /// Server scripts.
+    pub scripts: Scripts,
     /// What is logged and how.
     pub log: Log,
 }
@@ -90,6 +93,46 @@ pub struct Carrier {
 impl Default for Carrier {
     fn default() -> Self {
         Self { lines_max: 1000, seed: 1 }
+    }
+}
+
+/// `[scripts]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scripts {
+    /// Processes that run them.
+    pub processes: usize,
+    /// Hosts that they may reach, by the tenant's name; `*` stands for every tenant, and for every host.
+    pub hosts: BTreeMap<String, Vec<String>>,
+    /// Whether they may reach private addresses.
+    pub allow_private_addresses: bool,
+    /// Databases that they may query.
+    pub connections: Vec<ScriptConnection>,
+}
+
+impl Default for Scripts {
+    fn default() -> Self {
+        Self { processes: 2, hosts: BTreeMap::new(), allow_private_addresses: false, connections: Vec::new() }
+    }
+}
+
+/// `[[scripts.connections]]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptConnection {
+    /// What scripts call it.
+    pub name: String,
+    /// The name of the only tenant whose scripts may query it; every tenant's without it.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// Where it is: `postgres://user:password@host/database` or `sqlite:///path/to/file`.
+    pub url: String,
+}
+
+/// The address has a password in it.
+impl std::fmt::Debug for ScriptConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScriptConnection").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -177,6 +220,9 @@ impl Config {
         }
         if self.carrier.lines_max == 0 {
             bail!("carrier.lines_max must be at least 1");
+        }
+        if !(1..=64).contains(&self.scripts.processes) {
+            bail!("scripts.processes must be 1 to 64");
         }
         if self.node.name.trim().is_empty() {
             bail!("node.name must not be empty");

@@ -44,6 +44,9 @@ enum Task {
     Simulate(simulate::Arguments),
     /// Measure; one JSON line a result.
     Bench(bench::Arguments),
+    /// Run server scripts for the process that started this one.
+    #[command(hide = true)]
+    ScriptWorker,
 }
 
 fn main() -> ExitCode {
@@ -63,6 +66,10 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if matches!(arguments.command, Task::ScriptWorker) {
+        // It reads nothing and reaches nothing but its parent.
+        return Ok(app::scripts::run_worker()?);
+    }
     let config = Config::read(arguments.config.as_deref(), std::env::vars())?;
     let quiet = matches!(
         arguments.command,
@@ -80,6 +87,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::CheckConfig => admin::check_config(&config),
             Task::Simulate(arguments) => simulate::run(&arguments),
             Task::Bench(arguments) => bench::run(arguments).await,
+            // It was started above, without a runtime.
+            Task::ScriptWorker => Ok(()),
         }
     })
 }

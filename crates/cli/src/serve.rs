@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use app::scripts::{ScriptConnection, ScriptSettings};
 use app::{App, AppSettings};
 use simulator::World;
 use store::{Store, StoreOptions, StoreTarget};
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use web::WebSettings;
 
-use crate::config::Config;
+use crate::config::{Config, Scripts};
 
 /// Outdial, running.
 pub struct Running {
@@ -44,6 +45,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let settings = AppSettings { node: config.node.name.clone(), data_dir: config.node.data_dir.clone() };
     let app = App::start(store, clock, driver, events, settings).await?;
     app.start_sinks(web::sink_formats()).await?;
+    app.start_scripts(script_settings(&config.scripts)?)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
@@ -64,6 +66,23 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     });
     let grace = Duration::from_secs(config.server.shutdown_grace_seconds);
     Ok(Running { app, address, carrier, server, stop_serving, grace })
+}
+
+/// Scripts run in this very program, started anew with a command of its own.
+fn script_settings(scripts: &Scripts) -> anyhow::Result<ScriptSettings> {
+    let connection = |it: &crate::config::ScriptConnection| ScriptConnection {
+        name: it.name.clone(),
+        tenant: it.tenant.clone(),
+        url: it.url.clone(),
+    };
+    Ok(ScriptSettings {
+        program: std::env::current_exe().context("the program's own file cannot be found")?,
+        arguments: vec!["script-worker".to_owned()],
+        children: scripts.processes,
+        hosts: scripts.hosts.clone(),
+        allows_private_addresses: scripts.allow_private_addresses,
+        connections: scripts.connections.iter().map(connection).collect(),
+    })
 }
 
 impl Running {

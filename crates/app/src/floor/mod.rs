@@ -7,7 +7,7 @@ mod router;
 mod session;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use engine::{
@@ -25,6 +25,7 @@ pub use session::AgentSession;
 
 use crate::AppError;
 use crate::runner::{Message, Runner};
+use crate::scripts::ScriptService;
 use router::Routes;
 
 /// Messages that may wait for a runner. At 1,000 agents some 200 arrive a second, so this is several seconds' worth.
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     /// This node, as the holder of leases.
     pub node: Uuid,
     pub routes: Routes,
+    /// Runs server scripts, once it was told how.
+    pub scripts: OnceLock<Arc<ScriptService>>,
 }
 
 /// The door to campaign groups, agents and calls.
@@ -55,8 +58,26 @@ impl Floor {
     /// A floor on this store and switch. `node` names this process among those that share the database; it must stay
     /// the same over restarts, so that a restarted node has its groups back at once.
     pub fn new(store: Store, clock: Arc<dyn Clock>, driver: Arc<dyn Driver>, node: Uuid) -> Self {
-        let shared = Shared { store, clock, wall: SystemClock, driver, node, routes: Routes::default() };
+        let shared = Shared {
+            store,
+            clock,
+            wall: SystemClock,
+            driver,
+            node,
+            routes: Routes::default(),
+            scripts: OnceLock::new(),
+        };
         Self { shared: Arc::new(shared), runners: Mutex::default() }
+    }
+
+    /// Has server scripts run by this from now on; what was told first stays.
+    pub(crate) fn use_scripts(&self, service: Arc<ScriptService>) {
+        let _ = self.shared.scripts.set(service);
+    }
+
+    /// What runs server scripts.
+    pub(crate) fn scripts(&self) -> Option<Arc<ScriptService>> {
+        self.shared.scripts.get().cloned()
     }
 
     /// Hands the switch's events to the runners until the driver stops.

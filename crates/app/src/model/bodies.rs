@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use contacts::field::TEXT_LENGTH_MAX;
 use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
+use engine::settings::OnScriptError;
 use engine::treatment::Action;
 use engine::{
     CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, SkillId, SourceId, SuppressionListId,
@@ -13,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Definition, Reference};
+use super::{Definition, NamedReference, Reference, ScriptBody};
 use crate::AppError;
 
 /// Contact fields of a campaign at most.
@@ -134,6 +135,38 @@ pub struct CampaignBody {
     /// is a request of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_minutes: Option<u32>,
+    /// Which server scripts decide about its contacts, by their names.
+    #[serde(default)]
+    pub scripts: CampaignScripts,
+}
+
+/// The server scripts of a campaign.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CampaignScripts {
+    /// Asked about each contact before it goes to the dialler.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pre_call: Option<String>,
+    /// What becomes of a contact if that script fails.
+    pub on_error: OnScriptError,
+    /// Asked when a call is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_call: Option<String>,
+    /// When that is.
+    pub post_call_phase: PostCallPhase,
+}
+
+/// When a post-call script is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PostCallPhase {
+    /// Before the treatments decide.
+    BeforeReschedule,
+    /// When they have decided.
+    AfterReschedule,
+    /// At both points.
+    #[default]
+    Both,
 }
 
 fn attempts_max_default() -> u16 {
@@ -154,7 +187,19 @@ impl Definition for CampaignBody {
         let lists = self.suppression_lists.iter().enumerate().map(list);
         hours.into_iter().chain(treatments).chain(lists).collect()
     }
+    fn named_references(&self) -> Vec<NamedReference> {
+        let script = |name: &Option<String>, field: &'static str| {
+            name.as_ref().map(|name| NamedReference { kind: ScriptBody::KIND, name: name.clone(), field })
+        };
+        let pre_call = script(&self.scripts.pre_call, "scripts.pre_call");
+        pre_call.into_iter().chain(script(&self.scripts.post_call, "scripts.post_call")).collect()
+    }
     fn check(&self) -> Result<(), AppError> {
+        if let OnScriptError::Skip { minutes } = self.scripts.on_error
+            && !(1..=1440).contains(&minutes)
+        {
+            return Err(AppError::invalid("out_of_range", "scripts.on_error.minutes", "it is 1 to 1440"));
+        }
         if !(1..=ATTEMPTS_MAX).contains(&self.attempts_max) {
             return Err(AppError::invalid("out_of_range", "attempts_max", "attempts_max is 1 to 100"));
         }

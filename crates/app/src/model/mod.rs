@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod scripts;
 mod sinks;
 
 use engine::Time;
@@ -11,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use bodies::{
-    AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, DuplicateScope, SkillBody,
-    SourceBody, SourceMapBody, SuppressionListBody, TreatmentSetBody,
+    AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
+    DuplicateScope, PostCallPhase, SkillBody, SourceBody, SourceMapBody, SuppressionListBody,
+    TreatmentSetBody,
 };
 
+pub use scripts::{HttpValidation, ScriptBody};
 pub use sinks::{SinkBegin, SinkBody, SinkDelivery, SinkFormat, SinkTarget};
 
 use crate::AppError;
@@ -42,6 +45,16 @@ pub trait Definition:
         Vec::new()
     }
 
+    /// What must exist under a name for it to make sense.
+    fn named_references(&self) -> Vec<NamedReference> {
+        Vec::new()
+    }
+
+    /// The server script that it is; it must be one that can be loaded.
+    fn script(&self) -> Option<&str> {
+        None
+    }
+
     /// Checks whatever can be checked without looking at others; the name is checked apart.
     ///
     /// # Errors
@@ -60,6 +73,17 @@ pub struct Reference {
     pub id: Uuid,
     /// In which field it is named.
     pub field: String,
+}
+
+/// That a definition names another by its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NamedReference {
+    /// The kind of the other.
+    pub kind: &'static str,
+    /// The other's name.
+    pub name: String,
+    /// In which field it is named.
+    pub field: &'static str,
 }
 
 impl Reference {

@@ -12,10 +12,15 @@ use uuid::Uuid;
 
 use super::Runner;
 use super::feed::suppression_lists;
+use super::hooks::CampaignScriptPlans;
 use crate::AppError;
 use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
-use crate::model::{AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, TreatmentSetBody};
+use crate::model::{
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, PostCallPhase, ScriptBody,
+    TreatmentSetBody,
+};
+use crate::scripts::{ScriptPlan, tenant_name};
 
 /// Campaign groups and agents of a tenant.
 #[derive(Default)]
@@ -28,6 +33,7 @@ pub(super) struct GroupPlan {
     pub name: String,
     pub definition: GroupDefinition,
     pub suppression_lists: Vec<SuppressionListId>,
+    pub scripts: CampaignScriptPlans,
 }
 
 #[derive(PartialEq)]
@@ -47,18 +53,35 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         .map(|stored| (stored.id, stored.body.treatments))
         .collect();
     let zone = zone_of(tx, tenant)?;
+    let scripts: HashMap<String, ScriptPlan> = load_all::<ScriptBody>(tx, tenant)?
+        .into_iter()
+        .map(|stored| {
+            let name = stored.body.name.to_ascii_lowercase();
+            (name, ScriptPlan { id: stored.id, body: Arc::new(stored.body) })
+        })
+        .collect();
+    let tenant_name = tenant_name(tx, tenant)?;
     let campaigns = load_all::<CampaignBody>(tx, tenant)?;
-    let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>)> = campaigns
+    let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>, CampaignScriptPlans)> = campaigns
         .into_iter()
         .map(|stored| {
             let lists = suppression_lists(engine::CampaignId(stored.id), &stored.body.suppression_lists);
-            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments, zone.clone())), lists))
+            let named = |name: &Option<String>| {
+                name.as_ref().and_then(|name| scripts.get(&name.to_ascii_lowercase())).cloned()
+            };
+            let plans = CampaignScriptPlans {
+                pre_call: named(&stored.body.scripts.pre_call),
+                post_call: named(&stored.body.scripts.post_call),
+                campaign_name: stored.body.name.clone(),
+                tenant_name: tenant_name.clone(),
+            };
+            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments, zone.clone())), lists, plans))
         })
         .collect();
     let mut definitions = Definitions::default();
     for stored in load_all::<CampaignGroupBody>(tx, tenant)? {
         // A group whose campaign is gone cannot be loaded.
-        let Some((rules, lists)) = rules.get(&stored.body.campaign.0) else { continue };
+        let Some((rules, lists, scripts)) = rules.get(&stored.body.campaign.0) else { continue };
         let definition = GroupDefinition {
             group: GroupId(stored.id),
             campaign: stored.body.campaign,
@@ -68,7 +91,9 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
             state: GroupState::NotLoaded,
             answered: AnsweredCalls::default(),
         };
-        let plan = GroupPlan { name: stored.body.name, definition, suppression_lists: lists.clone() };
+        let suppression_lists = lists.clone();
+        let plan =
+            GroupPlan { name: stored.body.name, definition, suppression_lists, scripts: scripts.clone() };
         definitions.groups.insert(GroupId(stored.id), plan);
     }
     for stored in load_all::<AgentBody>(tx, tenant)? {
@@ -101,8 +126,18 @@ fn rules_of(
         dispositions: campaign.dispositions,
         attempts_max: campaign.attempts_max,
         feed_order: campaign.feed_order,
-        scripts: engine::ScriptRules::default(),
+        scripts: script_rules(&campaign.scripts),
         zone,
+    }
+}
+
+/// When the engine asks scripts.
+fn script_rules(scripts: &CampaignScripts) -> engine::ScriptRules {
+    let (has_post_call, phase) = (scripts.post_call.is_some(), scripts.post_call_phase);
+    engine::ScriptRules {
+        pre_call: scripts.pre_call.as_ref().map(|_| scripts.on_error),
+        before_reschedule: has_post_call && phase != PostCallPhase::AfterReschedule,
+        after_reschedule: has_post_call && phase != PostCallPhase::BeforeReschedule,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What users configure: the same five operations for every kind.
 
 use app::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, SinkBody, SkillBody,
-    SourceBody, SourceMapBody, Stored, SuppressionListBody, TreatmentSetBody,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, ScriptBody, SinkBody,
+    SkillBody, SourceBody, SourceMapBody, Stored, SuppressionListBody, TreatmentSetBody,
 };
 use app::paging::Listing;
 use axum::extract::State;
@@ -48,6 +48,7 @@ pub(super) fn all(api: Api) -> Api {
         api,
         &family("treatment-sets", "treatment_set", "treatment_sets", "Campaigns", None),
     );
+    let api = of::<ScriptBody>(api, &family("scripts", "script", "scripts", "Scripts", None));
     let api = of::<SinkBody>(api, &family("sinks", "sink", "sinks", "Sinks", None));
     let lists = family("suppression-lists", "suppression_list", "suppression_lists", "Suppression", None);
     of::<SuppressionListBody>(api, &lists)

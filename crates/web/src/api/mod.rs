@@ -11,6 +11,7 @@ mod events;
 mod groups;
 mod imports;
 mod live;
+mod scripts;
 mod sinks;
 mod suppression;
 
@@ -31,6 +32,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = attempts::routes(api);
     let api = callbacks::routes(api);
     let api = sinks::routes(api);
+    let api = scripts::routes(api);
     audit::routes(api)
 }
 
