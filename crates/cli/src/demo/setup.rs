@@ -59,8 +59,7 @@ pub async fn prepare(
     let group = group(app, &who, campaign, skill, arguments).await?;
     let source: SourceBody = body(json!({"name": NAME, "campaign": campaign, "default_country": "FR"}))?;
     let source = SourceId(ensure(app, &who, source).await?.id);
-    let own_map =
-        "external_id=ExternalID,phone1=PhoneNumber,field.first_name=FirstName,field.last_name=LastName";
+    let own_map = "external_id=ExternalID,phone1=PhoneNumber,field.first_name=FirstName,field.last_name=LastName,priority=Priority,zone=TimeZone";
     app.set_own_source_map(&who, source, SourceMap::parse_compact(own_map)?).await?;
     let agents = agents(app, &who, skill, arguments.agents).await?;
     if app.contact_counts(campaign).await?.total() == 0 {

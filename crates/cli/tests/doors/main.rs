@@ -1,0 +1,5 @@
+//! The program as its users start it, met through its doors.
+
+mod five_doors;
+mod server_scripts;
+mod support;
