@@ -171,7 +171,7 @@ impl Default for Scenario {
             start_hour: 9,
             seed: 1,
             cap_percent: 3.0,
-            cap_share_used: 0.9,
+            cap_share_used: 0.85,
             ring_age_conditioning: false,
             population: BTreeMap::new(),
             group: Vec::new(),

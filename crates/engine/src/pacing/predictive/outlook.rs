@@ -103,9 +103,9 @@ impl Freed {
 }
 
 impl Looks {
-    /// What is to be expected now. Agents count who become free within `horizon` seconds; `clumping` is by how much
-    /// higher answers count than expected, or none if each line is weighed by its age.
-    pub fn outlook(&mut self, view: &PacingView<'_>, horizon: f64, clumping: Option<f64>) -> Outlook<'_> {
+    /// What is to be expected now. Agents count who become free within `horizon` seconds; lines by how many were
+    /// placed when, or each by its own age.
+    pub fn outlook(&mut self, view: &PacingView<'_>, horizon: f64, by_age: bool) -> Outlook<'_> {
         let lines = view.lines.len();
         let is_exact = view.busy.len() + lines <= EXACT_MAX;
         let changes = if is_exact { 0 } else { view.busy.len() as u64 / CHANGES };
@@ -128,16 +128,16 @@ impl Looks {
             }
         };
         self.calls = Some(calls);
-        let (answers, spread) = match clumping {
-            Some(clumping) if lines > 0 => {
+        let (answers, spread) = match by_age {
+            false if lines > 0 => {
                 // Calls placed since the look have all their time before them.
                 let to_come = calls.to_come + view.forecast.calls_placed().abs_diff(calls.placed) as f64;
-                let flow = (clumping * to_come / lines as f64).clamp(0.02, 1.0);
+                let flow = (to_come / lines as f64).clamp(0.02, 1.0);
                 let answers = view.lines.expected_answers() * flow;
                 (answers, answers * (1.0 - answers / lines as f64))
             }
-            Some(_) => (0.0, 0.0),
-            None => view.lines.iter().fold((0.0, 0.0), |(sum, spread), (_, line)| {
+            false => (0.0, 0.0),
+            true => view.lines.iter().fold((0.0, 0.0), |(sum, spread), (_, line)| {
                 let age = view.now.since(line.since).as_secs_f64();
                 let to_come = view.forecast.ring.lasts_longer_than(age);
                 let unanswered = 1.0 - line.chance * (1.0 - to_come);
