@@ -150,7 +150,7 @@ fn write_page(
     std::fs::create_dir_all(PLOTS)?;
     for ((file, scenario), reports) in files.iter().zip(scenarios).zip(runs) {
         let name = Path::new(PLOTS).join(file.with_extension("svg").file_name().unwrap_or_default());
-        std::fs::write(name, plot::over_the_day(scenario, reports))?;
+        std::fs::write(name, plot::over_the_day(scenario, reports, plot::Format::Svg)?)?;
     }
     std::fs::write(PAGE, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?;
     Ok(())
