@@ -123,7 +123,7 @@ impl Default for PredictiveSettings {
     fn default() -> Self {
         Self {
             abandon_cap_percent: 3.0,
-            cap_share_used: 0.9,
+            cap_share_used: 0.85,
             optimize_by: OptimizeBy::AbandonmentRate,
             goal: 0.0,
             emergency_brake: true,

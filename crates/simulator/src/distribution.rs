@@ -29,6 +29,7 @@ pub enum Distribution {
         mean: f64,
     },
     /// The usual shape of talk times: the logarithm is normal.
+    #[serde(alias = "lognormal")]
     LogNormal {
         /// Seconds (of the time itself, not of its logarithm).
         mean: f64,
@@ -57,6 +58,7 @@ pub enum Distribution {
         high: f64,
     },
     /// As measured: uniform within each bin.
+    #[serde(alias = "empirical")]
     Histogram {
         /// Limits of the bins in seconds, growing; one more than weights.
         edges: Vec<f64>,

@@ -78,6 +78,17 @@ pub enum InvalidPopulation {
     },
 }
 
+impl InvalidPopulation {
+    /// The key that is wrong; none if it is several together.
+    pub fn field(&self) -> Option<&'static str> {
+        match self {
+            Self::ProbabilityOutOfRange { field, .. } | Self::Distribution { field, .. } => Some(field),
+            Self::HourlyFactorNegative { .. } => Some("hourly_factor"),
+            Self::ProbabilitiesExceedOne(_) => None,
+        }
+    }
+}
+
 impl Default for Population {
     fn default() -> Self {
         Self {

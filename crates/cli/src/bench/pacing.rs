@@ -117,8 +117,8 @@ fn write_page(
         commit.unwrap_or_default(),
         if is_shortened { ", with fewer days" } else { "" }
     )?;
-    table += "| scenario | policy | days | busy | U* | of U* | abandoned | worst day | days over | dials per answer | p99 wait | pass line |\n";
-    table += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
+    table += "| scenario | policy | days | busy | U* | of U* | abandoned | worst day | days over | dials per answer | p99 wait | decision p99 | inputs/s | pass line |\n";
+    table += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
     for (scenario, reports) in scenarios.iter().zip(runs) {
         let line = pass_line(scenario);
         for report in reports {
@@ -130,7 +130,7 @@ fn write_page(
             };
             writeln!(
                 table,
-                "| {} | {} | {} | {:.1} % | {:.1} % | {:.1} % | {:.2} % | {:.2} % | {} | {:.1} | {:.1} s | {verdict} |",
+                "| {} | {} | {} | {:.1} % | {:.1} % | {:.1} % | {:.2} % | {:.2} % | {} | {:.1} | {:.1} s | {:.1} µs | {:.0} k | {verdict} |",
                 scenario.name,
                 report.policy,
                 report.windows,
@@ -142,13 +142,15 @@ fn write_page(
                 report.windows_over_cap,
                 report.dials_per_answer,
                 report.wait_p99,
+                report.decision_us_p99,
+                report.events_per_second / 1000.0,
             )?;
         }
     }
     std::fs::create_dir_all(PLOTS)?;
     for ((file, scenario), reports) in files.iter().zip(scenarios).zip(runs) {
         let name = Path::new(PLOTS).join(file.with_extension("svg").file_name().unwrap_or_default());
-        std::fs::write(name, plot::over_the_day(scenario, reports))?;
+        std::fs::write(name, plot::over_the_day(scenario, reports, plot::Format::Svg)?)?;
     }
     std::fs::write(PAGE, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))?;
     Ok(())

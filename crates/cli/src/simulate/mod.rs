@@ -1,12 +1,14 @@
 //! `outdial simulate`: days of dialling on a simulated floor, faster than time.
 
+mod file;
 pub mod plot;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+pub use file::read_scenario;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use simulator::simulate::{self, Policy, Report, Scenario, Watcher};
@@ -29,24 +31,9 @@ pub struct Arguments {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
-    /// Draw utilisation and abandonment over the day into an SVG file.
-    #[arg(long, value_name = "FILE.svg")]
+    /// Draw utilisation and abandonment over the day; the file's ending, .svg or .png, chooses the kind of picture.
+    #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
-}
-
-/// Reads a scenario file.
-///
-/// # Errors
-/// It cannot be read or is wrong; the error says where.
-pub fn read_scenario(path: &Path) -> anyhow::Result<Scenario> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut scenario: Scenario =
-        toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?;
-    if scenario.name.is_empty() {
-        scenario.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    }
-    scenario.validate().with_context(|| path.display().to_string())?;
-    Ok(scenario)
 }
 
 /// Runs it.
@@ -57,11 +44,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut scenario = read_scenario(&arguments.scenario)?;
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.days = arguments.days.unwrap_or(scenario.days);
-    if let Some(plot) = &arguments.plot
-        && plot.extension().is_none_or(|ending| ending != "svg")
-    {
-        bail!("--plot writes SVG: name a file that ends in .svg");
-    }
+    scenario.validate().context("--days")?;
+    let format = arguments.plot.as_deref().map(plot::Format::of).transpose()?;
     let policies = arguments.policies.iter().map(|name| name.parse()).collect::<Result<Vec<Policy>, _>>()?;
     let mut reports = Vec::new();
     for policy in &policies {
@@ -69,8 +53,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         reports.push(simulate::run(&scenario, policy, &mut watching)?);
         watching.bar.finish_and_clear();
     }
-    if let Some(path) = &arguments.plot {
-        std::fs::write(path, plot::over_the_day(&scenario, &reports))
+    if let (Some(path), Some(format)) = (&arguments.plot, format) {
+        std::fs::write(path, plot::over_the_day(&scenario, &reports, format)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     tell(&scenario, &reports, arguments.json)

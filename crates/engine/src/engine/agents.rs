@@ -394,15 +394,9 @@ impl Engine {
                 self.ready.entry(*skill).or_default().insert((u8::MAX - proficiency, agent.since, id));
             }
         }
-        let occupation = match agent.state {
-            AgentState::Reserved | AgentState::Preview => Occupation::Reserved,
-            AgentState::OnCall => Occupation::Talk,
-            AgentState::WrapUp => Occupation::Wrap,
-            AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready => return,
-        };
-        let busy = Busy { occupation, since: agent.since };
+        let Some(busy) = busy(agent) else { return };
         for (skill, _) in &agent.skills {
-            self.busy.entry(*skill).or_default().insert(id, busy);
+            self.busy.entry(*skill).or_default().add(busy);
         }
     }
 
@@ -416,9 +410,10 @@ impl Engine {
             }
             return;
         }
+        let Some(busy) = busy(agent) else { return };
         for (skill, _) in &agent.skills {
-            if let Some(busy) = self.busy.get_mut(skill) {
-                busy.remove(&id);
+            if let Some(agents) = self.busy.get_mut(skill) {
+                agents.remove(busy);
             }
         }
     }
@@ -446,4 +441,15 @@ impl Engine {
     fn refuse(&mut self, agent: AgentId, why: &'static str) {
         self.tell(agent, AgentNotice::Refused { why });
     }
+}
+
+/// What an agent is busy with; none if they are free or not at work.
+fn busy(agent: &Agent) -> Option<Busy> {
+    let occupation = match agent.state {
+        AgentState::Reserved | AgentState::Preview => Occupation::Reserved,
+        AgentState::OnCall => Occupation::Talk,
+        AgentState::WrapUp => Occupation::Wrap,
+        AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready => return None,
+    };
+    Some(Busy { occupation, since: agent.since })
 }

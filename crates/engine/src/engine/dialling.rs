@@ -1,6 +1,6 @@
 //! The feed's answers, and the decision to place calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::callback::CallbackState;
@@ -8,7 +8,7 @@ use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId};
-use crate::pacing::{Line, PacingView, Segment};
+use crate::pacing::{BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
@@ -80,7 +80,7 @@ impl Engine {
         let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
         let working = self.working.get(&skill).copied().unwrap_or(0);
         let ready_agents = ready.saturating_sub(self.agents_counted_on_by_others(id, group));
-        let nobody = BTreeMap::new();
+        let nobody = BusyAgents::default();
         let busy = self.busy.get(&skill).unwrap_or(&nobody);
         let budget = self.budgets.get_mut(&campaign)?.at(now);
         let group = self.groups.get_mut(&id)?;

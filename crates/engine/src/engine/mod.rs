@@ -27,7 +27,7 @@ use state::{AfterStored, Agent, Call, Group};
 
 use crate::change::{Change, ChangeSet};
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
-use crate::pacing::{self, Budget, Busy, PolicyMaker};
+use crate::pacing::{self, Budget, BusyAgents, PolicyMaker};
 use crate::time::Time;
 
 /// All decisions about the campaign groups that share agents. See the module's documentation.
@@ -43,7 +43,7 @@ pub struct Engine {
     /// Skills that some agent has together with the key; the key itself is among them.
     shared_skills: BTreeMap<SkillId, BTreeSet<SkillId>>,
     /// Agents of each skill who are not free.
-    busy: BTreeMap<SkillId, BTreeMap<AgentId, Busy>>,
+    busy: BTreeMap<SkillId, BusyAgents>,
     /// What may be abandoned in each campaign.
     budgets: BTreeMap<CampaignId, Budget>,
     policies: PolicyMaker,

@@ -4,9 +4,16 @@ use std::time::Duration;
 
 /// Shortest span told apart.
 const FIRST_SECONDS: f64 = 0.25;
-/// Each bucket is so much wider than the one before; 60 of them reach an hour and three quarters.
-const GROWTH: f64 = 1.18;
+/// Four buckets for each doubling: 60 of them reach nearly two hours.
+const PER_OCTAVE: usize = 4;
 const BUCKETS: usize = 60;
+/// The parts of a doubling: `2^(n/4)`.
+const PARTS: [f64; PER_OCTAVE] =
+    [1.0, 1.189_207_115_002_721, std::f64::consts::SQRT_2, 1.681_792_830_507_429];
+/// Where each bucket ends, in seconds; the first begins at zero.
+const EDGES: [f64; BUCKETS] = edges();
+/// One over the width of each bucket.
+const PER_WIDTH: [f64; BUCKETS] = per_width();
 /// Observations after which an older one counts half: long enough for a smooth tail, short enough to follow the day.
 const HALF_LIFE: f64 = 700.0;
 /// What is assumed before anything was seen weighs as much as so many observations.
@@ -26,16 +33,40 @@ pub struct Durations {
     stale: u32,
 }
 
-fn edge(bucket: usize) -> f64 {
-    FIRST_SECONDS * libm::pow(GROWTH, bucket as f64)
+const fn edges() -> [f64; BUCKETS] {
+    let mut edges = [0.0; BUCKETS];
+    let mut bucket = 0;
+    while bucket < BUCKETS {
+        let doubled = (1_u64 << (bucket / PER_OCTAVE)) as f64;
+        edges[bucket] = FIRST_SECONDS * doubled * PARTS[bucket % PER_OCTAVE];
+        bucket += 1;
+    }
+    edges
 }
 
+const fn per_width() -> [f64; BUCKETS] {
+    let mut per_width = [1.0 / FIRST_SECONDS; BUCKETS];
+    let mut bucket = 1;
+    while bucket < BUCKETS {
+        per_width[bucket] = 1.0 / (EDGES[bucket] - EDGES[bucket - 1]);
+        bucket += 1;
+    }
+    per_width
+}
+
+/// The bucket of a span: its power of two is read off the number itself, since this is asked for every busy agent and
+/// every second of calls that ring.
 fn bucket_of(seconds: f64) -> usize {
-    if seconds <= FIRST_SECONDS {
+    let doublings = seconds / FIRST_SECONDS;
+    if doublings < 1.0 {
         return 0;
     }
-    let place = libm::log(seconds / FIRST_SECONDS) / libm::log(GROWTH);
-    (libm::ceil(place) as usize).min(BUCKETS - 1)
+    const MANTISSA: u64 = (1 << 52) - 1;
+    let bits = doublings.to_bits();
+    let octave = (bits >> 52) as usize - 1023;
+    let part = f64::from_bits((bits & MANTISSA) | 1.0_f64.to_bits());
+    let quarter = PARTS[1..].iter().filter(|edge| part >= **edge).count();
+    (1 + octave * PER_OCTAVE + quarter).min(BUCKETS - 1)
 }
 
 impl Durations {
@@ -45,7 +76,7 @@ impl Durations {
         let mut weight = [0.0; BUCKETS];
         let mut before = 1.0;
         for (bucket, weight) in weight.iter_mut().enumerate() {
-            let after = if bucket + 1 == BUCKETS { 0.0 } else { libm::exp(-edge(bucket) / mean) };
+            let after = if bucket + 1 == BUCKETS { 0.0 } else { libm::exp(-EDGES[bucket] / mean) };
             *weight = PRIOR_WEIGHT * (before - after);
             before = after;
         }
@@ -94,9 +125,11 @@ impl Durations {
             return 1.0;
         }
         let bucket = bucket_of(seconds);
-        let (low, high) = if bucket == 0 { (0.0, edge(0)) } else { (edge(bucket - 1), edge(bucket)) };
-        let before = if bucket == 0 { 1.0 } else { self.survival[bucket - 1] };
-        let part = ((seconds - low) / (high - low)).clamp(0.0, 1.0);
+        let (low, before) = match bucket.checked_sub(1) {
+            Some(shorter) => (EDGES[shorter], self.survival[shorter]),
+            None => (0.0, 1.0),
+        };
+        let part = ((seconds - low) * PER_WIDTH[bucket]).clamp(0.0, 1.0);
         before + (self.survival[bucket] - before) * part
     }
 
@@ -135,6 +168,19 @@ mod tests {
         }
         assert!(durations.ends_within(17.0, 6.0) > 0.5);
         assert!(durations.ends_within(2.0, 6.0) < 0.05);
+    }
+
+    #[test]
+    fn every_span_lies_within_the_edges_of_its_bucket() {
+        let mut seconds = 0.01;
+        while seconds < 6800.0 {
+            let bucket = bucket_of(seconds);
+            let low = bucket.checked_sub(1).map_or(0.0, |shorter| EDGES[shorter]);
+            assert!(low <= seconds && seconds < EDGES[bucket], "{seconds} s in bucket {bucket}");
+            seconds *= 1.0371;
+        }
+        assert_eq!(bucket_of(0.0), 0);
+        assert_eq!(bucket_of(1e9), BUCKETS - 1);
     }
 
     #[test]

@@ -66,12 +66,25 @@ struct Cohort {
     answers: f64,
 }
 
+/// The calls placed in the last minute, looked at by how many were placed when, not by which of them still ring.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Recent {
+    /// As many calls as have the time of their answer still before them: each counts by the part of all answers that
+    /// come later than it was placed ago.
+    pub to_come: f64,
+    /// The other part of each.
+    pub exposure: f64,
+    /// People who answered.
+    pub answers: f64,
+}
+
 /// What a group has learned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     overall: Rate,
     segments: BTreeMap<Segment, Rate>,
     cohorts: VecDeque<Cohort>,
+    placed: u64,
     /// From dial to a person's answer.
     pub ring: Durations,
     /// From answer to the end of the call.
@@ -86,6 +99,7 @@ impl Default for Forecast {
             overall: Rate { answers: PRIOR.0, calls: PRIOR.1 },
             segments: BTreeMap::new(),
             cohorts: VecDeque::new(),
+            placed: 0,
             ring: Durations::assumed(Duration::from_secs(10)),
             talk: Durations::assumed(Duration::from_secs(100)),
             wrap: Durations::assumed(Duration::from_secs(20)),
@@ -96,6 +110,7 @@ impl Default for Forecast {
 impl Forecast {
     /// A call was placed.
     pub fn placed(&mut self, now: Time) {
+        self.placed += 1;
         match self.cohorts.back_mut() {
             Some(cohort) if now.since(cohort.placed_at) < COHORT => cohort.calls += 1.0,
             _ => self.cohorts.push_back(Cohort { placed_at: now, calls: 1.0, answers: 0.0 }),
@@ -132,33 +147,35 @@ impl Forecast {
         self.overall.shrunk(PRIOR.0 / PRIOR.1, 0.0)
     }
 
+    /// How many calls were placed since the group was taken up.
+    pub fn calls_placed(&self) -> u64 {
+        self.placed
+    }
+
+    /// What the calls placed in the last minute have brought, and what they still may.
+    pub fn recent(&self, now: Time) -> Recent {
+        let mut recent = Recent::default();
+        for cohort in self.cohorts.iter().rev() {
+            let age = now.since(cohort.placed_at);
+            if age > RECENT {
+                break;
+            }
+            let to_come = cohort.calls * self.ring.lasts_longer_than(age.as_secs_f64());
+            recent.to_come += to_come;
+            recent.answers += cohort.answers;
+            recent.exposure += cohort.calls - to_come;
+        }
+        recent
+    }
+
     /// By how much more (or less) people answer in the last minute than in the long run, cautiously.
     ///
     /// Calls that still ring count by the part of their answers that should have come by now, so that a jump shows
     /// within seconds and a burst of calls does not look like a drought.
-    pub fn surge(&self, now: Time) -> f64 {
-        let (mut answers, mut exposure) = (0.0, 0.0);
-        for cohort in &self.cohorts {
-            let age = now.since(cohort.placed_at);
-            if age > RECENT {
-                continue;
-            }
-            answers += cohort.answers;
-            exposure += cohort.calls * (1.0 - self.ring.lasts_longer_than(age.as_secs_f64()));
-        }
+    pub fn surge(&self, recent: &Recent) -> f64 {
         let usual = self.long_run();
-        let recent = (answers + RECENT_SHRINKAGE * usual) / (exposure + RECENT_SHRINKAGE);
-        (recent / usual).clamp(0.25, 4.0)
-    }
-
-    /// Of the calls placed in the last minute, as many as have the time of their answer still before them: each counts
-    /// by the part of all answers that come later than it was placed ago. It looks at how many were placed when, not at
-    /// which of them still ring.
-    pub fn calls_to_come(&self, now: Time) -> f64 {
-        let to_come = |cohort: &Cohort| {
-            cohort.calls * self.ring.lasts_longer_than(now.since(cohort.placed_at).as_secs_f64())
-        };
-        self.cohorts.iter().map(to_come).sum()
+        let share = (recent.answers + RECENT_SHRINKAGE * usual) / (recent.exposure + RECENT_SHRINKAGE);
+        (share / usual).clamp(0.25, 4.0)
     }
 
     /// How sure the chance is: one standard deviation, relative to it.
@@ -191,6 +208,10 @@ mod tests {
         }
     }
 
+    fn surge(forecast: &Forecast, at: u64) -> f64 {
+        forecast.surge(&forecast.recent(second(at)))
+    }
+
     #[test]
     fn the_chance_of_an_answer_is_learned_and_shrinks_towards_the_group() {
         let mut forecast = Forecast::default();
@@ -205,9 +226,9 @@ mod tests {
     fn a_jump_shows_within_a_few_seconds_of_ringing() {
         let mut forecast = Forecast::default();
         learn(&mut forecast, 0..3000, 10, MORNING);
-        assert!((forecast.surge(second(3000)) - 1.0).abs() < 0.35);
+        assert!((surge(&forecast, 3000) - 1.0).abs() < 0.35);
         learn(&mut forecast, 3000..3045, 2, MORNING);
-        assert!(forecast.surge(second(3045)) > 1.6, "{}", forecast.surge(second(3045)));
+        assert!(surge(&forecast, 3045) > 1.6, "{}", surge(&forecast, 3045));
     }
 
     #[test]
@@ -217,6 +238,6 @@ mod tests {
         for _ in 0..200 {
             forecast.placed(second(3000));
         }
-        assert!(forecast.surge(second(3001)) > 0.7, "{}", forecast.surge(second(3001)));
+        assert!(surge(&forecast, 3001) > 0.7, "{}", surge(&forecast, 3001));
     }
 }

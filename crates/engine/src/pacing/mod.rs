@@ -5,6 +5,7 @@
 //! does not begin from nothing.
 
 pub mod budget;
+mod busy;
 pub mod durations;
 pub mod forecast;
 mod predictive;
@@ -15,33 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use budget::{Budget, SlotCount, WindowCount};
+pub use busy::{Busy, BusyAgents, Occupation};
 pub use durations::Durations;
 pub use forecast::{Forecast, Segment};
 pub use predictive::Predictive;
 
-use crate::ids::{AgentId, AttemptId};
+use crate::ids::AttemptId;
 use crate::settings::{DialMode, GroupSettings};
 use crate::time::Time;
-
-/// What an agent who is not free is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occupation {
-    /// Reserved for a call, or looking at a preview.
-    Reserved,
-    /// Talking.
-    Talk,
-    /// Finishing.
-    Wrap,
-}
-
-/// An agent who is not free.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy {
-    /// What they are doing.
-    pub occupation: Occupation,
-    /// Since when.
-    pub since: Time,
-}
 
 /// A call that is dialling or ringing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -120,7 +102,7 @@ pub struct PacingView<'a> {
     /// Agents of the group who are talking, wrapping up or reserved.
     pub busy_agents: u32,
     /// Each of them. Only agents with the group's skill; those of other groups' calls are among them.
-    pub busy: &'a BTreeMap<AgentId, Busy>,
+    pub busy: &'a BusyAgents,
     /// Lines of the group that are dialling or ringing, and answered ones of which it is not known by whom.
     pub ringing_lines: u32,
     /// Each of them.
@@ -233,7 +215,7 @@ mod tests {
     use super::*;
 
     fn lines(policy: &mut dyn Pacing, ready_agents: u32, ringing_lines: u32, waiting_calls: u32) -> u32 {
-        let (busy, lines, forecast) = (BTreeMap::new(), Lines::default(), Forecast::default());
+        let (busy, lines, forecast) = (BusyAgents::default(), Lines::default(), Forecast::default());
         let budget = Budget::new(crate::Zone::utc(), None, Vec::new(), Time::EPOCH);
         policy.lines_to_add(&PacingView {
             now: Time::EPOCH,

@@ -2,62 +2,76 @@
 //! small enough follows the abandonment budget.
 //!
 //! The rule (after the chance-constrained admission of the literature): with `I` free agents less waiting calls, `F`
-//! busy agents who become free within a ring time and the grace, and `A` answers of lines that ring already, one more
+//! busy agents who become free within about a ring time, and `A` answers of lines that ring already, one more
 //! line is added while `P(I + F − A ≤ 0) ≤ θ`. Small teams are computed exactly, large ones by the normal
 //! approximation. One line for each free agent is always allowed: progressive dialling abandons nobody by itself.
 //!
 //! θ is found by feedback: every answered call moves it a little, so that in the long run the aimed-at share of calls
-//! is abandoned; a deficit in any window that the law counts in lowers it at once, and where the calls that ring
-//! already could overdraw the cap, only progressive dialling is left.
+//! is abandoned; a deficit in any window that the law counts in lowers it at once, and so does nearness to the cap; where
+//! the calls that ring already could overdraw the cap, only progressive dialling is left.
+
+mod outlook;
 
 use std::time::Duration;
 
 use crate::settings::{OptimizeBy, PredictiveSettings};
 use crate::time::Time;
 
-use super::probability::{Count, normal_below, normal_loss};
-use super::{Busy, Forecast, Line, Observation, Occupation, Pacing, PacingFigures, PacingView};
+use super::{Observation, Pacing, PacingFigures, PacingView, Segment};
+use outlook::Looks;
 
-/// How far ahead an agent's becoming free counts, the grace of two seconds included (measured: 4 to 8 s make little
-/// difference for 5 to 20 agents, 11 s costs two points).
-const HORIZON_SECONDS: f64 = 6.0;
+/// How far ahead an agent's becoming free counts, in mean times to answer: the first for teams of up to
+/// [`SMALL_TEAM`], the second for [`LARGE_TEAM`] and more. In a large team as many become free in that time as answer
+/// in it; in a small one that is chance, and an agent who may be free is not yet one to dial for (measured: with the
+/// first, 5000 agents stay two points below what the second gives them; with the second, 20 agents lose a third of one).
+const HORIZON: (f64, f64) = (0.6, 1.0);
+const SMALL_TEAM: f64 = 20.0;
+const LARGE_TEAM: f64 = 500.0;
 /// The accepted risk to begin with.
 const RISK_AT_FIRST: f64 = 0.05;
 /// Each answered call moves the logarithm of the accepted risk by so much times (aim − 1 if it was abandoned), so that
-/// in the long run as many are abandoned as are aimed at. 0.1 to 0.3 do as well; at 0.6 the risk swings and agents
-/// wait longer for the same abandonments.
-const STEP: f64 = 0.2;
+/// in the long run as many are abandoned as are aimed at. 0.1 to 0.3 do as well for large teams, and the smallest is
+/// the best for five agents; at 0.6 the risk swings and agents wait longer for the same abandonments.
+const STEP: f64 = 0.1;
 /// The accepted risk stays between these: below, nothing is gained over progressive dialling; above, a lull is taken
-/// for leave to dial in bursts.
-const RISK_RANGE: (f64, f64) = (0.0025, 0.30);
+/// for leave to dial in bursts. Thousands of agents reach the aim at about one half.
+const RISK_RANGE: (f64, f64) = (0.0025, 0.50);
 /// A deficit of the tightest budget lowers the risk by this power for each unit of chance variation, at most [`LOW`].
 const GAIN: f64 = 0.6;
 const LOW: f64 = -4.0;
-/// Answers that are still to come are counted a little higher than expected, because they come in clumps.
-const CLUMPING: f64 = 1.2;
-/// Agents and lines up to which sums are computed exactly.
-const EXACT_MAX: usize = 120;
+/// With fewer abandonments than this left under the cap, the risk is lower, down to none at none left. The gain of
+/// dialling ahead falls steeply only near no risk at all, so a small team does better by going slowly for long than by
+/// going fast and then not at all (measured: 4 to 16 do as well; without it five agents break a day in twenty).
+const RESERVE: f64 = 16.0;
+/// The power of the share of [`RESERVE`] that is left by which the risk is multiplied.
+const RESERVE_POWER: f64 = 0.7;
 /// Lines added in one decision at most; the next decision follows with the next event.
 const LINES_AT_ONCE: u32 = 500;
-/// How long the outlook on busy agents of a large team is used before it is worked out again.
-const OUTLOOK_AGE: Duration = Duration::from_millis(250);
+/// A decision holds for so long while nothing that it depends on changes; then the agents are nearer to the end of
+/// what they do. A little less than the engine lets pass between two looks.
+const DECISION_AGE: Duration = Duration::from_millis(400);
 /// How often the goal, if it is not the abandonment cap, is looked at.
 const GOAL_EVERY: Duration = Duration::from_secs(10);
 
-/// How many busy agents will be free: the sum and variance of their chances.
-#[derive(Clone, Copy, Debug)]
-struct Outlook {
-    at: Time,
-    busy: usize,
-    expected: f64,
-    variance: f64,
+/// What a decision depends on besides time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Basis {
+    ready_agents: u32,
+    waiting_calls: u32,
+    ringing_lines: u32,
+    busy_changes: u64,
+    calls_placed: u64,
+    calls_counted: u64,
+    segment: Segment,
 }
 
 /// The policy of [`crate::DialMode::Predictive`].
 #[derive(Clone, Debug)]
 pub struct Predictive {
     settings: PredictiveSettings,
-    outlook: Option<Outlook>,
+    looks: Looks,
+    /// The latest decision: when, on what basis, and how many lines.
+    decided: Option<(Time, Basis, u32)>,
     /// The logarithm of the accepted risk.
     log_risk: f64,
     /// What the user's goal leaves of the accepted risk, 0 to 1.
@@ -84,7 +98,8 @@ impl Predictive {
     pub fn new(settings: &PredictiveSettings) -> Self {
         Self {
             settings: settings.clone(),
-            outlook: None,
+            looks: Looks::default(),
+            decided: None,
             log_risk: libm::log(RISK_AT_FIRST),
             goal_share: 1.0,
             goal_checked_at: Time::EPOCH,
@@ -142,163 +157,69 @@ impl Predictive {
         self.goal_share = (self.goal_share * step).clamp(0.01, 1.0);
     }
 
-    /// By how much less the lines in flight are to be counted than calls that are placed now, because part of the
-    /// answers to calls placed before has come already.
-    fn flow(&self, view: &PacingView<'_>) -> f64 {
-        if self.settings.ring_age_conditioning || view.lines.is_empty() {
-            return 1.0;
-        }
-        let lines = view.lines.len() as f64;
-        (CLUMPING * view.forecast.calls_to_come(view.now) / lines).clamp(0.02, 1.0)
-    }
-
-    fn chance_of(&self, line: &Line, view: &PacingView<'_>, flow: f64) -> f64 {
-        if !self.settings.ring_age_conditioning {
-            return line.chance * flow;
-        }
-        let age = view.now.since(line.since).as_secs_f64();
-        let still_to_come = view.forecast.ring.lasts_longer_than(age);
-        let unanswered = 1.0 - line.chance * (1.0 - still_to_come);
-        (line.chance * still_to_come / unanswered.max(1e-9)).clamp(0.0, 1.0)
-    }
-
-    fn exactly(&self, view: &PacingView<'_>, chance: f64, risk: f64, base: u32) -> (u32, f64) {
-        let free = i64::from(view.ready_agents) - i64::from(view.waiting_calls);
-        let soon = Count::of(view.busy.values().map(|busy| soon_free(busy, view.forecast, view.now)));
-        let flow = self.flow(view);
-        let mut answers = Count::of(view.lines.iter().map(|(_, line)| self.chance_of(line, view, flow)));
-        for _ in 0..base {
-            answers.add(chance);
-        }
-        let finds_nobody = |answers: &Count| {
-            let given = soon.probabilities().iter().enumerate();
-            given
-                .map(|(freed, p)| p * answers.at_least(usize::try_from(free + freed as i64).unwrap_or(0)))
-                .sum::<f64>()
-        };
-        let mut lines = base;
-        let mut danger = finds_nobody(&answers);
-        let now = danger;
-        while danger <= risk && lines < LINES_AT_ONCE {
-            lines += 1;
-            answers.add(chance);
-            danger = finds_nobody(&answers);
-        }
-        (lines, now)
-    }
-
-    fn outlook(&mut self, view: &PacingView<'_>) -> Outlook {
-        let fresh = |outlook: &Outlook| {
-            view.now.since(outlook.at) < OUTLOOK_AGE && outlook.busy.abs_diff(view.busy.len()) < 8
-        };
-        if let Some(outlook) = self.outlook.filter(fresh) {
-            return outlook;
-        }
-        let (mut expected, mut variance) = (0.0, 0.0);
-        for busy in view.busy.values() {
-            let chance = soon_free(busy, view.forecast, view.now);
-            expected += chance;
-            variance += chance * (1.0 - chance);
-        }
-        let outlook = Outlook { at: view.now, busy: view.busy.len(), expected, variance };
-        self.outlook = Some(outlook);
-        outlook
-    }
-
-    fn by_normal(&mut self, view: &PacingView<'_>, chance: f64, risk: f64, base: u32) -> (u32, f64) {
-        let outlook = self.outlook(view);
-        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
-        let (answers, spread) = if self.settings.ring_age_conditioning {
-            view.lines.iter().fold((0.0, 0.0), |(sum, variance), (_, line)| {
-                let chance = self.chance_of(line, view, 1.0);
-                (sum + chance, variance + chance * (1.0 - chance))
-            })
-        } else {
-            let expected = view.lines.expected_answers() * self.flow(view);
-            (expected, expected * (1.0 - expected / (view.lines.len() as f64).max(1.0)))
-        };
-        let danger = |more: u32| {
-            let mean = free + outlook.expected - answers - f64::from(more) * chance;
-            let variance = outlook.variance + spread + f64::from(more) * chance * (1.0 - chance);
-            normal_below((0.5 - mean) / libm::sqrt(variance.max(1e-6)))
-        };
-        let now = danger(base);
-        if now > risk {
-            return (base, now);
-        }
-        // The danger grows with every line: the most that is small enough is found by halving.
-        let (mut fits, mut too_many) = (base, base + LINES_AT_ONCE);
-        while too_many - fits > 1 {
-            let middle = fits.midpoint(too_many);
-            if danger(middle) <= risk { fits = middle } else { too_many = middle }
-        }
-        // Like the exact rule, the line that is added last still found the danger small enough before it.
-        (fits + 1, now)
-    }
-
-    /// Abandonments to be expected of the lines that ring, and how much that may vary.
-    fn pending_abandonments(&mut self, view: &PacingView<'_>) -> (f64, f64) {
-        let outlook = self.outlook(view);
-        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
-        let answers = view.lines.expected_answers() * self.flow(view);
-        let spread = libm::sqrt((outlook.variance + view.lines.variance()).max(1e-6));
-        let surplus = (free + outlook.expected - answers) / spread;
-        let expected = spread * normal_loss(surplus);
-        (expected, libm::sqrt(expected))
-    }
-}
-
-/// The chance that a busy agent is free before an answer of a call placed now has waited too long.
-fn soon_free(busy: &Busy, forecast: &Forecast, now: Time) -> f64 {
-    let elapsed = now.since(busy.since).as_secs_f64();
-    match busy.occupation {
-        Occupation::Reserved => 0.0,
-        Occupation::Wrap => forecast.wrap.ends_within(elapsed, HORIZON_SECONDS),
-        // The talk has to end and the wrap-up after it: each takes its half of the time.
-        Occupation::Talk => {
-            let wrapped = 1.0 - forecast.wrap.lasts_longer_than(HORIZON_SECONDS / 2.0);
-            forecast.talk.ends_within(elapsed, HORIZON_SECONDS / 2.0) * wrapped
-        }
-    }
-}
-
-impl Pacing for Predictive {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+    fn decide(&mut self, view: &PacingView<'_>) -> u32 {
         self.check_goal(view);
         let free = view.ready_agents.saturating_sub(view.waiting_calls);
         let progressive = free.saturating_sub(view.ringing_lines);
         let risk = self.risk(view);
         let (left, _) = view.budget.tightest(self.cap());
-        let (pending, spread) = self.pending_abandonments(view);
-        let held_back = left - pending - 2.0 * spread < 0.0;
+        let outlook = self.looks.outlook(view, horizon(view), self.settings.ring_age_conditioning);
+        let pending = outlook.pending_abandonments();
+        let held_back = left - pending - 2.0 * libm::sqrt(pending) < 0.0;
+        let reserve = ((left - pending) / RESERVE).clamp(0.0, 1.0);
+        let risk = risk * libm::pow(reserve, RESERVE_POWER);
         self.figures = PacingFigures { risk_limit: risk, is_held_back: held_back };
         if held_back {
             return progressive;
         }
-        let surge = view.forecast.surge(view.now);
         // A chance that is thought too low costs abandonments, one too high only a little idleness.
         let cautious = 1.0 + 0.5 * view.forecast.uncertainty();
-        let surge = if surge > 1.0 { surge } else { 0.5 + 0.5 * surge };
+        let surge = if outlook.surge > 1.0 { outlook.surge } else { 0.5 + 0.5 * outlook.surge };
         let chance = (view.forecast.answer_chance(view.next_segment) * surge * cautious).clamp(0.01, 0.99);
-        let terms = view.busy.len() + view.lines.len();
-        let (lines, _) = if terms <= EXACT_MAX {
-            self.exactly(view, chance, risk, progressive)
-        } else {
-            self.by_normal(view, chance, risk, progressive)
+        outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE)
+    }
+}
+
+/// How many seconds ahead an agent's becoming free counts.
+fn horizon(view: &PacingView<'_>) -> f64 {
+    let agents = f64::from(view.ready_agents) + view.busy.len() as f64;
+    let grown = libm::log((agents / SMALL_TEAM).max(1.0)) / libm::log(LARGE_TEAM / SMALL_TEAM);
+    let (small, large) = HORIZON;
+    view.forecast.ring.mean_seconds() * (small + (large - small) * grown.min(1.0))
+}
+
+impl Pacing for Predictive {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        let basis = Basis {
+            ready_agents: view.ready_agents,
+            waiting_calls: view.waiting_calls,
+            ringing_lines: view.ringing_lines,
+            busy_changes: view.busy.changes(),
+            calls_placed: view.forecast.calls_placed(),
+            calls_counted: view.budget.today().answered,
+            segment: view.next_segment,
         };
-        lines.max(progressive)
+        if let Some((at, decided_on, lines)) = self.decided
+            && decided_on == basis
+            && view.now.since(at) < DECISION_AGE
+        {
+            return lines;
+        }
+        let lines = self.decide(view);
+        self.decided = Some((view.now, basis, lines));
+        lines
     }
 
     fn lines_to_withdraw(&mut self, view: &PacingView<'_>) -> u32 {
-        if !self.settings.emergency_brake {
+        // Only when agents have gone: fewer free than answers to come even if nobody becomes free.
+        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
+        if !self.settings.emergency_brake || view.lines.expected_answers() < free + 1.0 {
             return 0;
         }
-        let outlook = self.outlook(view);
-        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
-        let missing = view.lines.expected_answers() * self.flow(view) - free - outlook.expected;
-        let spread = libm::sqrt(outlook.variance + view.lines.variance());
-        // Only when agents have gone: chance alone seldom brings three times its spread.
-        if missing <= 3.0 * spread || missing < 1.0 {
+        let outlook = self.looks.outlook(view, horizon(view), self.settings.ring_age_conditioning);
+        let missing = -outlook.surplus();
+        // Chance alone seldom brings three times its spread.
+        if missing < 1.0 || missing <= 3.0 * libm::sqrt(outlook.variance()) {
             return 0;
         }
         let chance = view.lines.expected_answers() / view.lines.len().max(1) as f64;
@@ -306,6 +227,7 @@ impl Pacing for Predictive {
     }
 
     fn observe(&mut self, _: Time, observation: Observation) {
+        self.decided = None;
         match observation {
             Observation::Connected { waited } => {
                 self.step(self.aim());
@@ -324,6 +246,7 @@ impl Pacing for Predictive {
             return false;
         }
         self.settings = settings.predictive.clone();
+        self.decided = None;
         true
     }
 

@@ -172,7 +172,8 @@ impl Pacing for Vicidial {
             return 0;
         }
         self.next_dial = now + Duration::from_millis(2500);
-        let talking = view.busy.values().filter(|busy| busy.occupation != Occupation::Wrap).count() as u32;
+        let talking = view.busy.iter().filter(|(busy, _)| busy.occupation != Occupation::Wrap);
+        let talking: u32 = talking.map(|(_, agents)| agents).sum();
         let goal = (self.level * f64::from(view.ready_agents + talking)).round() as u32;
         goal.saturating_sub(view.ringing_lines + view.waiting_calls + talking)
     }
@@ -243,10 +244,10 @@ impl Pacing for ExpectedValue {
         let (talk, wrap) = (&view.forecast.talk, &view.forecast.wrap);
         let soon: f64 = view
             .busy
-            .values()
-            .map(|busy| {
+            .iter()
+            .map(|(busy, agents)| {
                 let elapsed = view.now.since(busy.since).as_secs_f64();
-                match (busy.occupation, self.window) {
+                let free = match (busy.occupation, self.window) {
                     (Occupation::Reserved, _) => 0.0,
                     // Expected less elapsed within the transit time: free or not, nothing between.
                     (Occupation::Talk, None) => {
@@ -261,7 +262,8 @@ impl Pacing for ExpectedValue {
                         talk.ends_within(elapsed, self.seconds / 2.0) * wrapped
                     }
                     (Occupation::Wrap, Some(_)) => wrap.ends_within(elapsed, self.seconds),
-                }
+                };
+                free * f64::from(agents)
             })
             .sum();
         let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls) + soon;

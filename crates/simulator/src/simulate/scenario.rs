@@ -171,7 +171,7 @@ impl Default for Scenario {
             start_hour: 9,
             seed: 1,
             cap_percent: 3.0,
-            cap_share_used: 0.9,
+            cap_share_used: 0.85,
             ring_age_conditioning: false,
             population: BTreeMap::new(),
             group: Vec::new(),
@@ -236,11 +236,37 @@ pub enum InvalidScenario {
         /// What is wrong with it.
         reason: InvalidPopulation,
     },
+    /// Two groups have one name.
+    #[error("{field} is '{name}', like a group before it: each group needs its own name")]
+    Twice {
+        /// Where it is named again.
+        field: String,
+        /// The name.
+        name: String,
+    },
     /// There is no such policy.
     #[error(
         "'{0}' is no policy: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang, samuelson or residual-life"
     )]
     Policy(String),
+}
+
+impl InvalidScenario {
+    /// The key that is wrong, as a path such as `agents[1].count`; none if it is not one of the scenario's.
+    pub fn field(&self) -> Option<String> {
+        match self {
+            Self::OutOfRange { field, .. } | Self::Unknown { field, .. } | Self::Twice { field, .. } => {
+                Some(field.clone())
+            }
+            Self::Population { name, reason } => {
+                Some(reason.field().map_or_else(
+                    || format!("population.{name}"),
+                    |field| format!("population.{name}.{field}"),
+                ))
+            }
+            Self::Policy(_) => None,
+        }
+    }
 }
 
 impl Scenario {
@@ -290,6 +316,10 @@ impl Scenario {
         };
         let groups = self.groups();
         for (index, group) in groups.iter().enumerate() {
+            if groups[..index].iter().any(|before| before.name == group.name) {
+                let (field, name) = (format!("group[{index}].name"), group.name.clone());
+                return Err(InvalidScenario::Twice { field, name });
+            }
             if let Some(name) = &group.population {
                 known(format!("group[{index}].population"), name)?;
             }
@@ -299,41 +329,57 @@ impl Scenario {
             let ring = (15..=120).contains(&group.ring_timeout_seconds);
             range(&format!("group[{index}].ring_timeout_seconds"), ring, "15 to 120")?;
             if let Some(Spread { alpha, beta }) = group.spread {
-                range(&format!("group[{index}].spread"), alpha > 0.0 && beta > 0.0, "two numbers above 0")?;
+                let good = |shape: f64| shape > 0.0 && shape <= 1000.0;
+                range(
+                    &format!("group[{index}].spread"),
+                    good(alpha) && good(beta),
+                    "two numbers above 0 to 1000",
+                )?;
             }
         }
         for (index, shift) in self.shifts().iter().enumerate() {
             let field = |name: &str| format!("agents[{index}].{name}");
             range(&field("count"), (1..=100_000).contains(&shift.count), "1 to 100000")?;
             let until = shift.until.unwrap_or(self.hours);
-            range(&field("from"), shift.from >= 0.0 && shift.from < until, "0 or more and before until")?;
+            let comes = shift.from >= 0.0 && shift.from < until && shift.from < self.hours;
+            range(&field("from"), comes, "0 or more, before until and before the end of the day")?;
             for name in &shift.groups {
                 if !groups.iter().any(|group| group.name == *name) {
                     return Err(InvalidScenario::Unknown { field: field("groups"), name: name.clone() });
                 }
             }
-            let good = |it: &Break| it.at >= 0.0 && it.minutes > 0.0 && it.stagger_seconds >= 0.0;
-            range(&field("break"), shift.breaks.iter().all(good), "at 0 or more, for more than 0 minutes")?;
+            for (nth, it) in shift.breaks.iter().enumerate() {
+                let place = |name: &str| format!("agents[{index}].break[{nth}].{name}");
+                range(&place("at"), (0.0..=24.0).contains(&it.at), "0 to 24")?;
+                range(&place("minutes"), it.minutes > 0.0 && it.minutes <= 1440.0, "above 0 to 1440")?;
+                range(&place("stagger_seconds"), (0.0..=3600.0).contains(&it.stagger_seconds), "0 to 3600")?;
+            }
         }
         for (index, change) in self.change.iter().enumerate() {
             if let Some(name) = &change.population {
                 known(format!("change[{index}].population"), name)?;
             }
-            let good =
-                change.factor >= 0.0 && change.swing_hours > 0.0 && (0.0..=1.0).contains(&change.swing);
-            range(&format!("change[{index}]"), good, "a factor of 0 or more, or a swing of 0 to 1")?;
+            let place = |name: &str| format!("change[{index}].{name}");
+            range(&place("at"), (0.0..=24.0).contains(&change.at), "0 to 24")?;
+            let minutes = change.minutes.is_none_or(|minutes| minutes > 0.0 && minutes <= 1440.0);
+            range(&place("minutes"), minutes, "above 0 to 1440")?;
+            range(&place("factor"), (0.0..=100.0).contains(&change.factor), "0 to 100")?;
+            range(&place("swing"), (0.0..=1.0).contains(&change.swing), "0 to 1")?;
+            let period = change.swing_hours > 0.0 && change.swing_hours <= 1000.0;
+            range(&place("swing_hours"), period, "above 0 to 1000")?;
         }
         let Detection { seconds, false_machine_percent, false_person_percent, .. } = self.detection;
-        let percent = |value: f64| (0.0..=100.0).contains(&value);
-        let detection = percent(false_machine_percent) && percent(false_person_percent) && seconds >= 0.0;
-        range("detection", detection, "per cents of 0 to 100 and seconds of 0 or more")?;
+        let percent = |field: &str, value: f64| range(field, (0.0..=100.0).contains(&value), "0 to 100");
+        range("detection.seconds", (0.0..=60.0).contains(&seconds), "0 to 60")?;
+        percent("detection.false_machine_percent", false_machine_percent)?;
+        percent("detection.false_person_percent", false_person_percent)?;
         let faults = &self.faults;
-        let good = percent(faults.late_answer_percent) && percent(faults.lost_end_percent);
-        range(
-            "faults",
-            good && faults.late_answer_seconds >= 0.0,
-            "per cents of 0 to 100 and seconds of 0 or more",
-        )
+        percent("faults.late_answer_percent", faults.late_answer_percent)?;
+        percent("faults.lost_end_percent", faults.lost_end_percent)?;
+        let late = (0.0..=3600.0).contains(&faults.late_answer_seconds);
+        range("faults.late_answer_seconds", late, "0 to 3600")?;
+        let restarts = faults.restart_at.iter().all(|at| *at >= 0.0 && *at < self.hours);
+        range("faults.restart_at", restarts, "hours of 0 or more, before the end of the day")
     }
 }
 
@@ -363,6 +409,18 @@ mod tests {
         assert_eq!(
             refused(r#"{"agents": [{"groups": ["sales"]}]}"#),
             "agents[0].groups names 'sales', which the scenario does not have"
+        );
+        assert!(
+            refused(r#"{"group": [{"name": "a"}, {"name": "a"}]}"#)
+                .starts_with("group[1].name is 'a', like a group before it")
+        );
+        assert_eq!(
+            refused(r#"{"agents": [{"break": [{"at": 1, "minutes": 0}]}]}"#),
+            "agents[0].break[0].minutes must be above 0 to 1440"
+        );
+        assert_eq!(
+            refused(r#"{"faults": {"restart_at": [9]}}"#),
+            "faults.restart_at must be hours of 0 or more, before the end of the day"
         );
         assert!(
             refused(r#"{"population": {"p": {"answer_probability": 2.0}}}"#).starts_with("population.p: ")

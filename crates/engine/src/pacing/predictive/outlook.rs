@@ -1,0 +1,222 @@
+//! What is to be expected within the next seconds: agents who become free, and people who answer.
+
+use std::time::Duration;
+
+use crate::pacing::probability::{Count, normal_below, normal_loss};
+use crate::pacing::{Busy, BusyAgents, Forecast, Occupation, PacingView};
+use crate::time::Time;
+
+/// Agents and lines up to which sums are computed exactly.
+const EXACT_MAX: usize = 120;
+/// How old a look at the agents or at the lines of a large team may be.
+const LOOK_AGE: Duration = Duration::from_millis(250);
+/// Of the agents of a large team, one in so many may have changed since the last look.
+const CHANGES: u64 = 64;
+
+/// How many busy agents will be free: the sum and variance of their chances, and for small teams the whole distribution.
+#[derive(Clone, Debug)]
+struct Freed {
+    at: Time,
+    changes: u64,
+    expected: f64,
+    variance: f64,
+    count: Option<Count>,
+}
+
+/// How many answers the lines may still bring.
+#[derive(Clone, Copy, Debug)]
+struct Calls {
+    at: Time,
+    placed: u64,
+    to_come: f64,
+    surge: f64,
+}
+
+/// The latest looks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Looks {
+    freed: Option<Freed>,
+    calls: Option<Calls>,
+}
+
+/// What is to be expected, as of one instant.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook<'a> {
+    /// Ready agents less waiting calls.
+    free: i64,
+    freed: &'a Freed,
+    /// How many of the lines there are.
+    lines: usize,
+    /// Each line's chance of an answer from now on, if they are alike.
+    chance: f64,
+    answers: f64,
+    spread: f64,
+    /// By how much more people answer than in the long run.
+    pub surge: f64,
+    is_exact: bool,
+}
+
+/// The chances that a busy agent is free before an answer of a call placed now has waited too long.
+struct SoonFree<'a> {
+    forecast: &'a Forecast,
+    now: Time,
+    horizon: f64,
+    /// The chance that the wrap-up after a talk that ends within the horizon ends within it too.
+    wrapped_too: f64,
+}
+
+impl<'a> SoonFree<'a> {
+    fn new(forecast: &'a Forecast, now: Time, horizon: f64) -> Self {
+        // Talks end at any moment of the horizon alike: the mean over what each moment leaves of it.
+        const MOMENTS: u32 = 4;
+        let wrapped = (0..MOMENTS).map(|moment| {
+            let left = horizon * (f64::from(moment) + 0.5) / f64::from(MOMENTS);
+            1.0 - forecast.wrap.lasts_longer_than(left)
+        });
+        Self { forecast, now, horizon, wrapped_too: wrapped.sum::<f64>() / f64::from(MOMENTS) }
+    }
+
+    fn chance(&self, busy: &Busy) -> f64 {
+        let elapsed = self.now.since(busy.since).as_secs_f64();
+        match busy.occupation {
+            Occupation::Reserved => 0.0,
+            Occupation::Wrap => self.forecast.wrap.ends_within(elapsed, self.horizon),
+            Occupation::Talk => self.forecast.talk.ends_within(elapsed, self.horizon) * self.wrapped_too,
+        }
+    }
+}
+
+impl Freed {
+    fn look(busy: &BusyAgents, soon: &SoonFree<'_>, is_exact: bool) -> Self {
+        let (mut expected, mut variance) = (0.0, 0.0);
+        let mut count = is_exact.then(Count::none);
+        for (busy, agents) in busy.iter() {
+            let chance = soon.chance(busy);
+            expected += f64::from(agents) * chance;
+            variance += f64::from(agents) * chance * (1.0 - chance);
+            if let Some(count) = &mut count {
+                (0..agents).for_each(|_| count.add(chance));
+            }
+        }
+        Self { at: soon.now, changes: busy.changes(), expected, variance, count }
+    }
+}
+
+impl Looks {
+    /// What is to be expected now. Agents count who become free within `horizon` seconds; lines by how many were
+    /// placed when, or each by its own age.
+    pub fn outlook(&mut self, view: &PacingView<'_>, horizon: f64, by_age: bool) -> Outlook<'_> {
+        let lines = view.lines.len();
+        let is_exact = view.busy.len() + lines <= EXACT_MAX;
+        let changes = if is_exact { 0 } else { view.busy.len() as u64 / CHANGES };
+        let max_age = if is_exact { Duration::ZERO } else { LOOK_AGE };
+        let is_fresh = |freed: &Freed| {
+            view.now.since(freed.at) <= max_age
+                && view.busy.changes().abs_diff(freed.changes) <= changes
+                && freed.count.is_some() == is_exact
+        };
+        if !self.freed.as_ref().is_some_and(is_fresh) {
+            self.freed = None;
+        }
+        let calls = match self.calls {
+            Some(calls) if view.now.since(calls.at) <= max_age => calls,
+            _ => {
+                let recent = view.forecast.recent(view.now);
+                let surge = view.forecast.surge(&recent);
+                let placed = view.forecast.calls_placed();
+                Calls { at: view.now, placed, to_come: recent.to_come, surge }
+            }
+        };
+        self.calls = Some(calls);
+        let (answers, spread) = match by_age {
+            false if lines > 0 => {
+                // Calls placed since the look have all their time before them.
+                let to_come = calls.to_come + view.forecast.calls_placed().abs_diff(calls.placed) as f64;
+                let flow = (to_come / lines as f64).clamp(0.02, 1.0);
+                let answers = view.lines.expected_answers() * flow;
+                (answers, answers * (1.0 - answers / lines as f64))
+            }
+            false => (0.0, 0.0),
+            true => view.lines.iter().fold((0.0, 0.0), |(sum, spread), (_, line)| {
+                let age = view.now.since(line.since).as_secs_f64();
+                let to_come = view.forecast.ring.lasts_longer_than(age);
+                let unanswered = 1.0 - line.chance * (1.0 - to_come);
+                let chance = (line.chance * to_come / unanswered.max(1e-9)).clamp(0.0, 1.0);
+                (sum + chance, spread + chance * (1.0 - chance))
+            }),
+        };
+        let freed = self.freed.get_or_insert_with(|| {
+            Freed::look(view.busy, &SoonFree::new(view.forecast, view.now, horizon), is_exact)
+        });
+        Outlook {
+            free: i64::from(view.ready_agents) - i64::from(view.waiting_calls),
+            freed,
+            lines,
+            chance: answers / lines.max(1) as f64,
+            answers,
+            spread,
+            surge: calls.surge,
+            is_exact,
+        }
+    }
+}
+
+impl Outlook<'_> {
+    /// How many lines may be added, at least `base`, while the chance that the answer of the one that is added finds
+    /// no agent is at most `risk`; each has this `chance` of an answer. At most `most` more than `base`.
+    pub fn lines_within(&self, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
+        match &self.freed.count {
+            Some(freed) if self.is_exact => self.exactly(freed, risk, chance, base, most),
+            _ => self.by_normal(risk, chance, base, most),
+        }
+    }
+
+    fn exactly(&self, freed: &Count, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
+        let mut answers = Count::alike(self.lines, self.chance);
+        (0..base).for_each(|_| answers.add(chance));
+        let mut lines = base;
+        while lines < base + most && answers.reaches(self.free, freed) <= risk {
+            lines += 1;
+            answers.add(chance);
+        }
+        lines
+    }
+
+    fn by_normal(&self, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
+        let danger = |more: u32| {
+            let mean = self.surplus() - f64::from(more) * chance;
+            let variance = self.variance() + f64::from(more) * chance * (1.0 - chance);
+            normal_below((0.5 - mean) / libm::sqrt(variance.max(1e-6)))
+        };
+        if danger(base) > risk {
+            return base;
+        }
+        // The danger grows with every line: the most that is small enough is found by halving.
+        let (mut fits, mut too_many) = (base, base + most);
+        while too_many - fits > 1 {
+            let middle = fits.midpoint(too_many);
+            if danger(middle) <= risk { fits = middle } else { too_many = middle }
+        }
+        // Like the exact rule, the line that is added last still found the danger small enough before it.
+        fits + 1
+    }
+
+    /// By how much agents outnumber answers on average.
+    pub fn surplus(&self) -> f64 {
+        self.free as f64 + self.freed.expected - self.answers
+    }
+
+    /// The variance of that number.
+    pub fn variance(&self) -> f64 {
+        self.freed.variance + self.spread
+    }
+
+    /// Abandonments to be expected of the lines that ring.
+    pub fn pending_abandonments(&self) -> f64 {
+        if self.lines == 0 {
+            return 0.0;
+        }
+        let spread = libm::sqrt(self.variance().max(1e-6));
+        spread * normal_loss(self.surplus() / spread)
+    }
+}
