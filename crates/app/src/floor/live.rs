@@ -22,6 +22,8 @@ pub struct LiveView {
     pub agents: Vec<AgentLive>,
     /// Share of the agents' time at work that they talked, since this node runs the tenant; null before anybody worked.
     pub talk_share: Option<f64>,
+    /// Share of it that they talked or wrapped up: what pacing can bring about.
+    pub busy_share: Option<f64>,
 }
 
 /// A campaign group at one instant.
@@ -80,6 +82,7 @@ impl GroupFigures {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AgentTimes {
     talking: Duration,
+    wrapping_up: Duration,
     at_work: Duration,
 }
 
@@ -92,9 +95,20 @@ impl AgentTimes {
         if state == AgentState::OnCall {
             self.talking += stay;
         }
+        if state == AgentState::WrapUp {
+            self.wrapping_up += stay;
+        }
     }
 
     pub fn talk_share(&self) -> Option<f64> {
-        (!self.at_work.is_zero()).then(|| self.talking.as_secs_f64() / self.at_work.as_secs_f64())
+        self.share(self.talking)
+    }
+
+    pub fn busy_share(&self) -> Option<f64> {
+        self.share(self.talking + self.wrapping_up)
+    }
+
+    fn share(&self, part: Duration) -> Option<f64> {
+        (!self.at_work.is_zero()).then(|| part.as_secs_f64() / self.at_work.as_secs_f64())
     }
 }

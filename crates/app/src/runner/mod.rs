@@ -317,6 +317,7 @@ impl Runner {
             groups: snapshot.groups.into_iter().map(group).collect(),
             agents: snapshot.agents.into_iter().map(agent).collect(),
             talk_share: self.times.talk_share(),
+            busy_share: self.times.busy_share(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `outdial demo`: the real thing, with simulated people and agents.
 
 mod agents;
+mod best;
 mod people;
 mod setup;
 mod summary;
@@ -69,6 +70,7 @@ enum Mode {
     Preview,
     Progressive,
     Power,
+    Predictive,
 }
 
 impl From<Mode> for DialMode {
@@ -77,6 +79,7 @@ impl From<Mode> for DialMode {
             Mode::Preview => Self::Preview,
             Mode::Progressive => Self::Progressive,
             Mode::Power => Self::Power,
+            Mode::Predictive => Self::Predictive,
         }
     }
 }
@@ -204,9 +207,10 @@ async fn dial(
     let agents = agents::send_to_work(team, &demonstration.agents, &work_ends);
     app.act_on_group(who, demonstration.group, GroupAction::Load, None).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Start, Some(arguments.mode.into())).await?;
-    watch_until_over(running, demonstration, arguments).await?;
+    let best = best::utilisation(arguments.seed, arguments.agents);
+    watch_until_over(running, demonstration, arguments, best).await?;
     // Talk share is that of the dialling itself, not of the time in which the last calls are waited for.
-    let talk_share = app.live(who).await?.talk_share;
+    let live = app.live(who).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Stop, None).await?;
     wait_while(running, demonstration, |group| {
         group.now.ringing + group.now.waiting + group.now.connected > 0
@@ -222,7 +226,9 @@ async fn dial(
     }
     let twice = running.carrier_statistics().duplicate_places;
     let mut outcome = summary::outcome(app, demonstration.campaign, who, demonstration.group, twice).await?;
-    outcome.talk_share = summary::round(talk_share.unwrap_or(0.0));
+    outcome.talk_share = summary::round(live.talk_share.unwrap_or(0.0));
+    outcome.busy_share = summary::round(live.busy_share.unwrap_or(0.0));
+    outcome.u_star = summary::round(best);
     Ok(outcome)
 }
 
@@ -231,6 +237,7 @@ async fn watch_until_over(
     running: &Running,
     demonstration: &Demonstration,
     arguments: &Arguments,
+    best: f64,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -245,7 +252,7 @@ async fn watch_until_over(
         }
         let seconds = started.elapsed().as_secs();
         let who = &demonstration.who;
-        let (lines, left) = summary::lines(&running.app, who, demonstration.campaign, seconds).await?;
+        let (lines, left) = summary::lines(&running.app, who, demonstration.campaign, seconds, best).await?;
         if !arguments.json {
             show(&lines, seconds, &mut shown);
         }
@@ -306,12 +313,15 @@ fn report(outcome: &summary::Outcome, is_json: bool) -> anyhow::Result<()> {
     }
     println!();
     println!(
-        "dialled {}: answered by a person {}, abandoned {} ({:.1} %), agents talked {:.0} % of their time",
+        "dialled {}: answered by a person {}, abandoned {} ({:.1} %), agents talked {:.0} % of their time and were busy \
+         {:.0} % (the best possible at a cap of 3 %: {:.0} %)",
         outcome.dialled,
         outcome.answered,
         outcome.abandoned,
         outcome.abandon_rate * 100.0,
-        outcome.talk_share * 100.0
+        outcome.talk_share * 100.0,
+        outcome.busy_share * 100.0,
+        outcome.u_star * 100.0
     );
     for (result, count) in &outcome.results {
         println!("  {result:<22} {count:>7}");

@@ -9,7 +9,7 @@ use store::feed::Counts;
 
 use super::SINCE;
 
-/// What came of the demonstration. Everything but `talk_share` is read from the database.
+/// What came of the demonstration. Everything but the shares of time is read from the database.
 #[derive(Debug, Serialize)]
 pub struct Outcome {
     /// Attempts made.
@@ -24,6 +24,10 @@ pub struct Outcome {
     pub abandon_rate: f64,
     /// Share of the agents' time at work that they talked.
     pub talk_share: f64,
+    /// Share of it that they talked or wrapped up.
+    pub busy_share: f64,
+    /// The best busy share that any pacing could reach with these people and agents at a cap of 3 %.
+    pub u_star: f64,
     /// Contacts by state; the sum is all of them.
     pub contacts: BTreeMap<String, u64>,
     /// Calls that rang a number beside another call to it; must be 0.
@@ -60,6 +64,8 @@ pub async fn outcome(
         abandoned,
         abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },
         talk_share: 0.0,
+        busy_share: 0.0,
+        u_star: 0.0,
         contacts: by_state(&counts),
         dialled_twice,
     })
@@ -86,13 +92,14 @@ pub async fn lines(
     who: &Principal,
     campaign: CampaignId,
     seconds: u64,
+    best: f64,
 ) -> Result<(Vec<String>, u64), AppError> {
     let live = app.live(who).await?;
     let counts = app.contact_counts(campaign).await?;
     let left = counts.waiting + counts.ready + counts.claimed;
     let agents = |state| live.agents.iter().filter(|agent| agent.now.state == state).count();
     let mut lines = vec![format!(
-        "{seconds:>4} s   agents    {:>4} ready {:>4} preview {:>4} reserved {:>4} on call {:>4} wrap-up {:>4} not ready   talk {:>2.0} %",
+        "{seconds:>4} s   agents    {:>4} ready {:>4} preview {:>4} reserved {:>4} on call {:>4} wrap-up {:>4} not ready   talk {:>2.0} %  busy {:>2.0} % of {:.0} % possible",
         agents(AgentState::Ready),
         agents(AgentState::Preview),
         agents(AgentState::Reserved),
@@ -100,6 +107,8 @@ pub async fn lines(
         agents(AgentState::WrapUp),
         agents(AgentState::NotReady),
         live.talk_share.unwrap_or(0.0) * 100.0,
+        live.busy_share.unwrap_or(0.0) * 100.0,
+        best * 100.0,
     )];
     for group in &live.groups {
         let (now, figures) = (&group.now, &group.figures);
