@@ -110,12 +110,16 @@ pub enum Actor {
     /// Not known.
     #[default]
     Unknown,
-    /// A user or another system.
+    /// A user.
     Client,
+    /// Another system, or an agent's screen.
+    ThirdParty,
     /// The group itself, such as when it ran out of contacts.
     Itself,
     /// A schedule.
     Schedule,
+    /// A sequence of campaign groups.
+    Sequence,
 }
 
 impl Actor {
@@ -124,8 +128,10 @@ impl Actor {
         match self {
             Self::Unknown => 0,
             Self::Client => 1,
+            Self::ThirdParty => 2,
             Self::Itself => 3,
             Self::Schedule => 4,
+            Self::Sequence => 5,
         }
     }
 }

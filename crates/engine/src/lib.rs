@@ -15,6 +15,7 @@ pub mod hours;
 pub mod ids;
 pub mod pacing;
 pub mod phone;
+pub mod schedule;
 pub mod settings;
 pub mod time;
 pub mod treatment;
