@@ -17,6 +17,7 @@ pub mod model;
 mod operations;
 pub mod paging;
 pub mod placing;
+pub mod plans;
 mod reports;
 mod runner;
 pub mod scripts;
@@ -87,6 +88,7 @@ impl App {
         let adopting = Arc::clone(&app);
         app.keep_running(async move { adopting.floor.keep_adopting().await });
         app.keep_running(housekeeping::tidy(Arc::clone(&app)));
+        app.keep_running(plans::keep(Arc::clone(&app)));
         app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
     }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::{events, lease};
 
-use crate::access::{Permission, Principal};
+use crate::access::{Permission, Principal, Role};
 use crate::audit::{self, Action};
 use crate::floor::{AgentSession, GroupLive, LiveView};
 use crate::model::CampaignGroupBody;
@@ -39,6 +39,14 @@ pub struct EventView {
     pub body: Box<serde_json::value::RawValue>,
 }
 
+/// As whom other systems are told of what a caller did.
+fn actor_of(who: &Principal) -> Actor {
+    match who.role {
+        Role::Admin | Role::Supervisor => Actor::Client,
+        Role::Integration | Role::Agent => Actor::ThirdParty,
+    }
+}
+
 impl App {
     /// Asks something of a campaign group.
     ///
@@ -56,7 +64,7 @@ impl App {
             return Err(AppError::invalid("missing", "dial_mode", "set_dial_mode needs a dial_mode"));
         }
         self.get::<CampaignGroupBody>(who, group.0).await?;
-        let state = self.floor.act(who.tenant, group, action, dial_mode, Actor::Client).await?;
+        let state = self.floor.act(who.tenant, group, action, dial_mode, actor_of(who)).await?;
         let (who, now) = (who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
         let after = serde_json::json!({ "action": action, "dial_mode": dial_mode, "state": state });

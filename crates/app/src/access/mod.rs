@@ -26,7 +26,7 @@ pub enum Role {
     Supervisor,
     /// Takes calls.
     Agent,
-    /// Another system: contacts, imports, events; no configuration.
+    /// Another system: contacts, imports, events, running campaign groups; no configuration.
     Integration,
 }
 
@@ -56,7 +56,9 @@ impl Role {
         match self {
             Self::Admin => true,
             Self::Supervisor => permission != P::Administer,
-            Self::Integration => matches!(permission, P::Feed | P::Read | P::LookUp | P::TakeCalls),
+            Self::Integration => {
+                matches!(permission, P::Operate | P::Feed | P::Read | P::LookUp | P::TakeCalls)
+            }
             Self::Agent => permission == P::LookUp,
         }
     }

@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod plans;
 mod scripts;
 mod sinks;
 
@@ -17,6 +18,7 @@ pub use bodies::{
     TreatmentSetBody,
 };
 
+pub use plans::{ScheduleBody, ScheduleStep, ScheduledAction, SequenceBody, SequenceStep, WhenRefused};
 pub use scripts::{HttpValidation, ScriptBody};
 pub use sinks::{SinkBegin, SinkBody, SinkDelivery, SinkFormat, SinkTarget};
 

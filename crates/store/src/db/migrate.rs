@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "sinks", sql: include_str!("../../migrations/0004_sinks.sql") },
     Migration { version: 5, name: "lanes", sql: include_str!("../../migrations/0005_lanes.sql") },
     Migration { version: 6, name: "scripts", sql: include_str!("../../migrations/0006_scripts.sql") },
+    Migration { version: 7, name: "schedules", sql: include_str!("../../migrations/0007_schedules.sql") },
 ];
 
 /// Where it is kept which of them were applied.

@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod imports;
 pub mod keys;
 pub mod page;
+pub mod schedules;
 pub mod scripts;
 pub mod short_numbers;
 pub mod suppression;

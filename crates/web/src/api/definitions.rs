@@ -1,8 +1,9 @@
 //! What users configure: the same five operations for every kind.
 
 use app::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, ScriptBody, SinkBody,
-    SkillBody, SourceBody, SourceMapBody, Stored, SuppressionListBody, TreatmentSetBody,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, ScheduleBody, ScriptBody,
+    SequenceBody, SinkBody, SkillBody, SourceBody, SourceMapBody, Stored, SuppressionListBody,
+    TreatmentSetBody,
 };
 use app::paging::Listing;
 use axum::extract::State;
@@ -47,6 +48,14 @@ pub(super) fn all(api: Api) -> Api {
     let api = of::<TreatmentSetBody>(
         api,
         &family("treatment-sets", "treatment_set", "treatment_sets", "Campaigns", None),
+    );
+    let api = of::<ScheduleBody>(
+        api,
+        &family("schedules", "schedule", "schedules", "Schedules and sequences", None),
+    );
+    let api = of::<SequenceBody>(
+        api,
+        &family("sequences", "sequence", "sequences", "Schedules and sequences", None),
     );
     let api = of::<ScriptBody>(api, &family("scripts", "script", "scripts", "Scripts", None));
     let api = of::<SinkBody>(api, &family("sinks", "sink", "sinks", "Sinks", None));

@@ -11,6 +11,7 @@ mod events;
 mod groups;
 mod imports;
 mod live;
+mod plans;
 mod scripts;
 mod sinks;
 mod suppression;
@@ -33,6 +34,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = callbacks::routes(api);
     let api = sinks::routes(api);
     let api = scripts::routes(api);
+    let api = plans::routes(api);
     audit::routes(api)
 }
 

@@ -12,6 +12,7 @@ mod dialling;
 mod documentation;
 mod idempotency;
 mod imports;
+mod plans;
 mod privacy;
 mod problems;
 mod receiver;
