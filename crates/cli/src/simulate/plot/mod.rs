@@ -163,7 +163,8 @@ fn marks(scenario: &Scenario, reports: &[Report]) -> Vec<Mark> {
         .fold(scenario.cap_percent / 100.0 * 2.0, f64::max);
     let high = (most * 50.0).ceil() / 50.0;
     let abandoned = Panel { top: ABANDONED.0, bottom: ABANDONED.1, low: 0.0, high, hours };
-    let title = format!("{}: {} days, seed {}", scenario.name, scenario.days, scenario.seed);
+    let days = if scenario.days == 1 { "1 day".to_owned() } else { format!("{} days", scenario.days) };
+    let title = format!("{}: {days}, seed {}", scenario.name, scenario.seed);
     let mut marks =
         vec![Mark::Text { at: (LEFT, 20.0), text: title, size: 15.0, anchor: Anchor::Start, is_bold: false }];
     marks.extend(busy.frame("agents busy (talk and wrap-up); dashes: U*", 0.2));
@@ -207,7 +208,7 @@ mod tests {
     fn an_svg_names_the_scenario_and_the_policy() {
         let svg = String::from_utf8(drawn(Format::Svg)).unwrap();
         assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
-        assert!(svg.contains("A &amp; &lt;B&gt;: 1 days, seed 1") && svg.contains(">progressive<"));
+        assert!(svg.contains("A &amp; &lt;B&gt;: 1 day, seed 1") && svg.contains(">progressive<"));
     }
 
     #[test]
