@@ -235,7 +235,7 @@ fn is_public(address: IpAddr) -> bool {
     ];
     let address = address.to_canonical();
     let holds = |text: &&str| text.parse::<ipnet::IpNet>().is_ok_and(|network| network.contains(&address));
-    !SPECIAL.iter().any(|text| holds(&text))
+    !SPECIAL.iter().any(holds)
 }
 
 #[cfg(test)]

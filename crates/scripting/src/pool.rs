@@ -23,6 +23,10 @@ const STUCK_AFTER: Duration = Duration::from_millis(500);
 /// How long a child that could not be started is left alone.
 const START_AGAIN: Duration = Duration::from_millis(500);
 
+/// Messages that may wait for a child, and answers that may wait for being told.
+const FRAMES_MAX: usize = 8192;
+const ANSWERS_MAX: usize = 1024;
+
 /// How scripts are run.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
@@ -38,7 +42,7 @@ pub struct PoolSettings {
 
 /// Runs scripts.
 pub struct Scripts {
-    children: Vec<mpsc::UnboundedSender<Job>>,
+    children: Vec<mpsc::Sender<Job>>,
     loads: Vec<Arc<AtomicUsize>>,
     runs_max: usize,
     tasks: Mutex<Vec<tokio::task::AbortHandle>>,
@@ -63,7 +67,7 @@ impl Scripts {
             tasks: Mutex::default(),
         };
         for _ in 0..settings.children.max(1) {
-            let (jobs, queue) = mpsc::unbounded_channel();
+            let (jobs, queue) = mpsc::channel(settings.runs_max.max(1));
             let load = Arc::new(AtomicUsize::new(0));
             let task = tokio::spawn(keep_child(settings.clone(), queue, Arc::clone(&load)));
             scripts.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task.abort_handle());
@@ -116,7 +120,7 @@ impl Scripts {
         let (reply, answer) = oneshot::channel();
         self.loads[idlest].fetch_add(1, Ordering::Relaxed);
         let job = Job { run, function, reply, is_second_try: false };
-        let sent = self.children[idlest].send(job);
+        let sent = self.children[idlest].try_send(job);
         let answer = match sent {
             Ok(()) => answer.await.ok(),
             Err(_) => None,
@@ -133,7 +137,7 @@ impl Drop for Scripts {
 }
 
 /// Keeps one child alive and hands it its jobs.
-async fn keep_child(settings: PoolSettings, mut jobs: mpsc::UnboundedReceiver<Job>, load: Arc<AtomicUsize>) {
+async fn keep_child(settings: PoolSettings, mut jobs: mpsc::Receiver<Job>, load: Arc<AtomicUsize>) {
     let mut again = Vec::new();
     loop {
         // A child is started when there is something for it to do.
@@ -179,13 +183,13 @@ struct Started {
 
 struct Worker {
     child: Child,
-    to: ChildStdin,
+    to: mpsc::Sender<Vec<u8>>,
     from: mpsc::Receiver<FromChild>,
     runs: HashMap<u64, Started>,
     /// Runs that nobody waits for any more, and until when the child has to say that it has heard so.
     given_up: HashMap<u64, Instant>,
-    questions: mpsc::UnboundedSender<ToChild>,
-    answers: mpsc::UnboundedReceiver<ToChild>,
+    questions: mpsc::Sender<ToChild>,
+    answers: mpsc::Receiver<ToChild>,
 }
 
 impl Worker {
@@ -200,10 +204,10 @@ impl Worker {
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (to, out) = pipes.ok_or_else(|| io::Error::other("a child without pipes"))?;
-        let (questions, answers) = mpsc::unbounded_channel();
+        let (questions, answers) = mpsc::channel(ANSWERS_MAX);
         Ok(Self {
             child,
-            to,
+            to: speak(to),
             from: listen(out),
             runs: HashMap::new(),
             given_up: HashMap::new(),
@@ -213,9 +217,9 @@ impl Worker {
     }
 
     /// Serves until the child is gone; gives back what can be run once more.
-    async fn serve(mut self, jobs: &mut mpsc::UnboundedReceiver<Job>, first: Vec<Job>) -> Vec<Job> {
+    async fn serve(mut self, jobs: &mut mpsc::Receiver<Job>, first: Vec<Job>) -> Vec<Job> {
         for job in first {
-            if self.begin(job).await.is_err() {
+            if self.begin(job).is_err() {
                 return self.end().await;
             }
         }
@@ -228,12 +232,12 @@ impl Worker {
                     None => return self.end().await,
                 },
                 job = jobs.recv() => match job {
-                    Some(job) => self.begin(job).await,
+                    Some(job) => self.begin(job),
                     None => return self.end().await,
                 },
-                Some(answer) = self.answers.recv() => self.tell(&answer).await,
+                Some(answer) = self.answers.recv() => self.tell(&answer),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => {
-                    self.look_at_the_clock().await
+                    self.look_at_the_clock()
                 }
             };
             if outcome.is_err() {
@@ -242,11 +246,12 @@ impl Worker {
         }
     }
 
-    async fn tell(&mut self, message: &ToChild) -> io::Result<()> {
-        self.to.write_all(&frame::encode(message)?).await
+    /// Queues a message. A child that lets so much pile up is as good as dead.
+    fn tell(&mut self, message: &ToChild) -> io::Result<()> {
+        self.to.try_send(frame::encode(message)?).map_err(|_| io::Error::other("the child does not listen"))
     }
 
-    async fn begin(&mut self, job: Job) -> io::Result<()> {
+    fn begin(&mut self, job: Job) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let call = NEXT.fetch_add(1, Ordering::Relaxed);
         let start = ToChild::Start {
@@ -259,7 +264,7 @@ impl Worker {
         };
         let ends_at = Instant::now() + Duration::from_millis(job.run.limits.wall_ms);
         self.runs.insert(call, Started { job, ends_at, has_asked: false, stuck_at: None });
-        self.tell(&start).await
+        self.tell(&start)
     }
 
     fn heard(&mut self, message: FromChild) {
@@ -284,14 +289,14 @@ impl Worker {
                     let outcome = outcome
                         .unwrap_or_else(|_| Err(format!("{function} took longer than the script may")));
                     // The child may be gone.
-                    let _ = answers.send(ToChild::Answer { call, question, outcome });
+                    let _ = answers.send(ToChild::Answer { call, question, outcome }).await;
                 });
             }
         }
     }
 
     /// Ends runs whose time is over. A child that does not even hear that is killed.
-    async fn look_at_the_clock(&mut self) -> io::Result<()> {
+    fn look_at_the_clock(&mut self) -> io::Result<()> {
         let now = Instant::now();
         let is_silent = |at: &Instant| *at <= now;
         if self
@@ -317,7 +322,7 @@ impl Worker {
                     answer(run.job.reply, Err(too_long(run.job.run.limits)), Vec::new());
                 }
                 self.given_up.insert(call, now + STUCK_AFTER);
-                self.tell(&ToChild::Cancel { call }).await?;
+                self.tell(&ToChild::Cancel { call })?;
             } else if let Some(run) = self.runs.get_mut(&call) {
                 run.stuck_at = Some(now + STUCK_AFTER);
             }
@@ -347,6 +352,20 @@ impl Worker {
 
 fn too_long(limits: Limits) -> ScriptError {
     ScriptError::new(ErrorKind::TimedOut, format!("it took longer than {} ms", limits.wall_ms))
+}
+
+/// Tells a child what is queued for it. It is a task of its own: a child may wait for its own words to be heard before it
+/// hears more.
+fn speak(mut to: ChildStdin) -> mpsc::Sender<Vec<u8>> {
+    let (sender, mut frames) = mpsc::channel::<Vec<u8>>(FRAMES_MAX);
+    tokio::spawn(async move {
+        while let Some(frame) = frames.recv().await {
+            if to.write_all(&frame).await.is_err() {
+                return;
+            }
+        }
+    });
+    sender
 }
 
 /// Hears what a child says, until it says no more.

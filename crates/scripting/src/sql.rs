@@ -241,7 +241,7 @@ fn sqlite(
     for (place, parameter) in (1..).zip(parameters) {
         prepared.raw_bind_parameter(place, bound(parameter)).map_err(said)?;
     }
-    let names: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     if names.is_empty() {
         return Ok(json!({ "changed": prepared.raw_execute().map_err(said)? }));
     }

@@ -18,6 +18,13 @@ pub struct Problem {
     code: String,
     detail: String,
     field: Option<String>,
+    /// What few problems have; boxed, as a problem is what most functions may return.
+    more: Option<Box<More>>,
+}
+
+/// What few problems have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct More {
     faults: Vec<Fault>,
     extensions: Vec<(&'static str, serde_json::Value)>,
 }
@@ -25,14 +32,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with a stable code and what to do about it.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            detail: detail.into(),
-            field: None,
-            faults: Vec::new(),
-            extensions: Vec::new(),
-        }
+        Self { status, code: code.to_owned(), detail: detail.into(), field: None, more: None }
     }
 
     /// About one part of the request.
@@ -43,7 +43,7 @@ impl Problem {
 
     /// With a member of a dialect's own (RFC 9457 §3.2).
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
-        self.extensions.push((name, value.into()));
+        self.more.get_or_insert_default().extensions.push((name, value.into()));
         self
     }
 
@@ -69,7 +69,7 @@ impl Problem {
 
     /// Everything that is wrong, where several parts are.
     pub(crate) fn faults(&self) -> &[Fault] {
-        &self.faults
+        self.more.as_ref().map_or(&[], |more| more.faults.as_slice())
     }
 }
 
@@ -99,7 +99,8 @@ impl From<AppError> for Problem {
             AppError::InvalidParts(faults) => (faults.first().map(|fault| fault.field.to_owned()), faults),
             _ => (None, Vec::new()),
         };
-        Self { status, code: code.to_owned(), detail, field, faults, extensions: Vec::new() }
+        let more = (!faults.is_empty()).then(|| Box::new(More { faults, extensions: Vec::new() }));
+        Self { status, code: code.to_owned(), detail, field, more }
     }
 }
 
@@ -134,10 +135,10 @@ fn body(problem: &Problem, request: Option<&str>) -> String {
     if let Some(field) = &problem.field {
         body["field"] = json!(field);
     }
-    if !problem.faults.is_empty() {
-        body["errors"] = json!(problem.faults);
+    if !problem.faults().is_empty() {
+        body["errors"] = json!(problem.faults());
     }
-    for (name, value) in &problem.extensions {
+    for (name, value) in problem.more.iter().flat_map(|more| &more.extensions) {
         body[*name] = value.clone();
     }
     if let Some(request) = request {

@@ -45,6 +45,12 @@ const LOW: f64 = -4.0;
 const RESERVE: f64 = 16.0;
 /// The power of the share of [`RESERVE`] that is left by which the risk is multiplied.
 const RESERVE_POWER: f64 = 0.7;
+/// Teams up to this size have so few calls in a day that one more abandoned call tells; they aim lower by so much of the
+/// cap. Measured with five agents over 200 days: at .85 of the cap one seed broke 2 days, at .80 three seeds broke none of
+/// 600.
+const TINY_TEAM: usize = 7;
+/// See [`TINY_TEAM`].
+const TINY_TEAM_MARGIN: f64 = 0.05;
 /// Lines added in one decision at most; the next decision follows with the next event.
 const LINES_AT_ONCE: u32 = 500;
 /// A decision holds for so long while nothing that it depends on changes; then the agents are nearer to the end of
@@ -74,6 +80,8 @@ pub struct Predictive {
     decided: Option<(Time, Basis, u32)>,
     /// The logarithm of the accepted risk.
     log_risk: f64,
+    /// What is kept from the aim because the team is tiny.
+    margin: f64,
     /// What the user's goal leaves of the accepted risk, 0 to 1.
     goal_share: f64,
     goal_checked_at: Time,
@@ -101,6 +109,7 @@ impl Predictive {
             looks: Looks::default(),
             decided: None,
             log_risk: libm::log(RISK_AT_FIRST),
+            margin: 0.0,
             goal_share: 1.0,
             goal_checked_at: Time::EPOCH,
             measured: Measured::default(),
@@ -116,7 +125,7 @@ impl Predictive {
 
     /// The share that is aimed at: a distance below the cap.
     fn aim(&self) -> f64 {
-        self.cap() * self.settings.cap_share_used
+        self.cap() * (self.settings.cap_share_used - self.margin).max(0.1)
     }
 
     fn step(&mut self, error: f64) {
@@ -159,6 +168,8 @@ impl Predictive {
 
     fn decide(&mut self, view: &PacingView<'_>) -> u32 {
         self.check_goal(view);
+        let agents = view.ready_agents as usize + view.busy.len();
+        self.margin = if agents <= TINY_TEAM { TINY_TEAM_MARGIN } else { 0.0 };
         let free = view.ready_agents.saturating_sub(view.waiting_calls);
         let progressive = free.saturating_sub(view.ringing_lines);
         let risk = self.risk(view);

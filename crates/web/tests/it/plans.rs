@@ -130,7 +130,9 @@ async fn a_sequence_runs_its_groups_one_after_another_until_they_have_no_contact
         let is_told = |events: &Answer| {
             [&group, &second].iter().all(|group| {
                 let told = actors(events, group);
-                ["load", "start", "stop"].iter().all(|it| told.contains(&((*it).to_owned(), "sequence".to_owned())))
+                ["load", "start", "stop"]
+                    .iter()
+                    .all(|it| told.contains(&((*it).to_owned(), "sequence".to_owned())))
             })
         };
         until(|| admin.get("/v1/events?limit=1000"), is_told).await;

@@ -61,7 +61,7 @@ impl Server {
         let settings = WebSettings { root_key: Some(ROOT_KEY.to_owned()), ..settings };
         let router = web::router(Arc::clone(&app), settings);
         tokio::spawn(web::serve(listener, router, std::future::pending()));
-        Self { address, client: Client::new(), app, files: files, _database: database }
+        Self { address, client: Client::new(), app, files, _database: database }
     }
 
     /// Ends the runtime that it was started in, and with it every task wherever it is, as a kill would. Then starts
