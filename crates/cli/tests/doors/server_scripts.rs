@@ -32,8 +32,12 @@ async fn a_pre_call_script_asks_other_systems_and_databases() {
     let crm = Other::start().await;
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("crm.db");
-    let database = rusqlite::Connection::open(&file).unwrap();
-    database.execute_batch("CREATE TABLE bought (customer TEXT); INSERT INTO bought VALUES ('1');").unwrap();
+    std::fs::File::create(&file).unwrap();
+    let address = ("crm".to_owned(), format!("sqlite://{}", file.display()));
+    let database = scripting::sql::Connections::new([address]).unwrap();
+    for statement in ["CREATE TABLE bought (customer TEXT)", "INSERT INTO bought VALUES ('1')"] {
+        database.query(&json!(["crm", statement]), false).await.unwrap();
+    }
     let configuration = format!(
         "[scripts]\nallow_private_addresses = true\nhosts = {{ \"*\" = [\"127.0.0.1\"] }}\n\
          [[scripts.connections]]\nname = \"crm\"\nurl = \"sqlite://{}\"\n",
@@ -63,8 +67,8 @@ async fn a_pre_call_script_asks_other_systems_and_databases() {
     let tried = try_out(&demo, changes, json!({"contact": contact["id"]})).await;
     assert_eq!(tried["would_do"], json!([{"function": "kv.set", "arguments": ["seen", 1]}]));
     assert!(tried["returned"]["fields"]["last_name"].as_str().unwrap().contains("readonly"), "{tried}");
-    let left: i64 = database.query_row("SELECT COUNT(*) FROM bought", [], |row| row.get(0)).unwrap();
-    assert_eq!(left, 1);
+    let left = database.query(&json!(["crm", "SELECT COUNT(*) AS n FROM bought"]), false).await.unwrap();
+    assert_eq!(left, json!([{"n": 1}]));
     assert_eq!(any_contact(&demo).await["fields"], contact["fields"]);
 }
 

@@ -1,5 +1,6 @@
 //! Scripts in real child processes.
 
+mod databases;
 mod hostile;
 mod reach;
 mod running;
