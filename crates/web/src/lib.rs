@@ -6,6 +6,7 @@ mod auth;
 mod dialects;
 mod endpoint;
 mod extract;
+pub mod fuzzing;
 mod idempotency;
 mod limits;
 mod measure;

@@ -1,6 +1,6 @@
 //! Vendors' words, a folder for each vendor, and nowhere else.
 
-mod cxone;
+pub(crate) mod cxone;
 pub(crate) mod nixxis;
 mod ocs;
 

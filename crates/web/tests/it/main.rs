@@ -12,6 +12,7 @@ mod dialling;
 mod documentation;
 mod idempotency;
 mod imports;
+mod pages;
 mod plans;
 mod privacy;
 mod problems;

@@ -5,7 +5,7 @@
 
 mod callbacks;
 mod lists;
-mod prospects;
+pub(crate) mod prospects;
 mod source_maps;
 
 use app::model::{AgentBody, SkillBody, Stored};

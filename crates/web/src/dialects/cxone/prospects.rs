@@ -121,6 +121,11 @@ pub(super) fn on_error(problem: impl Into<Problem>) -> Problem {
     problem.with("branch", "OnError").with("_ERR", explanation)
 }
 
+/// Reads a request's body, for fuzzing: whether it is one.
+pub(crate) fn is_request(body: &[u8]) -> bool {
+    serde_json::from_slice::<Asked>(body).is_ok_and(|asked| asked.zone_policy().is_ok())
+}
+
 fn bad(code: &str, field: &str, detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail).in_field(field)
 }

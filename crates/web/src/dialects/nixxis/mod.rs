@@ -4,7 +4,7 @@
 //! digits. Of several scopes the most specific counts. A record's `Internal__Id__` is the contact's id.
 
 mod record;
-mod xml;
+pub(crate) mod xml;
 
 use std::net::SocketAddr;
 

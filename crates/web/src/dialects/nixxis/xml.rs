@@ -197,7 +197,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Writes one document, without the declaration.
-pub(super) fn write(data: &ContextData) -> String {
+pub(crate) fn write(data: &ContextData) -> String {
     let mut out = String::from("<contextdata>");
     for (part, elements) in [("campaigndata", &data.campaign), ("systemdata", &data.system)] {
         out.push_str(&match part {
