@@ -124,3 +124,38 @@ async fn an_action_without_what_it_needs_is_refused() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_group_set_to_predictive_dials_by_it_and_obeys_a_change_back() {
+    for database in databases() {
+        let server = Server::start_sixty_times_as_fast(database).await;
+        let admin = server.tenant("A").await;
+        let Centre { campaign, group, skill, agent } = centre(&admin).await;
+        let settings = json!({"dial_mode": "predictive", "predictive": {"abandon_cap_percent": 3.0}});
+        let body = json!({"name": "Team", "campaign": campaign, "skill": skill, "settings": settings});
+        admin.put(&format!("/v1/campaign-groups/{group}"), "\"1\"", body).await.expect(200);
+        let mut socket =
+            crate::agent_session::open(&server, &format!("agent={agent}"), Some(admin.key())).await.unwrap();
+        for message in [json!({"type": "log_in"}), json!({"type": "ready"})] {
+            socket.send(Message::text(message.to_string())).await.unwrap();
+        }
+        let actions = format!("/v1/campaign-groups/{group}/actions");
+        admin.post(&actions, json!({"action": "load"})).await.expect(200);
+        admin.post(&actions, json!({"action": "start"})).await.expect(200);
+        let attempts = until(|| admin.get("/v1/attempts"), |attempts| !attempts.items("id").is_empty()).await;
+        assert_eq!(attempts.items("dial_mode").last(), Some(&"predictive"));
+        let status = format!("/v1/campaign-groups/{group}/status");
+        admin
+            .post(&actions, json!({"action": "set_dial_mode", "dial_mode": "progressive"}))
+            .await
+            .expect(200);
+        until(|| admin.get(&status), |status| status.body["live"]["dial_mode"] == "progressive").await;
+        let wrong = json!({"name": "Team", "campaign": campaign, "skill": skill,
+                           "settings": {"predictive": {"abandon_cap_percent": 300.0}}});
+        admin
+            .put(&format!("/v1/campaign-groups/{group}"), "\"2\"", wrong)
+            .await
+            .expect_problem(422, "out_of_range");
+        server.stop().await;
+    }
+}
