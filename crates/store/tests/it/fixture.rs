@@ -214,6 +214,11 @@ pub fn attempt_id(contact: &ClaimedContact) -> AttemptId {
     AttemptId(Uuid::from_u128(contact.contact.0.as_u128() + (number << 96)))
 }
 
+/// So many seconds after the beginning of a contact's attempt; each begins when the one before is long settled.
+fn into_attempt(contact: &ClaimedContact, seconds: u64) -> Time {
+    after(u64::from(contact.attempts) * 100 + seconds)
+}
+
 pub fn started(group: GroupId, contact: &ClaimedContact) -> Change {
     Change::AttemptStarted(AttemptStarted {
         attempt: attempt_id(contact),
@@ -225,7 +230,7 @@ pub fn started(group: GroupId, contact: &ClaimedContact) -> Change {
         dial_mode: DialMode::Progressive,
         caller_id: None,
         agent: None,
-        at: NOW,
+        at: into_attempt(contact, 0),
     })
 }
 
@@ -236,10 +241,10 @@ pub fn ended(group: GroupId, contact: &ClaimedContact, result: CallResult) -> Ch
         contact: contact.contact,
         result,
         agent: None,
-        ringing_at: Some(after(1)),
+        ringing_at: Some(into_attempt(contact, 1)),
         answered_at: None,
         connected_at: None,
-        at: after(20),
+        at: into_attempt(contact, 20),
     })
 }
 
@@ -254,7 +259,7 @@ pub fn planned(group: GroupId, contact: &ClaimedContact, next: PlannedNext) -> C
         result_in_a_row: 1,
         disposition: None,
         notes: None,
-        at: after(21),
+        at: into_attempt(contact, 21),
         suppress: None,
         next,
     }
