@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
-use crate::model::{CampaignBody, Definition, ScriptBody, SinkBody, Stored, check_name};
+use crate::model::{
+    CampaignBody, CampaignGroupBody, Definition, NamedReference, ScriptBody, SinkBody, Stored, check_name,
+};
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
@@ -78,14 +80,16 @@ fn refuse_if_named<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, name: &str)
     if T::KIND != ScriptBody::KIND {
         return Ok(());
     }
-    let campaigns = load_all::<CampaignBody>(tx, tenant)?;
-    let named = campaigns.iter().find(|campaign| {
-        let names = campaign.body.named_references();
-        names.iter().any(|reference| reference.name.eq_ignore_ascii_case(name))
-    });
-    match named {
-        Some(campaign) => {
-            let message = format!("the campaign '{}' names it: change that first", campaign.body.name);
+    let names_it = |references: Vec<NamedReference>| {
+        references.iter().any(|reference| reference.name.eq_ignore_ascii_case(name))
+    };
+    let campaigns = load_all::<CampaignBody>(tx, tenant)?.into_iter().map(|campaign| campaign.body);
+    let campaign = campaigns.into_iter().find(|body| names_it(body.named_references())).map(|body| body.name);
+    let groups = load_all::<CampaignGroupBody>(tx, tenant)?.into_iter().map(|group| group.body);
+    let group = groups.into_iter().find(|body| names_it(body.named_references())).map(|body| body.name);
+    match campaign.map(|name| ("campaign", name)).or(group.map(|name| ("campaign group", name))) {
+        Some((kind, name)) => {
+            let message = format!("the {kind} '{name}' names it: change that first");
             Err(AppError::conflict("in_use", message))
         }
         None => Ok(()),

@@ -7,6 +7,7 @@ pub mod callbacks;
 pub mod contacts;
 pub mod definitions;
 mod error;
+mod feeding;
 pub mod floor;
 mod housekeeping;
 mod idempotency;
@@ -63,6 +64,7 @@ pub struct App {
     pub(crate) intake: intake::Intake,
     pub(crate) imports: imports::Imports,
     pub(crate) sinks: sinks::Sinks,
+    pub(crate) feeding: feeding::Feeding,
     /// What runs in the background until the end.
     background: Mutex<Vec<AbortHandle>>,
     /// Campaign groups, agents and calls.
@@ -89,6 +91,7 @@ impl App {
         app.keep_running(async move { adopting.floor.keep_adopting().await });
         app.keep_running(housekeeping::tidy(Arc::clone(&app)));
         app.keep_running(plans::keep(Arc::clone(&app)));
+        app.keep_running(feeding::keep(Arc::clone(&app)));
         app.imports.started(tokio::spawn(imports::work(Arc::clone(&app))));
         Ok(app)
     }
@@ -116,6 +119,7 @@ impl App {
             intake,
             imports,
             sinks,
+            feeding: feeding::Feeding::default(),
             background: Mutex::default(),
             floor,
         }))

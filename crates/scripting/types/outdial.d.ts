@@ -51,6 +51,28 @@ interface Context {
   readonly plan?: unknown;
 }
 
+/** What a feed script's `main` is given. */
+interface FeedContext {
+  readonly phase: 'feed';
+  readonly campaign: { readonly id: string; readonly name: string };
+  readonly group: { readonly id: string; readonly name: string };
+  readonly skill: string;
+  readonly fresh: number;
+  readonly ready: number;
+  readonly available: number;
+  /** How many contacts are wanted. */
+  readonly retrieve: number;
+  readonly now: string;
+}
+
+/** What `checkIn` is given beside the contact. */
+interface CheckInContext {
+  readonly phase: 'checkIn';
+  readonly campaign: { readonly id: string; readonly name: string };
+  readonly now: string;
+  readonly finalReason: string | null;
+}
+
 type CallResult =
   | 'answer' | 'abandoned' | 'dropped' | 'busy' | 'no_answer' | 'answering_machine' | 'fax_detected' | 'silence'
   | 'sit_detected' | 'sit_invalid_number' | 'sit_vacant' | 'sit_operator_intercept' | 'sit_no_circuit' | 'sit_reorder'

@@ -154,6 +154,9 @@ pub struct CampaignScripts {
     pub post_call: Option<String>,
     /// When that is.
     pub post_call_phase: PostCallPhase,
+    /// Told of each contact that is not called any more; it exports `checkIn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_in: Option<String>,
 }
 
 /// When a post-call script is asked.
@@ -192,7 +195,12 @@ impl Definition for CampaignBody {
             name.as_ref().map(|name| NamedReference { kind: ScriptBody::KIND, name: name.clone(), field })
         };
         let pre_call = script(&self.scripts.pre_call, "scripts.pre_call");
-        pre_call.into_iter().chain(script(&self.scripts.post_call, "scripts.post_call")).collect()
+        let post_call = script(&self.scripts.post_call, "scripts.post_call");
+        pre_call
+            .into_iter()
+            .chain(post_call)
+            .chain(script(&self.scripts.check_in, "scripts.check_in"))
+            .collect()
     }
     fn check(&self) -> Result<(), AppError> {
         if let OnScriptError::Skip { minutes } = self.scripts.on_error
@@ -266,9 +274,45 @@ pub struct CampaignGroupBody {
     /// The queue that its calls go through, as other systems are told; of no effect on calls.
     #[serde(default)]
     pub queue_name: Option<String>,
+    /// The script that fetches contacts when few are left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed: Option<FeedScript>,
     /// How it dials.
     #[serde(default)]
     pub settings: GroupSettings,
+}
+
+/// A script that fetches contacts, and when it is run. The defaults are those of a vendor's sample (NICE CXone's
+/// `xs-settings`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedScript {
+    /// The script, by its name; it exports `main`.
+    pub script: String,
+    /// Run when fewer contacts than this were never called.
+    #[serde(default = "fresh_default")]
+    pub fresh_below: u32,
+    /// Run when fewer than this are ready.
+    #[serde(default = "ready_default")]
+    pub ready_below: u32,
+    /// Run when fewer than this are ready or wait for their time.
+    #[serde(default = "available_default")]
+    pub available_below: u32,
+    /// How many it is to fetch, 1 to 10 000.
+    #[serde(default = "fresh_default")]
+    pub retrieve: u32,
+}
+
+fn fresh_default() -> u32 {
+    50
+}
+
+fn ready_default() -> u32 {
+    100
+}
+
+fn available_default() -> u32 {
+    150
 }
 
 impl Definition for CampaignGroupBody {
@@ -283,7 +327,18 @@ impl Definition for CampaignGroupBody {
         let campaign = Reference::new(CampaignBody::KIND, self.campaign.0, "campaign");
         vec![campaign, Reference::new(SkillBody::KIND, self.skill.0, "skill")]
     }
+    fn named_references(&self) -> Vec<NamedReference> {
+        let script = |feed: &FeedScript| NamedReference {
+            kind: ScriptBody::KIND,
+            name: feed.script.clone(),
+            field: "feed.script",
+        };
+        self.feed.iter().map(script).collect()
+    }
     fn check(&self) -> Result<(), AppError> {
+        if self.feed.as_ref().is_some_and(|feed| !(1..=10_000).contains(&feed.retrieve)) {
+            return Err(AppError::invalid("out_of_range", "feed.retrieve", "it is 1 to 10000"));
+        }
         let bad = |bad: engine::settings::BadSetting| {
             AppError::invalid("out_of_range", &format!("settings.{}", bad.field), bad.to_string())
         };

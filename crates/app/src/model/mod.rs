@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 pub use bodies::{
     AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
-    DuplicateScope, PostCallPhase, SkillBody, SourceBody, SourceMapBody, SuppressionListBody,
+    DuplicateScope, FeedScript, PostCallPhase, SkillBody, SourceBody, SourceMapBody, SuppressionListBody,
     TreatmentSetBody,
 };
 

@@ -18,6 +18,10 @@ use super::host::RunHost;
 use crate::access::{Principal, Role};
 use crate::model::ScriptBody;
 
+/// How often a contact is tried to be checked in, and how long it waits in between.
+const CHECK_IN_TRIES: u32 = 3;
+const CHECK_IN_AGAIN: Duration = Duration::from_secs(2);
+
 /// A script as the runner knows it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ScriptPlan {
@@ -67,7 +71,7 @@ impl ScriptService {
             }
             Err(error) => {
                 tracing::warn!(script = %plan.body.name, kind = error.kind.name(), "a server script failed");
-                self.keep_failure(store, plan, &asking, contact_id, phase(&request.hook), error).await;
+                self.keep_failure(store, plan, &asking, Some(contact_id), phase(&request.hook), error).await;
                 HookVerdict::Failed
             }
         }
@@ -124,6 +128,16 @@ impl ScriptService {
                 (POST_CALL, vec![contact, verdict::call(over), context])
             }
         };
+        self.run_function(plan, function, arguments, host).await
+    }
+
+    async fn run_function(
+        &self,
+        plan: &ScriptPlan,
+        function: &str,
+        arguments: Vec<Value>,
+        host: Arc<RunHost>,
+    ) -> Answer {
         let run = Run {
             name: plan.body.name.clone(),
             source: plan.body.source.as_deref().unwrap_or_default().into(),
@@ -133,6 +147,53 @@ impl ScriptService {
             host,
         };
         self.pool.run(run).await
+    }
+
+    /// Has a script fetch contacts. What goes wrong is kept; whether it went well is told.
+    pub(crate) async fn fetch_contacts(
+        &self,
+        store: &Store,
+        plan: &ScriptPlan,
+        asking: &Asking,
+        context: Value,
+    ) -> bool {
+        let host = Arc::new(RunHost::of(self, asking, false));
+        match self.run_function(plan, "main", vec![context], host).await.outcome {
+            Ok(_) => true,
+            Err(error) => {
+                self.keep_failure(store, plan, asking, None, "feed", error).await;
+                false
+            }
+        }
+    }
+
+    /// Tells a script of a contact that is not called any more; tries again a few times. What goes wrong is kept.
+    pub(crate) async fn check_in(
+        &self,
+        store: &Store,
+        plan: &ScriptPlan,
+        asking: &Asking,
+        contact: &Contact,
+    ) {
+        let context = json!({
+            "phase": "checkIn", "campaign": {"id": asking.campaign, "name": asking.campaign_name},
+            "now": asking.now.to_rfc3339(), "finalReason": contact.final_reason,
+        });
+        let seen = serde_json::to_value(as_stored(contact)).unwrap_or_default();
+        for left in (0..CHECK_IN_TRIES).rev() {
+            // It is never closed.
+            let Ok(_place) = self.places.acquire().await else { return };
+            let host = Arc::new(RunHost::of(self, asking, false));
+            let arguments = vec![seen.clone(), context.clone()];
+            let Err(error) = self.run_function(plan, "checkIn", arguments, host).await.outcome else {
+                return;
+            };
+            if left == 0 {
+                self.keep_failure(store, plan, asking, Some(contact.id), "check_in", error).await;
+            } else {
+                tokio::time::sleep(CHECK_IN_AGAIN).await;
+            }
+        }
     }
 
     async fn change_fields(
@@ -147,7 +208,7 @@ impl ScriptService {
         if let Err(error) = app.change_contact(&who, contact, fields).await {
             let message = format!("the fields that the script set were not taken: {error}");
             let error = ScriptError::new(ErrorKind::BadVerdict, message);
-            self.keep_failure(&app.store, plan, asking, contact, "fields", error).await;
+            self.keep_failure(&app.store, plan, asking, Some(contact), "fields", error).await;
         }
     }
 
@@ -156,7 +217,7 @@ impl ScriptService {
         store: &Store,
         plan: &ScriptPlan,
         asking: &Asking,
-        contact: ContactId,
+        contact: Option<ContactId>,
         phase: &str,
         error: ScriptError,
     ) {
@@ -166,7 +227,7 @@ impl ScriptService {
             tenant: asking.tenant,
             script: plan.id,
             campaign: Some(asking.campaign),
-            contact: Some(contact),
+            contact,
             phase: phase.to_owned(),
             at: asking.now,
             kind: error.kind.name().to_owned(),

@@ -45,7 +45,7 @@ pub type Formats = BTreeMap<SinkFormat, Arc<dyn Format>>;
 /// What delivering needs to know.
 pub(crate) struct Sinks {
     /// This node, as the holder of leases.
-    node: Uuid,
+    pub(crate) node: Uuid,
     /// Where files are kept.
     directory: PathBuf,
     formats: OnceLock<Formats>,

@@ -167,7 +167,8 @@ async fn group(
         wrap_up_seconds_max: 300,
         ..GroupSettings::default()
     };
-    let wanted = CampaignGroupBody { name: NAME.to_owned(), campaign, skill, queue_name: None, settings };
+    let wanted =
+        CampaignGroupBody { name: NAME.to_owned(), campaign, skill, queue_name: None, feed: None, settings };
     let stored = ensure(app, who, wanted.clone()).await?;
     if stored.body != wanted {
         app.update(who, stored.id, stored.version, wanted).await?;

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "lanes", sql: include_str!("../../migrations/0005_lanes.sql") },
     Migration { version: 6, name: "scripts", sql: include_str!("../../migrations/0006_scripts.sql") },
     Migration { version: 7, name: "schedules", sql: include_str!("../../migrations/0007_schedules.sql") },
+    Migration { version: 8, name: "check_in", sql: include_str!("../../migrations/0008_check_in.sql") },
 ];
 
 /// Where it is kept which of them were applied.

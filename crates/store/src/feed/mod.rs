@@ -12,5 +12,5 @@ mod why_not;
 
 pub use claim::{ClaimRequest, Claimed, claim, return_claims};
 pub(crate) use screen::Suppressed;
-pub use supply::{Counts, Supply, buckets, close_expired, counts, source_counts, supply};
+pub use supply::{Counts, Queue, Supply, buckets, close_expired, counts, queue, source_counts, supply};
 pub use why_not::{PhoneFacts, SuppressedNumber, WhyNot, why_not};

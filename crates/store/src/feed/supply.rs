@@ -116,6 +116,42 @@ pub fn close_expired(
     Ok(closed)
 }
 
+/// How many contacts a group may still call: counted up to a number, so that it costs no more on a long list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Queue {
+    /// Those that were never called.
+    pub fresh: u64,
+    /// Those that are ready, whatever the hour.
+    pub ready: u64,
+    /// Those that are ready or wait for an instant.
+    pub available: u64,
+}
+
+/// How many contacts a group may still call, those counted that its campaign leaves to any group. Each is counted up to
+/// `most`; of those never called so many at most are found among the first ten times as many.
+///
+/// # Errors
+/// Those of the database.
+pub fn queue(tx: &mut Tx<'_>, campaign: CampaignId, group: GroupId, most: u32) -> Result<Queue, StoreError> {
+    let lanes = Value::uuids(lanes(campaign, group));
+    let mut count = |sql: &str, limit: u32| -> Result<u64, StoreError> {
+        let row = tx.query_one(sql, &[lanes.clone(), limit.into()])?;
+        row.map_or(Ok(0), |row| row.get(0))
+    };
+    let ready =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM contact WHERE lane_id = ANY($1) AND feed_state = 1 LIMIT $2) q";
+    let waiting =
+        "SELECT COUNT(*) FROM (SELECT 1 FROM contact WHERE lane_id = ANY($1) AND feed_state = 0 LIMIT $2) q";
+    let fresh = "SELECT COALESCE(SUM(CASE WHEN attempts = 0 THEN 1 ELSE 0 END), 0) FROM
+                 (SELECT attempts FROM contact WHERE lane_id = ANY($1) AND feed_state = 1 LIMIT $2) q";
+    let ready = count(ready, most)?;
+    Ok(Queue {
+        fresh: count(fresh, most.saturating_mul(10))?.min(u64::from(most)),
+        ready,
+        available: (ready + count(waiting, most)?).min(u64::from(most)),
+    })
+}
+
 /// How many contacts of a source may still be called, and how many may not. It looks at every one of them.
 ///
 /// # Errors

@@ -109,6 +109,15 @@ pub fn get(
     tx.query_one(&sql, &values![tenant, kind, id])?.as_ref().map(read).transpose()
 }
 
+/// The tenants that have objects of a kind.
+///
+/// # Errors
+/// The database failed.
+pub fn tenants_with(tx: &mut Tx<'_>, kind: &str) -> Result<Vec<TenantId>, StoreError> {
+    let rows = tx.query("SELECT DISTINCT tenant_id FROM definition WHERE kind = $1", &values![kind])?;
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
 /// Whose an object is, whoever asks: for callers who prove themselves otherwise than by belonging to a tenant.
 ///
 /// # Errors

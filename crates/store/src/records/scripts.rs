@@ -167,3 +167,40 @@ pub fn forget_value(
     )?;
     Ok(())
 }
+
+/// Takes it on to check a tenant's contacts in, until an instant: gives the number of the last event that was seen, or none
+/// if another node has taken it on. Whoever looks first begins with what happens from then on.
+///
+/// # Errors
+/// The database failed.
+pub fn own_check_in(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    owner: Uuid,
+    now: Time,
+    until: Time,
+) -> Result<Option<i64>, StoreError> {
+    let last = crate::events::last(tx, tenant)?;
+    tx.execute(
+        "INSERT INTO check_in_cursor (tenant_id, seq, owner, owned_until) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING",
+        &values![tenant, last, owner],
+    )?;
+    let row = tx.query_one(
+        "UPDATE check_in_cursor SET owner = $2, owned_until = $4
+         WHERE tenant_id = $1 AND (owner = $2 OR owned_until < $3) RETURNING seq",
+        &values![tenant, owner, now, until],
+    )?;
+    row.map(|row| row.get(0)).transpose()
+}
+
+/// Notes up to which event contacts were checked in; nothing if somebody else has taken it on meanwhile.
+///
+/// # Errors
+/// The database failed.
+pub fn checked_in_until(tx: &mut Tx<'_>, tenant: TenantId, owner: Uuid, seq: i64) -> Result<(), StoreError> {
+    tx.execute(
+        "UPDATE check_in_cursor SET seq = $3 WHERE tenant_id = $1 AND owner = $2 AND seq < $3",
+        &values![tenant, owner, seq],
+    )?;
+    Ok(())
+}
