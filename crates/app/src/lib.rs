@@ -19,7 +19,7 @@ mod operations;
 pub mod paging;
 pub mod placing;
 pub mod plans;
-mod reports;
+pub mod reports;
 mod runner;
 pub mod scripts;
 pub mod short_numbers;

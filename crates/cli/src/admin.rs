@@ -63,7 +63,7 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
 }
 
 /// The use cases without a dialler: nothing is adopted, because nothing is loaded through it.
-async fn open_app(config: &Config, store: Store) -> anyhow::Result<Arc<App>> {
+pub async fn open_app(config: &Config, store: Store) -> anyhow::Result<Arc<App>> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let world = World::with_default_population(config.carrier.seed);
     let (driver, _events) = SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());

@@ -85,7 +85,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::Import(arguments) => import::run(arguments).await,
             Task::Admin(task) => admin::run(config, task).await,
             Task::CheckConfig => admin::check_config(&config),
-            Task::Simulate(arguments) => simulate::run(&arguments),
+            Task::Simulate(arguments) => simulate::run(&config, &arguments).await,
             Task::Bench(arguments) => bench::run(arguments).await,
             // It was started above, without a runtime.
             Task::ScriptWorker => Ok(()),

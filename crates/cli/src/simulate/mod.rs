@@ -1,6 +1,7 @@
 //! `outdial simulate`: days of dialling on a simulated floor, faster than time.
 
 mod file;
+mod from_group;
 pub mod plot;
 
 use std::io::IsTerminal;
@@ -13,11 +14,23 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use simulator::simulate::{self, Policy, Report, Scenario, Watcher};
 
+use crate::config::Config;
+
 /// The command line of `outdial simulate`.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The scenario (TOML); see docs/simulate.md and the folder scenarios/.
-    scenario: PathBuf,
+    #[arg(required_unless_present = "group")]
+    scenario: Option<PathBuf>,
+    /// Instead of a scenario: a campaign group of the configured database, with its list, hours and recorded calls.
+    #[arg(long, value_name = "NAME", conflicts_with = "scenario")]
+    group: Option<String>,
+    /// With --group: the tenant, where several have a group of that name.
+    #[arg(long, requires = "group")]
+    tenant: Option<String>,
+    /// With --group: how many agents.
+    #[arg(long, requires = "group", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    agents: u32,
     /// A policy to run: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang,
     /// samuelson, residual-life. Several are compared on the same people.
     #[arg(long = "policy", value_name = "POLICY", default_values = ["outdial", "progressive"])]
@@ -40,8 +53,15 @@ pub struct Arguments {
 ///
 /// # Errors
 /// The scenario or a policy cannot be, or the plot cannot be written.
-pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let mut scenario = read_scenario(&arguments.scenario)?;
+pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut scenario = match (&arguments.scenario, &arguments.group) {
+        (Some(path), _) => read_scenario(path)?,
+        (None, Some(group)) => {
+            let tenant = arguments.tenant.as_deref();
+            from_group::scenario(config, group, tenant, arguments.agents).await?
+        }
+        (None, None) => anyhow::bail!("name a scenario file, or a campaign group with --group"),
+    };
     scenario.seed = arguments.seed.unwrap_or(scenario.seed);
     scenario.days = arguments.days.unwrap_or(scenario.days);
     scenario.validate().context("--days")?;

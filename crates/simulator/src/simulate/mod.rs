@@ -10,7 +10,7 @@ pub mod scenario;
 
 pub use measure::{Report, TimeSlice};
 pub use policies::Policy;
-pub use scenario::{InvalidScenario, Scenario};
+pub use scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
 
 /// What a run tells while it goes on, and what it is told of real time, which the simulation itself does not know.
 pub trait Watcher {

@@ -240,3 +240,49 @@ pub fn results_of_group(
     }
     Ok(results)
 }
+
+/// What a settled attempt was like, for learning from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordedCall {
+    /// When it began.
+    pub started_at: Time,
+    /// How it ended.
+    pub result: CallResult,
+    /// When it was picked up.
+    pub answered_at: Option<Time>,
+    /// When the agent was connected.
+    pub connected_at: Option<Time>,
+    /// When the call was over.
+    pub ended_at: Time,
+    /// When the agent was done with it.
+    pub settled_at: Time,
+}
+
+/// The latest settled attempts of a campaign, at most `limit`, the newest first.
+///
+/// # Errors
+/// The database failed.
+pub fn recorded(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    campaign: CampaignId,
+    limit: u32,
+) -> Result<Vec<RecordedCall>, StoreError> {
+    let rows = tx.query(
+        "SELECT started_at, result, answered_at, connected_at, ended_at, settled_at FROM attempt
+         WHERE tenant_id = $1 AND campaign_id = $2 AND state = 2 ORDER BY started_at DESC LIMIT $3",
+        &values![tenant, campaign, limit],
+    )?;
+    rows.iter()
+        .map(|row| {
+            Ok(RecordedCall {
+                started_at: row.get(0)?,
+                result: read_result(row.get(1)?)?,
+                answered_at: row.get(2)?,
+                connected_at: row.get(3)?,
+                ended_at: row.get(4)?,
+                settled_at: row.get(5)?,
+            })
+        })
+        .collect()
+}
