@@ -22,7 +22,7 @@ CREATE TABLE planned_run (
     at BIGINT NOT NULL,
     UNIQUE (plan_id, due_at, step, group_id, action)
 );
-CREATE INDEX planned_run_page ON planned_run (tenant_id, plan_id, at, id);
+CREATE INDEX planned_run_page ON planned_run (tenant_id, plan_id, due_at, id);
 
 -- Sequences that run: which of their groups they are at, and since when.
 CREATE TABLE sequence_state (

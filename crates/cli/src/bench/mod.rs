@@ -5,6 +5,7 @@ mod engine;
 mod feed;
 mod intake;
 mod pacing;
+mod scripts;
 
 use anyhow::bail;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use serde_json::Value;
 /// What to measure, and on what.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Which: intake, feed, engine, add, pacing; all but pacing if none is named.
+    /// Which: intake, feed, engine, add, scripts, pacing; all but pacing if none is named.
     names: Vec<String>,
     /// Databases: `sqlite` makes a file in a temporary directory; a `postgres://` address names a server on which a
     /// database is made and dropped. May be given more than once.
@@ -29,7 +30,7 @@ pub struct Arguments {
     days: Option<u32>,
 }
 
-const NAMES: [&str; 5] = ["engine", "feed", "intake", "add", "pacing"];
+const NAMES: [&str; 6] = ["engine", "feed", "intake", "add", "scripts", "pacing"];
 
 /// Runs the benches that are named.
 ///
@@ -42,6 +43,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let wanted = |name: &str| arguments.names.is_empty() || arguments.names.iter().any(|other| other == name);
     if wanted("engine") {
         print(engine::run());
+    }
+    if wanted("scripts") {
+        print(scripts::run().await?);
     }
     // It takes many minutes and rewrites a page, so it is run by name only.
     if arguments.names.iter().any(|name| name == "pacing") {

@@ -71,7 +71,7 @@ pub fn end(tx: &mut Tx<'_>, run: Uuid, outcome: &str, detail: Option<&str>) -> R
     Ok(())
 }
 
-/// What a schedule or sequence did, the newest first.
+/// What a schedule or sequence did, what was due last first.
 ///
 /// # Errors
 /// The database failed.
@@ -86,10 +86,10 @@ pub fn runs(
          WHERE tenant_id = $1 AND plan_id = $2",
         values![tenant, plan],
     );
-    if let Some((at, id)) = page.after {
-        select = select.and("(at, id) < (?, ?)", [at.into(), id.into()]);
+    if let Some((due, id)) = page.after {
+        select = select.and("(due_at, id) < (?, ?)", [due.into(), id.into()]);
     }
-    select.page(tx, "at DESC, id DESC", page, read, |run| (run.at, run.id))
+    select.page(tx, "due_at DESC, id DESC", page, read, |run| (run.due, run.id))
 }
 
 fn read(row: &Row) -> Result<PlannedRun, StoreError> {
