@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use engine::{AgentId, AttemptId, PhoneNumber};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A future in a box, for interfaces that are used as objects.
@@ -54,6 +55,35 @@ pub enum Request {
         /// Where the agent is reached; `None` if the switch holds a line to the agent already.
         phone: Option<AgentPhone>,
     },
+    /// Ring an agent's telephone and hold the line until it is closed. Answered by `LineUp` or `LineDown`. An agent has
+    /// one line; a request for one that is there already has no effect.
+    OpenLine {
+        /// The agent.
+        agent: AgentId,
+        /// Where they are reached.
+        phone: AgentPhone,
+    },
+    /// Hang an agent's line up. Answered by `LineDown` if it was there.
+    CloseLine {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// Do something on a call that is connected; without effect on any other.
+    Control {
+        /// Which call.
+        attempt: AttemptId,
+        /// What.
+        control: Control,
+    },
+    /// Let a supervisor take part in a connected call, over a telephone of their own.
+    Supervise {
+        /// Which call.
+        attempt: AttemptId,
+        /// The supervisor's telephone.
+        phone: AgentPhone,
+        /// How.
+        part: Supervision,
+    },
     /// Play a message on an answered call that has no agent. Answered by `PlayFinished`, unless the call ends or is
     /// connected first, or another message takes its place.
     Play {
@@ -62,6 +92,42 @@ pub enum Request {
         /// What to play.
         message: Message,
     },
+}
+
+/// What can be done on a connected call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// The called party waits and hears neither agent nor others.
+    Hold,
+    /// Ends `Hold`.
+    Resume,
+    /// The others do not hear the agent.
+    Mute,
+    /// Ends `Mute`.
+    Unmute,
+    /// Send keys: digits, `*` and `#`.
+    Keys(String),
+    /// Ring a third party, who is with the agent once they answer, while the called party waits.
+    Consult(AgentPhone),
+    /// All three talk.
+    Join,
+    /// The agent leaves: the called party stays with the third party. Without a consultation the third party is rung
+    /// first and the agent is free at once.
+    Transfer(Option<AgentPhone>),
+    /// The third party leaves and the called party is with the agent again.
+    EndConsult,
+}
+
+/// How a supervisor takes part in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Supervision {
+    /// Hears both, is heard by none.
+    Monitor,
+    /// Hears both, is heard by the agent.
+    Whisper,
+    /// Hears both and is heard by both.
+    Barge,
 }
 
 /// One dial.
@@ -77,10 +143,50 @@ pub struct PlaceCall {
     pub ring_timeout: Duration,
     /// Which attempt on the contact it is, counted from 1.
     pub attempt_number: u32,
-    /// Whether to find out who or what answered. Without it no `Detected` comes.
-    pub detect_machine: bool,
+    /// How to find out who or what answered. Without it no `Detected` comes.
+    pub detection: Option<Detection>,
+    /// The name of the recording, without a directory's or a file type's part; none is not recorded.
+    pub recording: Option<String>,
     /// Channel variables or SIP headers for the switch.
     pub variables: Variables,
+}
+
+/// How long who answered is listened to, and what tells a person from a machine. The fields are the parameters of
+/// Asterisk's `AMD()`; the defaults are those of Nixxis' settings of the same parts, three words in place of Asterisk's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    /// Silence before the greeting after which it is a machine, ms; 500 to 10000.
+    pub initial_silence_ms: u16,
+    /// Length of a greeting from which on it is a machine, ms; 500 to 10000.
+    pub greeting_ms: u16,
+    /// Silence after a greeting that ends it and makes it a person, ms; 200 to 5000.
+    pub after_greeting_silence_ms: u16,
+    /// When to give up, ms; 1000 to 10000.
+    pub total_ms: u16,
+    /// The shortest sound that is a word, ms; 20 to 1000.
+    pub word_ms_min: u16,
+    /// Silence that parts two words, ms; 10 to 1000.
+    pub between_words_ms: u16,
+    /// Words in a greeting that make it a machine, 1 to 20.
+    pub words_max: u16,
+    /// Average level that is still silence, 0 to 32767.
+    pub silence_threshold: u16,
+}
+
+impl Default for Detection {
+    fn default() -> Self {
+        Self {
+            initial_silence_ms: 2500,
+            greeting_ms: 1500,
+            after_greeting_silence_ms: 800,
+            total_ms: 5000,
+            word_ms_min: 100,
+            between_words_ms: 50,
+            words_max: 3,
+            silence_threshold: 256,
+        }
+    }
 }
 
 /// Names and values for the switch. Its `Debug` shows the names only, since values may be about a person.
@@ -142,6 +248,8 @@ pub struct LiveCall {
     pub attempt: AttemptId,
     /// How far it has come.
     pub stage: CallStage,
+    /// The agent it is connected with.
+    pub agent: Option<AgentId>,
 }
 
 /// Why a request was not taken.
@@ -184,7 +292,8 @@ mod tests {
             caller_id: None,
             ring_timeout: Duration::from_secs(24),
             attempt_number: 1,
-            detect_machine: true,
+            detection: Some(Detection::default()),
+            recording: None,
             variables: Variables(vec![("X-Name".to_owned(), "Jane Doe".to_owned())]),
         };
         let text = format!("{:?}", Request::Place(call));

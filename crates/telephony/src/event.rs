@@ -9,6 +9,22 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// Something happened to a call.
     Call(CallEvent),
+    /// An agent's telephone was picked up: the line stands.
+    LineUp {
+        /// The agent.
+        agent: AgentId,
+        /// When.
+        at: Time,
+    },
+    /// An agent's line could not be had, or is gone.
+    LineDown {
+        /// The agent.
+        agent: AgentId,
+        /// Why; none if it was closed as asked.
+        reason: Option<AgentFailure>,
+        /// When.
+        at: Time,
+    },
     /// The connection is lost; events are missing from here on. Calls that are up stay up.
     DriverLost {
         /// When it was noticed.
@@ -26,7 +42,10 @@ impl Event {
     pub fn at(&self) -> Time {
         match self {
             Self::Call(event) => event.at,
-            Self::DriverLost { at } | Self::DriverBack { at } => *at,
+            Self::LineUp { at, .. }
+            | Self::LineDown { at, .. }
+            | Self::DriverLost { at }
+            | Self::DriverBack { at } => *at,
         }
     }
 }
@@ -68,6 +87,13 @@ pub enum EventKind {
     },
     /// A message was played to its end.
     PlayFinished,
+    /// The called party pressed a key: a digit, `*`, `#` or A to D.
+    Digit(char),
+    /// The agent is out of the call, which goes on with a third party.
+    AgentLeft {
+        /// The agent.
+        agent: AgentId,
+    },
     /// The call is over; nothing more comes for it.
     Ended(EndCause),
 }

@@ -34,16 +34,18 @@
 //!
 //! Such a driver is a task with a queue of requests, as [`SimulatedCarrier`] is; nothing in this interface changes.
 
+pub mod asterisk;
 pub mod clock;
 pub mod driver;
 pub mod event;
 pub mod result;
 pub mod simulated;
 
+pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BoxFuture, CallStage, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError,
-    Variables,
+    AgentPhone, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError,
+    Supervision, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

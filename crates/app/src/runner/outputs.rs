@@ -10,7 +10,7 @@ use engine::{
 use metrics::counter;
 use store::StoreError;
 use store::changes::{self, HeldGroup};
-use telephony::{Message as Audio, PlaceCall, Request, SendError, Variables};
+use telephony::{Detection, Message as Audio, PlaceCall, Request, SendError, Variables};
 
 use super::{Message, Runner, STORE_AGAIN};
 use crate::AppError;
@@ -75,7 +75,8 @@ impl Runner {
             caller_id: request.caller_id,
             ring_timeout: request.ring_timeout,
             attempt_number: u32::from(request.attempt_number),
-            detect_machine: true,
+            detection: Some(Detection::default()),
+            recording: None,
             variables: Variables::default(),
         };
         if let Err(error) = self.shared.driver.send(Request::Place(call)) {

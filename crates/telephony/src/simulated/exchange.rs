@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{CarrierSettings, Command, Ledger};
 use crate::clock::Clock;
-use crate::driver::{AgentPhone, CallStage, Message, PlaceCall, Request};
+use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Request};
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 
 /// How long a machine records after its greeting before it hangs up. An assumption; mailboxes allow one to three
@@ -186,6 +186,13 @@ impl Exchange {
                 self.connect(attempt, agent, phone, now);
             }
             Command::Request(Request::Play { attempt, message }) => self.play(attempt, message, now),
+            Command::Request(Request::OpenLine { agent, phone }) => self.open_line(agent, &phone, now),
+            Command::Request(Request::CloseLine { agent }) => {
+                self.outbox.push_back(Event::LineDown { agent, reason: None, at: now });
+            }
+            Command::Request(Request::Control { attempt, control }) => self.control(attempt, &control, now),
+            // Nobody is there to listen.
+            Command::Request(Request::Supervise { .. }) => {}
         }
     }
 
@@ -194,7 +201,8 @@ impl Exchange {
     }
 
     fn place(&mut self, place: PlaceCall, now: Time) {
-        let PlaceCall { attempt, to, ring_timeout, attempt_number, detect_machine, .. } = place;
+        let PlaceCall { attempt, to, ring_timeout, attempt_number, detection, .. } = place;
+        let detect_machine = detection.is_some();
         if !self.ledger.book().note_place(attempt) {
             return;
         }
@@ -234,7 +242,7 @@ impl Exchange {
         let calls_to_number = self.numbers_in_use.entry(to).or_insert(0);
         *calls_to_number += 1;
         let mut book = self.ledger.book();
-        book.live.insert(attempt, CallStage::Placed);
+        book.note(attempt, CallStage::Placed, None);
         book.statistics.placed += 1;
         book.statistics.placed_beside_another += u64::from(*calls_to_number > 1);
         book.statistics.lines_in_use += 1;
@@ -245,7 +253,8 @@ impl Exchange {
     fn reach(&mut self, attempt: AttemptId, at: Time, stage: CallStage, kind: EventKind) {
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.stage = stage;
-            self.ledger.book().live.insert(attempt, stage);
+            let agent = if let EventKind::Connected { agent } = kind { Some(agent) } else { None };
+            self.ledger.book().note(attempt, stage, agent);
             self.tell(attempt, at, kind);
         }
     }
@@ -338,20 +347,26 @@ impl Exchange {
             return self.tell(attempt, now, EventKind::AgentFailed { agent, reason });
         }
         call.agent_on_the_way = true;
-        // An agent's phone can be a test number too; every other phone answers.
-        let agents_end = match phone {
-            Some(AgentPhone::Number(number)) => digits::outcome(number),
-            Some(AgentPhone::Endpoint(_)) | None => None,
-        };
-        let (takes, failure) = match agents_end.map(|outcome| (outcome.ring, outcome.kind)) {
-            None => (Duration::ZERO, None),
-            Some((ring, OutcomeKind::Human { .. })) => (ring, None),
-            Some((ring, OutcomeKind::Busy | OutcomeKind::Rejected)) => (ring, Some(AgentFailure::Busy)),
-            Some((ring, OutcomeKind::NoAnswer)) => (ring, Some(AgentFailure::NoAnswer)),
-            Some((ring, _)) => (ring, Some(AgentFailure::Unreachable)),
-        };
+        let (takes, failure) = failure_of(phone.as_ref());
         let step = failure.map_or(Step::AgentAnswers(agent), |reason| Step::AgentFails(agent, reason));
         self.schedule(now + self.settings.agent_delay + takes, attempt, step);
+    }
+
+    /// An agent's telephone is picked up at once, if it is one that is ever picked up.
+    fn open_line(&mut self, agent: AgentId, phone: &AgentPhone, at: Time) {
+        let event = match failure_of(Some(phone)).1 {
+            None => Event::LineUp { agent, at },
+            reason => Event::LineDown { agent, reason, at },
+        };
+        self.outbox.push_back(event);
+    }
+
+    /// Nobody hears who waits and who listens here: only an agent who leaves makes a difference.
+    fn control(&mut self, attempt: AttemptId, control: &Control, now: Time) {
+        let Some(agent) = self.ledger.book().live.get(&attempt).and_then(|call| call.agent) else { return };
+        if matches!(control, Control::Transfer(_)) {
+            self.tell(attempt, now, EventKind::AgentLeft { agent });
+        }
     }
 
     fn agent_answers(&mut self, at: Time, attempt: AttemptId, agent: AgentId) {
@@ -374,5 +389,21 @@ impl Exchange {
         call.plays = Some(message);
         let step = Step::MessageEnds(call.messages);
         self.schedule(now + self.settings.message_length, attempt, step);
+    }
+}
+
+/// How long an agent's telephone rings, and why it is not picked up if it is not. It can be a test number too; every
+/// other telephone is picked up at once.
+fn failure_of(phone: Option<&AgentPhone>) -> (Duration, Option<AgentFailure>) {
+    let agents_end = match phone {
+        Some(AgentPhone::Number(number)) => digits::outcome(*number),
+        Some(AgentPhone::Endpoint(_)) | None => None,
+    };
+    match agents_end.map(|outcome| (outcome.ring, outcome.kind)) {
+        None => (Duration::ZERO, None),
+        Some((ring, OutcomeKind::Human { .. })) => (ring, None),
+        Some((ring, OutcomeKind::Busy | OutcomeKind::Rejected)) => (ring, Some(AgentFailure::Busy)),
+        Some((ring, OutcomeKind::NoAnswer)) => (ring, Some(AgentFailure::NoAnswer)),
+        Some((ring, _)) => (ring, Some(AgentFailure::Unreachable)),
     }
 }

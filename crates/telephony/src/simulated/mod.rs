@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::{AttemptId, Zone};
+use engine::{AgentId, AttemptId, Zone};
 use simulator::World;
 use tokio::sync::mpsc;
 
@@ -181,7 +181,7 @@ struct Ledger {
 #[derive(Default)]
 struct Book {
     statistics: CarrierStatistics,
-    live: HashMap<AttemptId, CallStage>,
+    live: HashMap<AttemptId, LiveCall>,
     placed: HashMap<AttemptId, u32>,
     /// The keys of `placed`, oldest first.
     placed_order: VecDeque<AttemptId>,
@@ -194,14 +194,19 @@ impl Ledger {
     }
 
     fn live_calls(&self) -> Vec<LiveCall> {
-        let mut calls: Vec<LiveCall> =
-            self.book().live.iter().map(|(&attempt, &stage)| LiveCall { attempt, stage }).collect();
+        let mut calls: Vec<LiveCall> = self.book().live.values().copied().collect();
         calls.sort();
         calls
     }
 }
 
 impl Book {
+    /// Notes how far a call has come, and with whom it is if it came to an agent.
+    fn note(&mut self, attempt: AttemptId, stage: CallStage, agent: Option<AgentId>) {
+        let before = self.live.get(&attempt).and_then(|call| call.agent);
+        self.live.insert(attempt, LiveCall { attempt, stage, agent: agent.or(before) });
+    }
+
     /// Notes that an attempt is to be placed; says whether it is for the first time.
     fn note_place(&mut self, attempt: AttemptId) -> bool {
         let times = self.placed.entry(attempt).or_insert(0);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{CarrierSettings, SimulatedCarrier};
 use crate::clock::{Clock, ScaledClock};
 use crate::driver::{
-    AgentPhone, CallStage, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError, Variables,
+    AgentPhone, CallStage, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError, Variables,
 };
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 
@@ -91,7 +91,8 @@ fn place(attempt: AttemptId, to: &str) -> PlaceCall {
         caller_id: None,
         ring_timeout: Duration::from_secs(24),
         attempt_number: 1,
-        detect_machine: true,
+        detection: Some(Detection::default()),
+        recording: None,
         variables: Variables::default(),
     }
 }
@@ -316,7 +317,7 @@ async fn a_message_that_is_played_to_its_end_is_reported() {
     lab.until(EventKind::Detected(Detected::Person)).await;
     lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
     lab.expect(&[(6.0, EventKind::PlayFinished)]).await;
-    let stage = |stage| Ok(vec![LiveCall { attempt: FIRST, stage }]);
+    let stage = |stage| Ok(vec![LiveCall { attempt: FIRST, stage, agent: None }]);
     assert_eq!(lab.carrier.live_calls().await, stage(CallStage::Answered));
     lab.send(Request::Play { attempt: FIRST, message: Message::Named("survey".to_owned()) });
     lab.expect(&[(11.0, EventKind::PlayFinished)]).await;
@@ -345,7 +346,7 @@ async fn detection_comes_after_its_delay_and_only_if_it_was_asked() {
     lab.expect(&[PLACED, RINGING, answered(1.0), detected(3.0, Detected::Fax)]).await;
     lab.send(Request::HangUp { attempt: FIRST });
     lab.until(EventKind::Ended(EndCause::ByUs)).await;
-    lab.send(Request::Place(PlaceCall { detect_machine: false, ..place(SECOND_ATTEMPT, "+447700900004") }));
+    lab.send(Request::Place(PlaceCall { detection: None, ..place(SECOND_ATTEMPT, "+447700900004") }));
     lab.until(EventKind::Answered).await;
     assert!(matches!(lab.next().await, (_, EventKind::Ended(EndCause::ByCalledParty))));
 }
@@ -368,7 +369,7 @@ async fn live_calls_can_be_asked_while_nobody_takes_events() {
     tokio::time::sleep(SECOND).await;
     // The queue of events has room for one, so the carrier waits with the second event of the first call.
     let live = lab.carrier.live_calls().await;
-    assert_eq!(live, Ok(vec![LiveCall { attempt: FIRST, stage: CallStage::Ringing }]));
+    assert_eq!(live, Ok(vec![LiveCall { attempt: FIRST, stage: CallStage::Ringing, agent: None }]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -423,7 +424,7 @@ async fn while_the_connection_is_lost_calls_go_on_unheard() {
     lab.carrier.restore_connection().await;
     assert_eq!(lab.events.recv().await, Some(Event::DriverBack { at: Time::EPOCH + 10 * SECOND }));
     let live = lab.carrier.live_calls().await;
-    assert_eq!(live, Ok(vec![LiveCall { attempt: FIRST, stage: CallStage::Answered }]));
+    assert_eq!(live, Ok(vec![LiveCall { attempt: FIRST, stage: CallStage::Answered, agent: None }]));
     assert_eq!(lab.carrier.statistics().events_lost, 3);
     lab.connect(FIRST, AGENT);
     lab.expect(&[connected(10.0), ended(70.0, EndCause::ByCalledParty)]).await;

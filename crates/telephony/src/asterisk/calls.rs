@@ -1,0 +1,245 @@
+//! What happens to calls on one Asterisk.
+
+use engine::{AgentId, AttemptId};
+use serde_json::json;
+
+use super::causes;
+use super::protocol::{Ask, Channel, quoted};
+use super::switchboard::{Asked, Call, Switchboard};
+use crate::driver::{AgentPhone, CallStage, Message};
+use crate::event::{AgentFailure, Detected, EndCause, EventKind, Failure};
+
+/// Causes with which calls break rather than end: 27 destination out of order, 38 network out of order (Q.850).
+const BROKEN: [i64; 2] = [27, 38];
+
+impl Switchboard {
+    pub(super) fn state_changed(&mut self, channel: &Channel) {
+        match channel.state.as_str() {
+            "Ringing" | "Ring" => self.rings(&channel.id),
+            "Up" => {
+                if let Some(attempt) = self.call_of(&channel.id) {
+                    self.picked_up(attempt);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn rings(&mut self, channel: &str) {
+        let Some(attempt) = self.call_of(channel) else { return };
+        if self.calls.get(&attempt).is_some_and(|call| call.stage == CallStage::Placed) {
+            self.enter(attempt, CallStage::Ringing);
+            self.tell(attempt, EventKind::Ringing);
+        }
+    }
+
+    fn picked_up(&mut self, attempt: AttemptId) {
+        if self.calls.get(&attempt).is_some_and(|call| !call.stage.is_answered()) {
+            self.enter(attempt, CallStage::Answered);
+            self.tell(attempt, EventKind::Answered);
+        }
+    }
+
+    fn enter(&mut self, attempt: AttemptId, stage: CallStage) {
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.stage = stage;
+            self.ledger.put(attempt, stage, call.agent);
+        }
+    }
+
+    /// A channel is in the application: a call that was picked up or that the dial plan gives back, or a line.
+    pub(super) fn in_application(&mut self, channel: &Channel, args: &[String]) {
+        let word = |index: usize| args.get(index).map_or("", String::as_str);
+        let Some(attempt) = self.call_of(&channel.id) else {
+            return match word(0) {
+                "line" => self.line_picked_up(&channel.id),
+                "third" | "supervisor" | "snoop" => self.party_picked_up(&channel.id),
+                _ => {}
+            };
+        };
+        self.picked_up(attempt);
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.in_stasis = true;
+        }
+        match word(0) {
+            "call" => self.hand_to_dial_plan(attempt),
+            "detected" => {
+                if let Some(detected) = detected(word(1), word(2)) {
+                    self.tell(attempt, EventKind::Detected(detected));
+                }
+            }
+            _ => {}
+        }
+        self.do_deferred(attempt);
+    }
+
+    /// Has the dial plan find out who answered, and record.
+    fn hand_to_dial_plan(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(place) = &call.place else { return };
+        let context = match (&place.detection, &place.recording) {
+            (Some(_), _) => "outdial-detect",
+            (None, Some(_)) => "outdial-record",
+            (None, None) => return,
+        };
+        call.in_stasis = false;
+        let uri = format!("channels/{attempt}/continue?context={context}&extension=s&priority=1");
+        self.ask(Asked::Aside("hand a call to the dial plan (is extensions.conf of Outdial's?)"), Ask::post(uri));
+    }
+
+    fn do_deferred(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt).filter(|call| call.in_stasis) else { return };
+        for request in std::mem::take(&mut call.deferred) {
+            self.request(self.now, request);
+        }
+    }
+
+    pub(super) fn connect(&mut self, attempt: AttemptId, agent: AgentId, phone: Option<AgentPhone>) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if call.agent.is_some() {
+            let reason = AgentFailure::CallNotWaiting;
+            return self.tell(attempt, EventKind::AgentFailed { agent, reason });
+        }
+        call.agent = Some(agent);
+        if let Some(playback) = call.playback.take() {
+            self.ask(Asked::Aside("stop a message"), Ask::delete(format!("playbacks/{playback}")));
+        }
+        if let Some(line) = self.lines.get_mut(&agent) {
+            line.call = Some(attempt);
+            if line.is_up {
+                self.bridge(attempt, agent);
+            }
+        } else if let Some(phone) = phone {
+            self.ring_for_call(agent, &phone, attempt);
+        } else {
+            self.agent_failed(attempt, AgentFailure::Unreachable);
+        }
+    }
+
+    /// Brings a call to the line of its agent.
+    pub(super) fn bridge(&mut self, attempt: AttemptId, agent: AgentId) {
+        let Some(line) = self.lines.get(&agent) else { return };
+        let uri = format!("bridges/{}/addChannel?channel={attempt}", line.id);
+        self.ask(Asked::Connect(attempt, agent), Ask::post(uri));
+    }
+
+    pub(super) fn entered_bridge(&mut self, channel: &str, bridge: &str) {
+        let Some(attempt) = self.call_of(channel) else { return };
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let Some(agent) = call.agent else { return };
+        let is_theirs = self.lines.get(&agent).is_some_and(|line| line.id == bridge);
+        if is_theirs && call.stage != CallStage::Connected {
+            self.enter(attempt, CallStage::Connected);
+            self.tell(attempt, EventKind::Connected { agent });
+        }
+    }
+
+    pub(super) fn connect_refused(&mut self, attempt: AttemptId, agent: AgentId, status: u16) {
+        tracing::warn!(status, %attempt, "the switch refused to connect a call");
+        if self.calls.get(&attempt).is_some_and(|call| call.agent == Some(agent)) {
+            self.agent_failed(attempt, AgentFailure::CallNotWaiting);
+        }
+    }
+
+    /// The agent of a call is out of reach; the called party is still there.
+    pub(super) fn agent_failed(&mut self, attempt: AttemptId, reason: AgentFailure) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(agent) = call.agent.take() else { return };
+        if call.is_transferred {
+            return;
+        }
+        call.stage = CallStage::Answered;
+        self.ledger.put(attempt, CallStage::Answered, None);
+        self.leave_line(agent, attempt);
+        self.tell(attempt, EventKind::AgentFailed { agent, reason });
+    }
+
+    pub(super) fn play(&mut self, attempt: AttemptId, message: &Message) {
+        let media = format!("sound:{}/{}", self.settings.sounds, sound_name(message));
+        let playback = format!("{attempt}.{}", self.fresh());
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if call.agent.is_some() {
+            return;
+        }
+        if let Some(before) = call.playback.replace(playback.clone()) {
+            self.ask(Asked::Aside("stop a message"), Ask::delete(format!("playbacks/{before}")));
+        }
+        let uri = format!("channels/{attempt}/play/{playback}");
+        self.ask(Asked::Play(attempt, playback), Ask::post(uri).with(json!({ "media": media })));
+    }
+
+    pub(super) fn playback_finished(&mut self, playback: &str) {
+        let Some(attempt) = playback.split('.').next().and_then(|channel| self.call_of(channel)) else { return };
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if call.playback.as_deref() == Some(playback) {
+            call.playback = None;
+            self.tell(attempt, EventKind::PlayFinished);
+        }
+    }
+
+    /// A channel is gone.
+    pub(super) fn destroyed(&mut self, channel: &str, cause: i64, sip: Option<i64>) {
+        let Some(attempt) = self.call_of(channel) else {
+            return if self.parties.contains_key(channel) {
+                self.party_gone(channel);
+            } else {
+                self.line_gone(channel, Some(causes::agent_failure(cause, sip)));
+            };
+        };
+        let Some(call) = self.calls.get(&attempt) else { return };
+        match (call.ending, call.stage.is_answered()) {
+            (Some(end), _) => self.over(attempt, end),
+            (None, true) if BROKEN.contains(&cause) => self.over(attempt, EndCause::Failed(Failure::Switch)),
+            (None, true) => self.over(attempt, EndCause::ByCalledParty),
+            (None, false) => self.not_answered(attempt, causes::unanswered(cause, sip)),
+        }
+    }
+
+    /// A call ended before anybody answered: over another way out if the first did not get it through.
+    pub(super) fn not_answered(&mut self, attempt: AttemptId, end: EndCause) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let may_retry =
+            call.stage == CallStage::Placed && call.ending.is_none() && causes::may_try_another_trunk(end);
+        if !(may_retry && self.try_next_trunk(attempt)) {
+            self.over(attempt, end);
+        }
+    }
+
+    /// Tells the end of a call and forgets it.
+    pub(super) fn over(&mut self, attempt: AttemptId, end: EndCause) {
+        self.leave_trunk(attempt);
+        let Some(call) = self.calls.remove(&attempt) else { return };
+        self.ledger.remove(attempt);
+        if let Some(agent) = call.agent {
+            self.leave_line(agent, attempt);
+        }
+        self.end_parties_of(attempt, &call);
+        self.tell(attempt, EventKind::Ended(end));
+    }
+
+    pub(super) fn adopt(&mut self, attempt: AttemptId, call: Call) {
+        self.ledger.put(attempt, call.stage, call.agent);
+        self.calls.insert(attempt, call);
+    }
+}
+
+/// From the variables that `AMD()` sets, and from the detection of fax tones beside it. A greeting that never began is
+/// `MACHINE` for `AMD()`, with the cause `INITIALSILENCE`.
+fn detected(status: &str, cause: &str) -> Option<Detected> {
+    Some(match status {
+        "HUMAN" => Detected::Person,
+        "MACHINE" if cause.starts_with("INITIALSILENCE") => Detected::Silence,
+        "MACHINE" => Detected::Machine,
+        "FAX" => Detected::Fax,
+        "HANGUP" => return None,
+        _ => Detected::Unsure,
+    })
+}
+
+/// The file of a message below the directory of sounds, without its type.
+fn sound_name(message: &Message) -> String {
+    match message {
+        Message::SafeHarbour => "safe-harbour".to_owned(),
+        Message::Named(name) => quoted(name),
+    }
+}

@@ -1,0 +1,240 @@
+//! Whether an Asterisk is ready for Outdial, step by step, and what to do where it is not. Nothing is dialled.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use super::connection::{self, ConnectError, Question};
+use super::protocol::{Ask, Response, quoted};
+use super::settings::{AsteriskSettings, HostSettings};
+use super::switchboard::{KIND, NODE};
+
+/// Modules that the driver and the shipped dial plan use, and what for.
+const MODULES: [(&str, &str); 9] = [
+    ("res_ari_channels.so", "placing calls"),
+    ("res_ari_bridges.so", "connecting calls"),
+    ("res_ari_playbacks.so", "playing messages"),
+    ("res_stasis_snoop.so", "supervisors who listen"),
+    ("app_stasis.so", "calls that come back from the dial plan"),
+    ("app_amd.so", "detecting answering machines"),
+    ("res_tonedetect.so", "detecting faxes"),
+    ("app_mixmonitor.so", "recordings"),
+    ("chan_pjsip.so", "SIP"),
+];
+/// What the shipped dial plan has.
+const CONTEXTS: [(&str, &str); 3] = [
+    ("outdial-detect", "detecting who answered"),
+    ("outdial-greeting", "messages after a mailbox's greeting"),
+    ("outdial-record", "recordings without detection"),
+];
+/// Clocks may differ by so much before times of calls are wrong in a way that matters (the two-second rule).
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(2);
+/// The status with which a refusal to connect is told if it did not come from the switch.
+const UNREACHED: u16 = 599;
+
+/// One step of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which host.
+    pub host: String,
+    /// What was looked at.
+    pub step: String,
+    /// Whether all is well.
+    pub is_good: bool,
+    /// What was found, and what to do if it is not well.
+    pub what: String,
+}
+
+/// Looks at every host, in an order in which the first thing that is wrong is the one to mend.
+pub async fn check(settings: &AsteriskSettings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for host in &settings.hosts {
+        let mut look = Look { host, client: reqwest::Client::new(), findings: Vec::new() };
+        look.at_all(settings).await;
+        findings.append(&mut look.findings);
+    }
+    findings
+}
+
+struct Look<'a> {
+    host: &'a HostSettings,
+    client: reqwest::Client,
+    findings: Vec<Finding>,
+}
+
+impl Look<'_> {
+    fn note(&mut self, step: &str, is_good: bool, what: impl Into<String>) {
+        let host = self.host.name.clone();
+        self.findings.push(Finding { host, step: step.to_owned(), is_good, what: what.into() });
+    }
+
+    async fn ask(&self, uri: String) -> Response {
+        connection::over_http(&self.client, self.host, Question { id: 0, ask: Ask::get(uri) }).await
+    }
+
+    async fn at_all(&mut self, settings: &AsteriskSettings) {
+        if !self.at_ari().await {
+            return;
+        }
+        self.at_events(settings).await;
+        self.at_clock().await;
+        self.at_modules().await;
+        self.at_dial_plan().await;
+        self.at_variables().await;
+        self.at_trunks(settings).await;
+    }
+
+    async fn at_ari(&mut self) -> bool {
+        let answer = self.ask("asterisk/info?only=system".to_owned()).await;
+        let (is_good, what) = match answer.status_code {
+            200 => {
+                let version = body(&answer)["system"]["version"].as_str().unwrap_or("?").to_owned();
+                (true, format!("Asterisk {version}"))
+            }
+            401 | 403 => {
+                let what = "the user or the password is wrong: compare [[telephony.asterisk]] with ari.conf";
+                (false, what.to_owned())
+            }
+            UNREACHED => {
+                let what = "cannot be reached: is Asterisk running, `enabled = yes` in http.conf, and is the address its bindaddr and bindport?";
+                (false, format!("{} {what}", self.host.url))
+            }
+            404 => (false, "there is no ARI: `enabled = yes` in ari.conf, and load res_ari.so".to_owned()),
+            status => (false, format!("HTTP status {status}")),
+        };
+        self.note("ARI", is_good, what);
+        is_good
+    }
+
+    async fn at_events(&mut self, settings: &AsteriskSettings) {
+        // An application of its own: the running node's would be taken from it.
+        let application = format!("{}-check", settings.application);
+        match connection::open(self.host, &application).await {
+            Ok(_) => self.note("events", true, "the WebSocket opens"),
+            Err(ConnectError::WebSocket(error)) => {
+                let what = format!("the WebSocket does not open ({error}): load res_http_websocket.so and res_ari_events.so");
+                self.note("events", false, what);
+            }
+            Err(error) => self.note("events", false, error.to_string()),
+        }
+    }
+
+    async fn at_clock(&mut self) {
+        let answer = self.ask("asterisk/ping".to_owned()).await;
+        let now = SystemTime::now();
+        let said = body(&answer)["timestamp"].as_str().and_then(instant);
+        let Some(said) = said else { return self.note("clock", false, "it does not say what time it is") };
+        let apart = said.duration_since(now).or_else(|_| now.duration_since(said)).unwrap_or_default();
+        let what = format!("{:.1} s from ours", apart.as_secs_f64());
+        if apart <= CLOCKS_DIFFER_BY {
+            self.note("clock", true, what);
+        } else {
+            self.note("clock", false, format!("{what}: run a time service on both machines"));
+        }
+    }
+
+    async fn at_modules(&mut self) {
+        let answer = self.ask("asterisk/modules".to_owned()).await;
+        let loaded = body(&answer);
+        let is_running = |name: &str| {
+            let of_name = |module: &Value| module["name"] == name && module["status"] == "Running";
+            loaded.as_array().is_some_and(|modules| modules.iter().any(of_name))
+        };
+        for (name, what_for) in MODULES {
+            if is_running(name) {
+                self.note(name, true, "runs");
+            } else {
+                self.note(name, false, format!("does not run, needed for {what_for}: `load = {name}` in modules.conf"));
+            }
+        }
+    }
+
+    /// The value of a dial plan function, or none if the switch does not know the function.
+    async fn function(&self, call: &str) -> Option<String> {
+        let answer = self.ask(format!("asterisk/variable?variable={}", quoted(call))).await;
+        (answer.status_code == 200).then(|| body(&answer)["value"].as_str().map(str::to_owned)).flatten()
+    }
+
+    async fn at_dial_plan(&mut self) {
+        for (context, what_for) in CONTEXTS {
+            match self.function(&format!("DIALPLAN_EXISTS({context},s,1)")).await.as_deref() {
+                Some("1") => self.note(context, true, "is in the dial plan"),
+                Some(_) => {
+                    let what = format!("is not in the dial plan, needed for {what_for}: take it from contrib/asterisk/extensions.conf");
+                    self.note(context, false, what);
+                }
+                None => self.note(context, false, "cannot be asked for: load func_dialplan.so"),
+            }
+        }
+    }
+
+    async fn at_variables(&mut self) {
+        let found = self.function("AST_CONFIG(ari.conf,general,channelvars)").await.unwrap_or_default();
+        let names: Vec<&str> = found.split(',').map(str::trim).collect();
+        if names.contains(&NODE) && names.contains(&KIND) {
+            self.note("channelvars", true, "calls are known again after a restart");
+        } else {
+            let what = format!("calls would not be known again after a restart: `channelvars = {NODE},{KIND}` in ari.conf, [general] (and load func_config.so, by which this is looked up)");
+            self.note("channelvars", false, what);
+        }
+    }
+
+    async fn at_trunks(&mut self, settings: &AsteriskSettings) {
+        for trunk in &settings.trunks {
+            let step = format!("trunk {}", trunk.name);
+            let Some(endpoint) = endpoint_of(&trunk.dial) else {
+                self.note(&step, true, format!("{} is not PJSIP's and was not looked at", trunk.dial));
+                continue;
+            };
+            let answer = self.ask(format!("endpoints/PJSIP/{}", quoted(endpoint))).await;
+            match (answer.status_code, body(&answer)["state"].as_str()) {
+                (200, Some("offline")) => {
+                    let what = format!("PJSIP's endpoint {endpoint} has no contact that can be reached: look at its aor");
+                    self.note(&step, false, what);
+                }
+                (200, state) => {
+                    self.note(&step, true, format!("PJSIP's endpoint {endpoint} is {}", state.unwrap_or("there")));
+                }
+                _ => self.note(&step, false, format!("there is no endpoint {endpoint} in pjsip.conf")),
+            }
+        }
+    }
+}
+
+fn body(response: &Response) -> Value {
+    serde_json::from_str(response.message_body.as_deref().unwrap_or("")).unwrap_or_default()
+}
+
+/// PJSIP's endpoint in a way out: `PJSIP/{number}@carrier` or `PJSIP/carrier/sip:{number}@host`.
+fn endpoint_of(dial: &str) -> Option<&str> {
+    let rest = dial.strip_prefix("PJSIP/")?;
+    match rest.split_once('/') {
+        Some((endpoint, _)) => Some(endpoint),
+        None => Some(rest.rsplit_once('@').map_or(rest, |(_, endpoint)| endpoint)),
+    }
+}
+
+/// Reads `2026-11-21T07:56:32.367+0000`.
+fn instant(text: &str) -> Option<SystemTime> {
+    let zoned = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", text).ok()?.to_timestamp().ok()?;
+    let micros = u64::try_from(zoned.as_microsecond()).ok()?;
+    Some(UNIX_EPOCH + Duration::from_micros(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_is_found_in_both_forms_of_a_way_out() {
+        assert_eq!(endpoint_of("PJSIP/{number}@carrier"), Some("carrier"));
+        assert_eq!(endpoint_of("PJSIP/carrier/sip:{digits}@10.0.0.1"), Some("carrier"));
+        assert_eq!(endpoint_of("IAX2/{number}"), None);
+    }
+
+    #[test]
+    fn asterisk_s_way_to_write_a_time_is_read() {
+        let at = instant("1970-01-01T01:00:01.500+0100").expect("read");
+        assert_eq!(at, UNIX_EPOCH + Duration::from_millis(1500));
+    }
+}

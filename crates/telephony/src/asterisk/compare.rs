@@ -1,0 +1,138 @@
+//! After the start and after a lost connection: what is up on the switch against what is known.
+
+use std::collections::{HashMap, HashSet};
+
+use engine::AttemptId;
+
+use super::lines::{Line, agent_of};
+use super::protocol::{Ask, Bridge, Channel};
+use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
+use crate::driver::CallStage;
+use crate::event::{AgentFailure, EndCause, Failure};
+
+impl Switchboard {
+    /// Calls that are gone are ended, what happened unheard is told, calls that an earlier process left are taken
+    /// over, and whatever else this node left is ended.
+    pub(super) fn compare(&mut self, bridges: &[Bridge]) {
+        let Link::Comparing { channels: Some(channels) } = std::mem::replace(&mut self.link, Link::Down) else {
+            return;
+        };
+        let up: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
+        let lines: Vec<String> =
+            self.lines.values().map(|line| line.id.clone()).filter(|id| !up.contains(id.as_str())).collect();
+        for line in lines {
+            self.line_gone(&line, Some(AgentFailure::Unreachable));
+        }
+        let gone: Vec<AttemptId> = self
+            .calls
+            .keys()
+            .copied()
+            .filter(|attempt| !up.contains(attempt.to_string().as_str()) && !self.is_queued(*attempt))
+            .collect();
+        for attempt in gone {
+            self.over(attempt, EndCause::Failed(Failure::Unheard));
+        }
+        let parties: Vec<String> =
+            self.parties.keys().filter(|id| !up.contains(id.as_str())).cloned().collect();
+        for party in parties {
+            self.party_gone(&party);
+        }
+        let bridge_of: HashMap<&str, &str> = bridges
+            .iter()
+            .flat_map(|bridge| bridge.channels.iter().map(|channel| (channel.as_str(), bridge.id.as_str())))
+            .collect();
+        let of_this_node =
+            |channel: &&Channel| channel.channelvars.get(NODE) == Some(&self.settings.node);
+        let own: Vec<&Channel> = channels.iter().filter(of_this_node).collect();
+        // Lines first: calls are on them.
+        for channel in own.iter().filter(|channel| kind(channel) == "line") {
+            self.meet_line(channel);
+        }
+        for channel in own.iter().filter(|channel| kind(channel) != "line") {
+            match AttemptId::parse(&channel.id) {
+                Ok(attempt) => self.meet_call(attempt, channel, bridge_of.get(channel.id.as_str()).copied()),
+                Err(_) if self.parties.contains_key(&channel.id) => {}
+                Err(_) => {
+                    let ask = Ask::delete(format!("channels/{}", channel.id));
+                    self.ask(Asked::Aside("hang a channel of before up"), ask);
+                }
+            }
+        }
+        self.compared();
+    }
+
+    fn meet_line(&mut self, channel: &Channel) {
+        let Some(agent) = agent_of(&channel.id) else { return };
+        let is_up = channel.state == "Up";
+        match self.lines.get(&agent) {
+            Some(line) if line.id == channel.id => {
+                if is_up && !line.is_up {
+                    self.line_picked_up(&channel.id);
+                }
+            }
+            Some(_) => {
+                let ask = Ask::delete(format!("channels/{}", channel.id));
+                self.ask(Asked::Aside("hang a line of before up"), ask);
+            }
+            None => {
+                let line = Line { id: channel.id.clone(), is_up, is_standing: true, call: None };
+                self.lines.insert(agent, line);
+            }
+        }
+    }
+
+    fn meet_call(&mut self, attempt: AttemptId, channel: &Channel, bridge: Option<&str>) {
+        if !self.calls.contains_key(&attempt) {
+            let stage = match channel.state.as_str() {
+                "Up" => CallStage::Answered,
+                "Ringing" | "Ring" => CallStage::Ringing,
+                _ => CallStage::Placed,
+            };
+            let mut call = Call::new(None, stage);
+            call.in_stasis = channel.dialplan.app_name == "Stasis";
+            let agent = bridge.and_then(agent_of);
+            if let Some(line) = agent.and_then(|agent| self.lines.get_mut(&agent)) {
+                line.call = Some(attempt);
+                call.agent = agent;
+                call.stage = CallStage::Connected;
+            }
+            return self.adopt(attempt, call);
+        }
+        if let Some(bridge) = bridge {
+            self.entered_bridge(&channel.id, bridge);
+        }
+        // Whether a message still plays is not known; nobody is to wait for an end that was not heard.
+        if let Some(playback) = self.calls.get(&attempt).and_then(|call| call.playback.clone()) {
+            self.playback_finished(&playback);
+        }
+        let Some(call) = self.calls.get(&attempt) else { return };
+        if call.ending.is_some() {
+            let ask = Ask::delete(format!("channels/{attempt}"));
+            return self.ask(Asked::Aside("hang a call up"), ask);
+        }
+        match channel.state.as_str() {
+            "Ringing" => self.rings(&channel.id),
+            _ if call.agent.is_some() && call.stage == CallStage::Answered => self.bridge_again(attempt),
+            // It was picked up unheard: it goes the way of calls that are picked up.
+            "Up" if !call.stage.is_answered() => self.in_application(channel, &["call".to_owned()]),
+            // The dial plan gave it back unheard, and what it found out is lost.
+            "Up" if !call.in_stasis && channel.dialplan.app_name == "Stasis" => {
+                let word = ["detected".to_owned(), "NOTSURE".to_owned()];
+                self.in_application(channel, &word);
+            }
+            _ => {}
+        }
+    }
+
+    /// The request to connect was not heard, or its answer was not.
+    fn bridge_again(&mut self, attempt: AttemptId) {
+        let Some(agent) = self.calls.get(&attempt).and_then(|call| call.agent) else { return };
+        if self.lines.get(&agent).is_some_and(|line| line.is_up) {
+            self.bridge(attempt, agent);
+        }
+    }
+}
+
+fn kind(channel: &Channel) -> &str {
+    channel.channelvars.get(KIND).map_or("", String::as_str)
+}

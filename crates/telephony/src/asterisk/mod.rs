@@ -1,0 +1,276 @@
+//! The driver for Asterisk, over ARI (Asterisk 18 and later; 22 is what it is tested with).
+//!
+//! A call is placed with the attempt's id as the channel's id and belongs to Outdial's Stasis application from the
+//! start. When it is picked up, the dial plan's context `outdial-detect` finds out by whom and gives it back. Every
+//! agent's line has a bridge of its own; connecting a call is bringing it there. `docs/telephony.md` has the
+//! configuration, and which calls go which way.
+//!
+//! One task holds what is known of all hosts. Each host has a connection task, which never drops an event: if the
+//! runner is behind, Asterisk waits, and if it would not wait, the connection is made again and compared.
+
+mod calls;
+mod causes;
+mod check;
+mod compare;
+mod connection;
+mod ledger;
+mod lines;
+mod parties;
+mod protocol;
+mod settings;
+mod switchboard;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use engine::{AgentId, AttemptId, Time};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::driver::{BoxFuture, Driver, DriverError, LiveCall, PlaceCall, Request, SendError};
+use crate::event::{CallEvent, EndCause, Event, EventKind};
+pub use check::{Finding, check};
+use connection::{FromHost, Question};
+use ledger::Ledger;
+pub use settings::{AsteriskSettings, BadSetting, HostSettings, RequestPath, TrunkSettings};
+use switchboard::{Output, Switchboard};
+
+/// Questions that may wait for a connection; more than that and it counts as stuck.
+const QUESTIONS_MAX: usize = 16_384;
+/// What a host said and nobody has taken yet.
+const SAID_MAX: usize = 4096;
+
+/// The handle of a running driver. It stops when all handles are dropped.
+pub struct AsteriskDriver {
+    commands: mpsc::Sender<Command>,
+    ledger: Arc<Ledger>,
+}
+
+enum Command {
+    Request(Request),
+    Drain { host: String, drained: bool },
+}
+
+impl AsteriskDriver {
+    /// Starts the driver and hands out its events. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// A setting makes no sense. Whether the switches can be reached is told by `DriverBack` and `DriverLost`.
+    pub fn start(
+        settings: AsteriskSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Arc<Self>, mpsc::Receiver<Event>), BadSetting> {
+        settings.check()?;
+        let (commands, commands_in) = mpsc::channel(settings.requests_max.max(1));
+        let (events_out, events) = mpsc::channel(settings.events_max.max(1));
+        let (said_out, said) = mpsc::channel(SAID_MAX);
+        let ledger = Arc::new(Ledger::default());
+        let settings = Arc::new(settings);
+        let mut hosts = Vec::new();
+        for (index, host) in settings.hosts.iter().enumerate() {
+            let (questions, questions_in) = mpsc::channel(QUESTIONS_MAX);
+            let application = settings.application.clone();
+            let said = said_out.clone();
+            tokio::spawn(connection::keep(index, host.clone(), application, questions_in, said));
+            let switchboard = Switchboard::new(Arc::clone(&settings), host.clone(), Arc::clone(&ledger));
+            hosts.push(Host { name: host.name.clone(), switchboard, questions, is_drained: false });
+        }
+        let fleet = Fleet { clock, hosts, events: events_out, ledger: Arc::clone(&ledger) };
+        tokio::spawn(fleet.run(commands_in, said));
+        Ok((Arc::new(Self { commands, ledger }), events))
+    }
+
+    /// Places no more calls on a host, so that it can be serviced once those that are up have ended; or takes it into
+    /// use again.
+    ///
+    /// # Errors
+    /// Too many requests wait, or the driver has stopped.
+    pub fn drain(&self, host: &str, drained: bool) -> Result<(), SendError> {
+        self.command(Command::Drain { host: host.to_owned(), drained })
+    }
+
+    fn command(&self, command: Command) -> Result<(), SendError> {
+        self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => SendError::Stopped,
+        })
+    }
+}
+
+impl Driver for AsteriskDriver {
+    fn send(&self, request: Request) -> Result<(), SendError> {
+        let is_place = matches!(request, Request::Place(_));
+        if is_place && !self.ledger.is_connected() && !self.commands.is_closed() {
+            return Err(SendError::NotConnected);
+        }
+        self.command(Command::Request(request))
+    }
+
+    fn live_calls(&self) -> BoxFuture<'_, Result<Vec<LiveCall>, DriverError>> {
+        let answer = if self.commands.is_closed() {
+            Err(DriverError::Stopped)
+        } else if self.ledger.is_connected() {
+            Ok(self.ledger.live())
+        } else {
+            Err(DriverError::NotConnected)
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+struct Host {
+    name: String,
+    switchboard: Switchboard,
+    questions: mpsc::Sender<Question>,
+    is_drained: bool,
+}
+
+/// All hosts.
+struct Fleet {
+    clock: Arc<dyn Clock>,
+    hosts: Vec<Host>,
+    events: mpsc::Sender<Event>,
+    ledger: Arc<Ledger>,
+}
+
+impl Fleet {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut said: mpsc::Receiver<(usize, FromHost)>,
+    ) {
+        loop {
+            let wake = self.hosts.iter().map(|host| host.switchboard.next_wake()).min().unwrap_or(Time::NEVER);
+            tokio::select! {
+                // What happened comes before what is wanted: requests are then made on the newest state.
+                biased;
+                said = said.recv() => {
+                    let Some((index, said)) = said else { return };
+                    self.heard(index, said).await;
+                }
+                command = commands.recv() => match command {
+                    Some(Command::Request(request)) => self.request(request).await,
+                    Some(Command::Drain { host, drained }) => self.drain(&host, drained),
+                    None => return,
+                },
+                () = self.clock.sleep_until(wake) => {
+                    let now = self.clock.now();
+                    self.hosts.iter_mut().for_each(|host| host.switchboard.woken(now));
+                }
+                () = self.events.closed() => return,
+            }
+            for index in 0..self.hosts.len() {
+                if self.carry_out(index).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn heard(&mut self, index: usize, said: FromHost) {
+        let now = self.clock.now();
+        let Some(host) = self.hosts.get_mut(index) else { return };
+        match said {
+            FromHost::Up => host.switchboard.connected(now),
+            FromHost::Said(incoming) => host.switchboard.incoming(now, incoming),
+            FromHost::Lost => {
+                host.switchboard.lost(now);
+                let unplaced = host.switchboard.take_queue();
+                if self.ledger.is_connected() && !self.hosts.iter().any(|host| host.switchboard.is_up()) {
+                    self.ledger.set_connected(false);
+                    // The receiver that is gone ends the task at its next turn.
+                    let _ = self.events.send(Event::DriverLost { at: now }).await;
+                }
+                for place in unplaced {
+                    self.place(place).await;
+                }
+            }
+        }
+    }
+
+    async fn request(&mut self, request: Request) {
+        let now = self.clock.now();
+        let (attempt, agent) = match &request {
+            Request::Place(place) => return self.place(place.clone()).await,
+            Request::Cancel { attempt }
+            | Request::HangUp { attempt }
+            | Request::Play { attempt, .. }
+            | Request::Connect { attempt, .. }
+            | Request::Control { attempt, .. }
+            | Request::Supervise { attempt, .. } => (Some(*attempt), None),
+            Request::OpenLine { agent, .. } | Request::CloseLine { agent } => (None, Some(*agent)),
+        };
+        let index = attempt
+            .and_then(|attempt| self.host_of_call(attempt))
+            .or_else(|| agent.and_then(|agent| self.host_of_line(agent)))
+            .or_else(|| agent.and_then(|_| self.host_for_line()));
+        if let Some(host) = index.and_then(|index| self.hosts.get_mut(index)) {
+            host.switchboard.request(now, request);
+        }
+    }
+
+    /// On the host that is emptiest for its weight.
+    async fn place(&mut self, place: PlaceCall) {
+        let now = self.clock.now();
+        if self.host_of_call(place.attempt).is_some() {
+            return;
+        }
+        let free = |host: &Host| host.switchboard.load().filter(|_| !host.is_drained);
+        let emptiest = self
+            .hosts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, host)| free(host).map(|load| (index, load)))
+            .min_by(|(_, one), (_, other)| one.total_cmp(other));
+        if let Some(host) = emptiest.and_then(|(index, _)| self.hosts.get_mut(index)) {
+            return host.switchboard.request(now, Request::Place(place));
+        }
+        let kind = EventKind::Ended(EndCause::NoLine);
+        let _ = self.events.send(Event::Call(CallEvent { attempt: place.attempt, at: now, kind })).await;
+    }
+
+    fn host_of_call(&self, attempt: AttemptId) -> Option<usize> {
+        self.hosts.iter().position(|host| host.switchboard.has_call(attempt))
+    }
+
+    fn host_of_line(&self, agent: AgentId) -> Option<usize> {
+        self.hosts.iter().position(|host| host.switchboard.has_line(agent))
+    }
+
+    /// Lines stand on the first host that is in use: a call that is placed on another rings the agent for itself.
+    fn host_for_line(&self) -> Option<usize> {
+        let in_use = |host: &Host| host.switchboard.is_up() && !host.is_drained;
+        self.hosts.iter().position(in_use).or(Some(0))
+    }
+
+    fn drain(&mut self, name: &str, drained: bool) {
+        for host in self.hosts.iter_mut().filter(|host| host.name == name) {
+            tracing::info!(host = host.name, drained, "a host's use was changed");
+            host.is_drained = drained;
+        }
+    }
+
+    async fn carry_out(&mut self, index: usize) -> Result<(), ()> {
+        while let Some(output) = self.hosts.get_mut(index).and_then(|host| host.switchboard.poll()) {
+            match output {
+                Output::Ask { id, ask } => {
+                    let Some(host) = self.hosts.get(index) else { return Ok(()) };
+                    // A question to a connection that is down is asked again after the comparison, if it still matters.
+                    if host.questions.try_send(Question { id, ask }).is_err() {
+                        tracing::error!(host = host.name, "too many questions wait for Asterisk");
+                    }
+                }
+                Output::Tell(event) => self.events.send(event).await.map_err(drop)?,
+                Output::Compared => {
+                    if !self.ledger.is_connected() {
+                        self.ledger.set_connected(true);
+                        let at = self.clock.now();
+                        self.events.send(Event::DriverBack { at }).await.map_err(drop)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

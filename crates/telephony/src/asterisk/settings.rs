@@ -1,0 +1,139 @@
+//! What the driver is told about the switches and the ways out of them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use url::Url;
+
+/// How the driver works with its Asterisk hosts.
+#[derive(Clone, Debug)]
+pub struct AsteriskSettings {
+    /// This node's name. Calls on the switch carry it, so that a restarted node finds its own.
+    pub node: String,
+    /// The Stasis application that calls are handed to; each node needs one of its own on a switch.
+    pub application: String,
+    /// The switches.
+    pub hosts: Vec<HostSettings>,
+    /// The ways out, in the order in which they are tried.
+    pub trunks: Vec<TrunkSettings>,
+    /// Where the sounds of messages are, as the switch sees them: a directory, without a slash at the end.
+    pub sounds: String,
+    /// Where recordings are written, as the switch sees it: a directory, without a slash at the end.
+    pub recordings: String,
+    /// How many requests may wait (at least 1); one more is refused as `Overloaded`.
+    pub requests_max: usize,
+    /// How many events may wait (at least 1); then the switches wait.
+    pub events_max: usize,
+}
+
+impl AsteriskSettings {
+    /// Default of `requests_max`.
+    pub const REQUESTS_MAX: usize = 8192;
+    /// Default of `events_max`.
+    pub const EVENTS_MAX: usize = 4096;
+}
+
+/// One Asterisk.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// Its name, for people.
+    pub name: String,
+    /// Where its HTTP server is, such as `http://10.0.0.5:8088`.
+    pub url: Url,
+    /// The ARI user.
+    pub user: String,
+    /// Their password.
+    pub password: String,
+    /// Its share of the calls, compared with the other hosts'; 1 to 100.
+    pub weight: u32,
+    /// Calls at once at most, agents' lines left out.
+    pub lines_max: u32,
+    /// Calls placed in a second at most.
+    pub calls_per_second_max: u32,
+    /// How requests reach it.
+    pub requests: RequestPath,
+}
+
+/// How requests reach an Asterisk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequestPath {
+    /// Over the events' WebSocket if the Asterisk understands that (20.14, 21.9, 22.4 and later), else over HTTP.
+    #[default]
+    Auto,
+    /// Over the events' WebSocket.
+    WebSocket,
+    /// Over HTTP.
+    Http,
+}
+
+/// One way out.
+#[derive(Clone, Debug)]
+pub struct TrunkSettings {
+    /// Its name, for people.
+    pub name: String,
+    /// The endpoint to dial, with `{number}` for the number in E.164 with its plus sign and `{digits}` for the number
+    /// without it: `PJSIP/{number}@carrier`.
+    pub dial: String,
+    /// Calls at once at most, on each host.
+    pub lines_max: u32,
+    /// Calls placed in a second at most, on each host.
+    pub calls_per_second_max: u32,
+    /// SIP headers that are added to each call.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Longest time without a sign of life after which a connection counts as lost. Asterisk is asked for one every five
+/// seconds.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(15);
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {what}")]
+pub struct BadSetting {
+    /// Which.
+    pub field: String,
+    /// What is wrong with it, and what to do.
+    pub what: String,
+}
+
+impl AsteriskSettings {
+    /// Checks what can be checked without a switch.
+    ///
+    /// # Errors
+    /// The first setting that makes no sense.
+    pub fn check(&self) -> Result<(), BadSetting> {
+        let bad = |field: String, what: &str| Err(BadSetting { field, what: what.to_owned() });
+        if self.hosts.is_empty() {
+            return bad("hosts".to_owned(), "name at least one Asterisk");
+        }
+        if self.trunks.is_empty() {
+            return bad("trunks".to_owned(), "name at least one way out, such as PJSIP/{number}@carrier");
+        }
+        let mut names = BTreeSet::new();
+        for host in &self.hosts {
+            let field = |name: &str| format!("host {}: {name}", host.name);
+            if !names.insert(&host.name) {
+                return bad(field("name"), "two hosts have this name");
+            }
+            if host.url.scheme() != "http" || host.url.host_str().is_none() {
+                return bad(field("url"), "must be http://host:port");
+            }
+            if !(1..=100).contains(&host.weight) {
+                return bad(field("weight"), "must be 1 to 100");
+            }
+            if host.lines_max == 0 || host.calls_per_second_max == 0 {
+                return bad(field("lines_max, calls_per_second_max"), "must be at least 1");
+            }
+        }
+        for trunk in &self.trunks {
+            let field = |name: &str| format!("trunk {}: {name}", trunk.name);
+            if !trunk.dial.contains("{number}") && !trunk.dial.contains("{digits}") {
+                return bad(field("dial"), "must contain {number} or {digits}, such as PJSIP/{number}@carrier");
+            }
+            if trunk.lines_max == 0 || trunk.calls_per_second_max == 0 {
+                return bad(field("lines_max, calls_per_second_max"), "must be at least 1");
+            }
+        }
+        Ok(())
+    }
+}
