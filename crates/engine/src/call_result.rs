@@ -33,6 +33,8 @@ macro_rules! call_results {
 }
 
 call_results! {
+    /// A person talked with an agent, who then left them to somebody else.
+    Transferred = 1, "transferred",
     /// Something failed that has no number of its own.
     GeneralError = 3, "general_error",
     /// Outdial or the switch failed; also what an attempt gets that a crash cut short.
@@ -104,6 +106,7 @@ impl CallResult {
         matches!(
             self,
             Self::Answer
+                | Self::Transferred
                 | Self::Abandoned
                 | Self::Dropped
                 | Self::WrongParty

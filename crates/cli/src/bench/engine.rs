@@ -96,7 +96,7 @@ impl Floor {
         floor.input(Input::Command(Command::PutGroup(definition)));
         for agent in 0..agents {
             let agent = AgentId(Uuid::from_u128(1000 + agent));
-            let definition = AgentDefinition { agent, skills: vec![(skill, 50)] };
+            let definition = AgentDefinition { agent, skills: vec![(skill, 50)], needs_line: false };
             floor.input(Input::Command(Command::PutAgent(definition)));
             floor.input(Input::Agent { agent, event: AgentEvent::LogIn });
             floor.input(Input::Agent { agent, event: AgentEvent::Ready });
@@ -148,7 +148,13 @@ impl Floor {
             }
             Output::PlaySafeHarbour(attempt) => self.call(attempt, CallEvent::MessageEnded),
             // No scripts are set.
-            Output::RunHook(_) | Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) => {}
+            Output::RunHook(_)
+            | Output::Tell { .. }
+            | Output::Answer { .. }
+            | Output::AtRest(_)
+            | Output::OpenLine(_)
+            | Output::CloseLine(_)
+            | Output::Control { .. } => {}
         }
     }
 

@@ -29,12 +29,22 @@ impl Engine {
         let state = agent.state;
         match event {
             AgentEvent::LogIn => match state {
-                S::LoggedOut => self.change_agent_state(id, S::NotReady, Some("logged_in".into())),
+                S::LoggedOut => {
+                    self.change_agent_state(id, S::NotReady, Some("logged_in".into()));
+                    self.want_line(id);
+                }
                 // The screen came back: it asks to be told where it is.
-                _ => self.tell_state(id),
+                _ => {
+                    self.tell_state(id);
+                    self.tell_call(id);
+                }
             },
             _ if state == S::LoggedOut => self.refuse(id, "log in first"),
             AgentEvent::Ready => match state {
+                S::NotReady if !agent.can_be_reached() => {
+                    agent.is_ready_with_line = true;
+                    self.want_line(id);
+                }
                 S::NotReady => self.becomes_ready(id),
                 S::Ready => self.tell_state(id),
                 _ => agent.afterwards = Afterwards::Ready,
@@ -54,6 +64,7 @@ impl Engine {
                 (S::OnCall | S::Reserved, Some(attempt)) => self.end_call(attempt),
                 _ => self.refuse(id, "there is no call to hang up"),
             },
+            AgentEvent::Control(control) => self.control_call(id, control),
             AgentEvent::Dispose { disposition, notes, callback_at, callback_is_mine } => {
                 self.dispose(id, Disposal { disposition, notes, callback_at, callback_is_mine });
             }
@@ -83,9 +94,10 @@ impl Engine {
     }
 
     /// Goes on a break or home: at once if nothing is at hand, else afterwards.
-    fn leaves(&mut self, id: AgentId, afterwards: Afterwards) {
+    pub(super) fn leaves(&mut self, id: AgentId, afterwards: Afterwards) {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         agent.afterwards = afterwards;
+        agent.is_ready_with_line = false;
         match agent.state {
             AgentState::Ready | AgentState::NotReady => self.move_on(id),
             AgentState::Preview => {
@@ -106,14 +118,24 @@ impl Engine {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         let afterwards = std::mem::replace(&mut agent.afterwards, Afterwards::Ready);
         match afterwards {
+            Afterwards::Ready if self.agents.get(&id).is_some_and(|agent| !agent.can_be_reached()) => {
+                self.no_longer_ready(id, "phone_failed");
+            }
             Afterwards::Ready => self.becomes_ready(id),
             Afterwards::NotReady(reason) => self.change_agent_state(id, AgentState::NotReady, reason),
-            Afterwards::LogOut => self.change_agent_state(id, AgentState::LoggedOut, None),
+            Afterwards::LogOut => {
+                self.change_agent_state(id, AgentState::LoggedOut, None);
+                self.give_line_up(id);
+            }
         }
     }
 
+    pub(super) fn no_longer_ready(&mut self, id: AgentId, reason: &str) {
+        self.change_agent_state(id, AgentState::NotReady, Some(reason.to_owned()));
+    }
+
     /// Takes the oldest waiting call that they have the skill for, else waits for one.
-    fn becomes_ready(&mut self, id: AgentId) {
+    pub(super) fn becomes_ready(&mut self, id: AgentId) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.afterwards = Afterwards::Ready;
         }
@@ -432,13 +454,13 @@ impl Engine {
         self.outputs.push_back(Output::Tell { agent, notice });
     }
 
-    fn tell_state(&mut self, id: AgentId) {
+    pub(super) fn tell_state(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let notice = AgentNotice::State { state: agent.state, reason: agent.reason.clone() };
         self.tell(id, notice);
     }
 
-    fn refuse(&mut self, agent: AgentId, why: &'static str) {
+    pub(super) fn refuse(&mut self, agent: AgentId, why: &'static str) {
         self.tell(agent, AgentNotice::Refused { why });
     }
 }

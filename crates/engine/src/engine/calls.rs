@@ -18,7 +18,7 @@ use super::state::{AfterStored, Stage};
 
 /// How long after its ring time-out a call may stay silent before we ask for its end, and after that before we take
 /// it as lost. The switch ends calls by itself; this only catches a switch that forgot one.
-const SWITCH_PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const SWITCH_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the connection of an agent may take before the agent's phone counts as failed.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the message for people whom no agent is free for may be.
@@ -87,11 +87,12 @@ impl Engine {
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),
             (CallEvent::MessageEnded, Stage::Message) => self.end_call(attempt),
+            (CallEvent::AgentLeft, Stage::Talking) => self.agent_left(attempt),
             _ => self.ignore(),
         }
     }
 
-    fn detected(&mut self, attempt: AttemptId, detected: Detected) {
+    pub(super) fn detected(&mut self, attempt: AttemptId, detected: Detected) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         if let Some(group) = self.groups.get_mut(&call.group) {
             let by_person = detected == Detected::Person;
@@ -165,7 +166,7 @@ impl Engine {
     }
 
     /// Moves a call to a stage that may last so long, keeping the counts of its group right.
-    fn enter(&mut self, attempt: AttemptId, stage: Stage, at_most: Option<Duration>) {
+    pub(super) fn enter(&mut self, attempt: AttemptId, stage: Stage, at_most: Option<Duration>) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let rings = |stage| matches!(stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
@@ -255,7 +256,7 @@ impl Engine {
     }
 
     /// The call is over on the network's side. With an agent who talked, wrap-up begins; else it is settled.
-    fn finish(&mut self, attempt: AttemptId, result: CallResult) {
+    pub(super) fn finish(&mut self, attempt: AttemptId, result: CallResult) {
         let now = self.now;
         self.enter(attempt, Stage::WrapUp, None);
         let Some(call) = self.calls.get_mut(&attempt) else { return };

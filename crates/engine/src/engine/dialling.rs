@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::agent::AgentState;
 use crate::callback::CallbackState;
 use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
@@ -10,11 +11,12 @@ use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId};
 use crate::pacing::{BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
-use crate::settings::{DialMode, RING_SECONDS_MIN};
+use crate::settings::{DialMode, RING_SECONDS_MAX, RING_SECONDS_MIN};
 use crate::time::Time;
 
 use super::Engine;
-use super::io::{CallEnd, CallEvent, Output, Supply, Unfinished, WakeReason};
+use super::calls::SWITCH_PATIENCE;
+use super::io::{CallEnd, CallEvent, Detected, LiveCall, Output, Supply, Unfinished, WakeReason};
 use super::state::{AfterStored, Call, Group, Stage};
 
 /// Fewest and most contacts that a hopper is filled to. The fewest keeps small teams from asking for single
@@ -352,12 +354,21 @@ impl Engine {
         }
     }
 
-    /// Settles attempts that a crash left unfinished: nothing is known of how they went on, so they ended then.
+    /// Takes over attempts that a crash left unfinished. Where the call is still up it goes on; of the others nothing is
+    /// known of how they went on, so they ended then.
     pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
-        for Unfinished { attempt, contact, result } in attempts {
+        for Unfinished { attempt, contact, result, live } in attempts {
             let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
             group.calls_up += 1;
-            let stage = if result.is_some() { Stage::WrapUp } else { Stage::Ending };
+            let live = live.filter(|_| result.is_none());
+            let stage = match (result, live) {
+                (Some(_), _) => Stage::WrapUp,
+                (None, Some(_)) => Stage::Dialling,
+                (None, None) => Stage::Ending,
+            };
+            if live.is_some() {
+                group.ringing += 1;
+            }
             let call = Call {
                 group: id,
                 contact,
@@ -370,7 +381,7 @@ impl Engine {
                 answered_at: None,
                 connected_at: None,
                 detected: None,
-                verdict: Some(crate::call_result::CallResult::SystemError),
+                verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
                 disposal: None,
                 result,
                 ended_at: None,
@@ -378,11 +389,38 @@ impl Engine {
                 hook: None,
             };
             self.calls.insert(attempt, call);
-            if result.is_some() {
-                self.settle(attempt);
-            } else {
-                self.call_event(attempt, CallEvent::Ended(CallEnd::ByUs));
+            match live {
+                _ if result.is_some() => self.settle(attempt),
+                Some(live) => self.go_on_with(attempt, live),
+                None => self.call_event(attempt, CallEvent::Ended(CallEnd::ByUs)),
             }
+        }
+    }
+
+    /// A call that is up goes on from where it is. Who answered it was not heard: doubt counts as a person.
+    fn go_on_with(&mut self, attempt: AttemptId, live: LiveCall) {
+        let now = self.now;
+        let rings = Duration::from_secs(u64::from(RING_SECONDS_MAX));
+        self.enter(attempt, Stage::Dialling, Some(rings + SWITCH_PATIENCE));
+        if !live.is_answered {
+            return;
+        }
+        self.call_event(attempt, CallEvent::Answered);
+        let agent = live.agent.filter(|agent| self.agents.contains_key(agent));
+        let Some(agent) = agent else {
+            return self.call_event(attempt, CallEvent::Detected(Detected::Person));
+        };
+        self.enter(attempt, Stage::Talking, None);
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.agent = Some(agent);
+            call.connected_at = Some(now);
+            call.detected = Some(Detected::Person);
+        }
+        self.set_agent_state(agent, AgentState::OnCall, Some(attempt));
+        // Until their screen is back they take no further call.
+        self.afterwards_not_ready(agent, "connection_lost");
+        if let Some(agent) = self.agents.get_mut(&agent) {
+            agent.line_is_up = true;
         }
     }
 

@@ -64,6 +64,13 @@ pub enum Input {
         /// What.
         event: AgentEvent,
     },
+    /// An agent's line stands or is gone.
+    Line {
+        /// Whose.
+        agent: AgentId,
+        /// Whether it stands.
+        is_up: bool,
+    },
     /// The answer to [`Output::RunHook`].
     Hook {
         /// Which group asked.
@@ -162,6 +169,8 @@ pub struct AgentDefinition {
     pub agent: AgentId,
     /// Their skills, each with a proficiency from 1 (least) to 100.
     pub skills: Vec<(SkillId, u8)>,
+    /// Whether their telephone is held for the whole of a session, so that they take calls only while it is.
+    pub needs_line: bool,
 }
 
 /// What is left to call for a group.
@@ -182,6 +191,17 @@ pub struct Unfinished {
     pub contact: HopperContact,
     /// How it had ended, if that was known.
     pub result: Option<CallResult>,
+    /// Its call, if it is still up on the switch.
+    pub live: Option<LiveCall>,
+}
+
+/// A call that outlived the process that placed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveCall {
+    /// Whether it was picked up.
+    pub is_answered: bool,
+    /// The agent it is connected with.
+    pub agent: Option<AgentId>,
 }
 
 /// What can happen to a call.
@@ -199,6 +219,8 @@ pub enum CallEvent {
     AgentFailed,
     /// The message was played to its end.
     MessageEnded,
+    /// The agent left it to a third party.
+    AgentLeft,
     /// It is over.
     Ended(CallEnd),
 }
@@ -247,6 +269,8 @@ pub enum AgentEvent {
     RejectPreview,
     /// Ends the call.
     HangUp,
+    /// Does something on the call that goes on.
+    Control(CallControl),
     /// Says how the call went; ends the wrap-up.
     Dispose {
         /// The disposition's code; none says nothing about the call.
@@ -260,6 +284,45 @@ pub enum AgentEvent {
     },
     /// The agent's screen is gone.
     ConnectionLost,
+}
+
+/// What an agent can do on a call that they are on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallControl {
+    /// The called party waits and hears nobody.
+    Hold,
+    /// Ends `Hold`.
+    Resume,
+    /// Nobody hears the agent.
+    Mute,
+    /// Ends `Mute`.
+    Unmute,
+    /// Sends keys: 1 to 32 of digits, `*` and `#`.
+    Keys(String),
+    /// Rings a third party to talk to while the called party waits.
+    Consult(ThirdParty),
+    /// All three talk.
+    Join,
+    /// Ends the consultation.
+    EndConsult,
+    /// Leaves the called party to the third party that was consulted, or to one that is rung now.
+    Transfer(Option<ThirdParty>),
+}
+
+impl CallControl {
+    /// Whether these are keys of a telephone, and not too many.
+    pub fn are_keys(keys: &str) -> bool {
+        (1..=32).contains(&keys.len()) && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key))
+    }
+}
+
+/// Who is rung beside the called party.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThirdParty {
+    /// A telephone number.
+    Number(PhoneNumber),
+    /// Another agent, on their telephone.
+    Agent(AgentId),
 }
 
 /// Something the engine wants done.
@@ -289,6 +352,17 @@ pub enum Output {
         attempt: AttemptId,
         /// The agent.
         agent: AgentId,
+    },
+    /// Ring an agent's telephone and hold the line; then say [`Input::Line`].
+    OpenLine(AgentId),
+    /// Hang an agent's line up.
+    CloseLine(AgentId),
+    /// Do something on a connected call.
+    Control {
+        /// The call.
+        attempt: AttemptId,
+        /// What.
+        control: CallControl,
     },
     /// Play the message for people whom no agent is free for.
     PlaySafeHarbour(AttemptId),

@@ -98,11 +98,16 @@ impl Engine {
             afterwards: Afterwards::NotReady(None),
             deadline: None,
             is_saving: false,
+            needs_line: false,
+            line_is_up: false,
+            is_ready_with_line: false,
         });
         agent.skills = definition.skills;
+        agent.needs_line = definition.needs_line;
         self.count_working(id, 1);
         self.join_ready_lists(id);
         self.note_shared_skills();
+        self.line_is_needed(id);
     }
 
     fn remove_agent(&mut self, id: AgentId) {

@@ -10,6 +10,7 @@ mod dialling;
 mod hooks;
 mod io;
 mod lifecycle;
+mod lines;
 mod promises;
 mod snapshot;
 mod state;
@@ -17,11 +18,7 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use io::{
-    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallEnd, CallEvent, CallOver, Command, Detected,
-    DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, NextStep, Output,
-    PreCallVerdict, Supply, Unfinished, WakeReason,
-};
+pub use io::{AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver, Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, LiveCall, NextStep, Output, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason};
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
 
@@ -112,6 +109,7 @@ impl Engine {
             Input::Recovered { group, attempts } => self.recovered(group, attempts),
             Input::Call { attempt, event } => self.call_event(attempt, event),
             Input::Agent { agent, event } => self.agent_event(agent, event),
+            Input::Line { agent, is_up } => self.line_changed(agent, is_up),
             Input::Hook { group, question, verdict } => self.hook_answered(group, question, verdict),
             Input::Stored { ticket } => self.stored(ticket),
             Input::NotStored { ticket } => self.not_stored(ticket),

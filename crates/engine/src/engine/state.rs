@@ -94,6 +94,11 @@ pub(super) struct Agent {
     pub deadline: Option<Time>,
     /// Wrap-up is over but not yet durable.
     pub is_saving: bool,
+    /// Their telephone is held for the whole of a session: without that line they take no calls.
+    pub needs_line: bool,
+    pub line_is_up: bool,
+    /// They said that they are ready, and are once their line stands.
+    pub is_ready_with_line: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

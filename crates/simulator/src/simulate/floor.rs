@@ -191,7 +191,7 @@ impl<'a> Floor<'a> {
                 let agent = AgentId(Uuid::from_u128(0xa000 + next));
                 next += 1;
                 self.agents.entry(agent).or_insert((shift_index, AgentState::LoggedOut, self.now));
-                let definition = AgentDefinition { agent, skills: skills.clone() };
+                let definition = AgentDefinition { agent, skills: skills.clone(), needs_line: false };
                 self.give(Input::Command(Command::PutAgent(definition)));
             }
         }
@@ -367,7 +367,13 @@ impl<'a> Floor<'a> {
             }
             Output::Connect { attempt, agent } => self.connect(attempt, agent),
             Output::PlaySafeHarbour(attempt) => self.at(MESSAGE, Due::MessageEnds(attempt)),
-            Output::RunHook(_) | Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) => {}
+            Output::RunHook(_)
+            | Output::Tell { .. }
+            | Output::Answer { .. }
+            | Output::AtRest(_)
+            | Output::OpenLine(_)
+            | Output::CloseLine(_)
+            | Output::Control { .. } => {}
         }
     }
 

@@ -11,6 +11,8 @@ enum Step {
     Feed(u32, bool),
     Call(usize, CallEvent),
     Agent(u128, AgentEvent),
+    Line(u128, bool),
+    NeedsLine(u128, bool),
     Act(u128, GroupAction, Option<DialMode>),
     Put(u128, DialMode),
     Pass(u64),
@@ -42,6 +44,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => Just(CallEvent::Connected),
         1 => Just(CallEvent::AgentFailed),
         1 => Just(CallEvent::MessageEnded),
+        1 => Just(CallEvent::AgentLeft),
         3 => ends.prop_map(CallEvent::Ended),
     ];
     let dispose = (0..4_usize, any::<bool>()).prop_map(|(which, agreed)| AgentEvent::Dispose {
@@ -60,6 +63,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(AgentEvent::HangUp),
         2 => dispose,
         1 => Just(AgentEvent::ConnectionLost),
+        1 => Just(AgentEvent::Control(CallControl::Hold)),
     ];
     let actions = prop_oneof![
         1 => Just(GroupAction::Load),
@@ -106,6 +110,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Store),
         5 => (0..30_u32, any::<bool>()).prop_map(|(contacts, left)| Step::Feed(contacts, left)),
         14 => (0..8_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
+        2 => (0..4_u128, any::<bool>()).prop_map(|(agent, up)| Step::Line(agent, up)),
+        1 => (0..4_u128, any::<bool>()).prop_map(|(agent, needs)| Step::NeedsLine(agent, needs)),
         10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
         2 => (0..2_u128, actions, proptest::option::of(modes.clone())).prop_map(|(group, action, mode)| Step::Act(group, action, mode)),
         1 => (0..2_u128, modes).prop_map(|(group, mode)| Step::Put(group, mode)),
@@ -126,6 +132,8 @@ impl Floor {
                 }
             }
             Step::Agent(agent, event) => self.agent(agent, event),
+            Step::Line(agent, is_up) => self.input(Input::Line { agent: agent_id(agent), is_up }),
+            Step::NeedsLine(agent, needs_line) => self.needs_line(agent, needs_line),
             Step::Act(group, action, dial_mode) => {
                 if action == GroupAction::Load && self.group_state(group).is_none() {
                     self.put_group(group, with_mode(DialMode::Power));

@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod laws;
+mod lines;
 mod predictive;
 mod scripts;
 mod stories;
@@ -133,6 +134,9 @@ struct Floor {
     callbacks: Vec<crate::change::CallbackMoved>,
     made: Vec<crate::change::CallbackMade>,
     fenced: BTreeSet<GroupId>,
+    /// Agents whose telephones are to ring, and what was asked for on calls.
+    lines_wanted: Vec<AgentId>,
+    controls: Vec<(AttemptId, CallControl)>,
 }
 
 impl Floor {
@@ -159,18 +163,28 @@ impl Floor {
             callbacks: Vec::new(),
             made: Vec::new(),
             fenced: BTreeSet::new(),
+            lines_wanted: Vec::new(),
+            controls: Vec::new(),
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
             floor.input(Input::Command(Command::PutAgent(AgentDefinition {
                 agent: agent_id(*agent),
                 skills,
+                needs_line: false,
             })));
         }
         for (group, settings) in groups {
             floor.put_group(*group, settings.clone());
         }
         floor
+    }
+
+    fn needs_line(&mut self, agent: u128, needs_line: bool) {
+        let agent = agent_id(agent);
+        let Some(known) = self.engine.agents.get(&agent) else { return };
+        let definition = AgentDefinition { agent, skills: known.skills.clone(), needs_line };
+        self.input(Input::Command(Command::PutAgent(definition)));
     }
 
     fn put_group(&mut self, index: u128, settings: GroupSettings) {
@@ -212,6 +226,9 @@ impl Floor {
                 self.up.insert(request.attempt);
             }
             Output::HangUp(_) => {}
+            Output::OpenLine(agent) => self.lines_wanted.push(agent),
+            Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
+            Output::Control { attempt, control } => self.controls.push((attempt, control)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
             Output::PlaySafeHarbour(attempt) => self.messages.push(attempt),
             Output::Tell { agent, notice } => self.notices.push((agent, notice)),

@@ -69,7 +69,7 @@ impl Model {
         model.input(Input::Command(Command::PutGroup(definition)));
         for index in 0..agents {
             let agent = agent_id(index);
-            let definition = AgentDefinition { agent, skills: vec![(skill_id(1), 50)] };
+            let definition = AgentDefinition { agent, skills: vec![(skill_id(1), 50)], needs_line: false };
             model.input(Input::Command(Command::PutAgent(definition)));
             for event in [AgentEvent::LogIn, AgentEvent::Ready] {
                 model.input(Input::Agent { agent, event });
@@ -169,7 +169,7 @@ impl Model {
                 let wrap = self.lognormal(20.0, 0.5);
                 self.at(wrap, Due::Wrapped(agent));
             }
-            Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) | Output::RunHook(_) => {}
+            Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) | Output::OpenLine(_) | Output::CloseLine(_) | Output::Control { .. } | Output::RunHook(_) => {}
         }
     }
 

@@ -1,0 +1,105 @@
+//! Agents' telephone lines, and what agents do on a call that goes on.
+
+use crate::agent::AgentState;
+use crate::call_result::CallResult;
+use crate::ids::{AgentId, AttemptId};
+
+use super::Engine;
+use super::io::{AgentNotice, CallControl, Output};
+use super::state::{Agent, Afterwards, Stage};
+
+impl Agent {
+    /// Whether calls could reach them now.
+    pub(super) fn can_be_reached(&self) -> bool {
+        !self.needs_line || self.line_is_up
+    }
+}
+
+impl Engine {
+    /// Has an agent's telephone rung, if they need a line and have none.
+    pub(super) fn want_line(&mut self, id: AgentId) {
+        if self.agents.get(&id).is_some_and(|agent| !agent.can_be_reached()) {
+            self.outputs.push_back(Output::OpenLine(id));
+        }
+    }
+
+    /// An agent whose telephone is to be held from now on takes no calls until it is.
+    pub(super) fn line_is_needed(&mut self, id: AgentId) {
+        let Some(agent) = self.agents.get_mut(&id).filter(|agent| !agent.can_be_reached()) else { return };
+        if matches!(agent.state, AgentState::Ready | AgentState::Preview) {
+            self.leaves(id, Afterwards::NotReady(Some("phone_failed".to_owned())));
+            if let Some(agent) = self.agents.get_mut(&id) {
+                agent.is_ready_with_line = true;
+            }
+            self.want_line(id);
+        }
+    }
+
+    pub(super) fn give_line_up(&mut self, id: AgentId) {
+        if self.agents.get(&id).is_some_and(|agent| agent.needs_line) {
+            self.outputs.push_back(Output::CloseLine(id));
+        }
+    }
+
+    /// An agent's line stands or is gone. Without one they take no calls; with one they go on where they wanted to.
+    pub(super) fn line_changed(&mut self, id: AgentId, is_up: bool) {
+        let Some(agent) = self.agents.get_mut(&id) else { return self.ignore() };
+        agent.line_is_up = is_up;
+        if !agent.needs_line {
+            return;
+        }
+        if is_up {
+            let wants = std::mem::take(&mut agent.is_ready_with_line);
+            return match agent.state {
+                AgentState::NotReady if wants => self.becomes_ready(id),
+                _ => self.tell_state(id),
+            };
+        }
+        agent.is_ready_with_line = false;
+        match agent.state {
+            AgentState::LoggedOut => {}
+            AgentState::NotReady => self.no_longer_ready(id, "phone_failed"),
+            AgentState::Ready | AgentState::Preview => {
+                self.leaves(id, Afterwards::NotReady(Some("phone_failed".to_owned())));
+            }
+            AgentState::Reserved | AgentState::OnCall | AgentState::WrapUp => {
+                self.afterwards_not_ready(id, "phone_failed");
+            }
+        }
+    }
+
+    /// What an agent does on the call they are on.
+    pub(super) fn control_call(&mut self, id: AgentId, control: CallControl) {
+        let on_call = self.agents.get(&id).filter(|agent| agent.state == AgentState::OnCall);
+        let Some(attempt) = on_call.and_then(|agent| agent.attempt) else {
+            return self.refuse(id, "there is no call that is connected");
+        };
+        if let CallControl::Keys(keys) = &control
+            && !CallControl::are_keys(keys)
+        {
+            return self.refuse(id, "keys are 1 to 32 of 0 to 9, * and #");
+        }
+        self.outputs.push_back(Output::Control { attempt, control });
+    }
+
+    /// The agent left the call to somebody else: for the campaign it is over.
+    pub(super) fn agent_left(&mut self, attempt: AttemptId) {
+        if self.calls.get(&attempt).is_some_and(|call| call.stage == Stage::Talking) {
+            self.finish(attempt, CallResult::Transferred);
+        }
+    }
+
+    /// Tells a screen that came back which call its agent is on.
+    pub(super) fn tell_call(&mut self, id: AgentId) {
+        let Some(attempt) = self.agents.get(&id).and_then(|agent| agent.attempt) else { return };
+        let Some(call) = self.calls.get(&attempt).filter(|call| call.agent == Some(id)) else { return };
+        let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
+        let (group, contact) = (call.group, call.contact.contact);
+        let attempt_number = call.contact.attempts.saturating_add(1);
+        let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
+        self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
+        if is_connected {
+            self.tell(id, AgentNotice::Connected { attempt });
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Agents' telephone lines, what agents do on calls, and calls that outlive a process.
+
+use super::*;
+
+fn agent_with_a_line() -> Floor {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    floor.needs_line(1, true);
+    floor.run(1);
+    floor.agent(1, AgentEvent::LogIn);
+    floor
+}
+
+fn line(floor: &mut Floor, is_up: bool) {
+    floor.input(Input::Line { agent: agent_id(1), is_up });
+}
+
+#[test]
+fn an_agent_is_ready_once_their_telephone_is_picked_up() {
+    let mut floor = agent_with_a_line();
+    assert_eq!(floor.lines_wanted, [agent_id(1)]);
+    floor.agent(1, AgentEvent::Ready);
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+    line(&mut floor, true);
+    assert_eq!(floor.state_of(1), AgentState::Ready);
+}
+
+#[test]
+fn an_agent_whose_telephone_fails_is_not_ready_at_once_and_stays_so_after_the_call() {
+    let mut floor = agent_with_a_line();
+    line(&mut floor, true);
+    floor.agent(1, AgentEvent::Ready);
+    line(&mut floor, false);
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+
+    line(&mut floor, true);
+    floor.agent(1, AgentEvent::Ready);
+    floor.settle(5);
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    line(&mut floor, false);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    floor.agent(
+        1,
+        AgentEvent::Dispose { disposition: None, notes: None, callback_at: None, callback_is_mine: false },
+    );
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+}
+
+#[test]
+fn the_line_is_given_up_with_the_session() {
+    let mut floor = agent_with_a_line();
+    line(&mut floor, true);
+    floor.agent(1, AgentEvent::LogOut);
+    assert!(floor.lines_wanted.is_empty());
+}
+
+#[test]
+fn what_an_agent_does_on_a_call_reaches_the_switch_only_while_they_talk() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.agent(1, AgentEvent::Control(CallControl::Hold));
+    floor.talk(attempt);
+    floor.agent(1, AgentEvent::Control(CallControl::Keys("12#".to_owned())));
+    floor.agent(1, AgentEvent::Control(CallControl::Keys("call me".to_owned())));
+    assert_eq!(floor.controls, [(attempt, CallControl::Keys("12#".to_owned()))]);
+}
+
+#[test]
+fn a_call_that_its_agent_left_to_somebody_else_is_over_for_the_campaign_as_transferred() {
+    let mut floor = one_agent(progressive());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.call(attempt, CallEvent::AgentLeft);
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    floor.store_all();
+    assert_eq!(floor.ended[&attempt], CallResult::Transferred);
+    // The rest of the call is not the campaign's.
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.store_all();
+    assert_eq!(floor.ended[&attempt], CallResult::Transferred);
+}
+
+/// A floor whose process died with one call up.
+fn after_a_crash(live: LiveCall) -> (Floor, AttemptId) {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    floor.act(1, GroupAction::Load);
+    let (contact, attempt) = (contact(900), AttemptId(Uuid::from_u128(1)));
+    floor.claimed.insert(contact.contact);
+    floor.open_attempts.insert(attempt, contact.contact);
+    floor.dialled.push(attempt);
+    floor.up.insert(attempt);
+    let unfinished = Unfinished { attempt, contact, result: None, live: Some(live) };
+    floor.input(Input::Recovered { group: group_id(1), attempts: vec![unfinished] });
+    (floor, attempt)
+}
+
+#[test]
+fn an_agent_who_talked_when_the_process_died_talks_on_and_wraps_up() {
+    let (mut floor, attempt) = after_a_crash(LiveCall { is_answered: true, agent: Some(agent_id(1)) });
+    assert_eq!(floor.state_of(1), AgentState::OnCall);
+    floor.notices.clear();
+    floor.agent(1, AgentEvent::LogIn);
+    let shows_the_call =
+        |(_, notice): &(AgentId, AgentNotice)| matches!(notice, AgentNotice::Connected { .. });
+    assert!(floor.notices.iter().any(shows_the_call), "a screen that comes back is told of the call");
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    floor.store_all();
+    assert_eq!(floor.ended[&attempt], CallResult::Answer);
+}
+
+#[test]
+fn a_call_that_rang_when_the_process_died_rings_on_and_is_not_dialled_again() {
+    let (mut floor, attempt) = after_a_crash(LiveCall { is_answered: false, agent: None });
+    floor.agent(1, AgentEvent::LogIn);
+    floor.agent(1, AgentEvent::Ready);
+    floor.call(attempt, CallEvent::Answered);
+    floor.call(attempt, CallEvent::Detected(Detected::Person));
+    assert_eq!(floor.connecting, [(attempt, agent_id(1))]);
+    assert_eq!(floor.dialled, [attempt]);
+}
+
+#[test]
+fn a_person_who_waited_when_the_process_died_hears_the_message_if_nobody_is_free() {
+    let (mut floor, attempt) = after_a_crash(LiveCall { is_answered: true, agent: None });
+    floor.pass(2);
+    assert_eq!(floor.messages, [attempt]);
+}
