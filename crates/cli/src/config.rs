@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use telephony::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 
 /// Everything that can be set. `contrib/outdial.default.toml` has every key with its default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,6 +20,8 @@ pub struct Config {
     pub node: Node,
     /// The simulated carrier.
     pub carrier: Carrier,
+    /// The switch.
+    pub telephony: Telephony,
     /// Server scripts.
     pub scripts: Scripts,
     /// What is logged and how.
@@ -94,6 +97,130 @@ impl Default for Carrier {
     fn default() -> Self {
         Self { lines_max: 1000, seed: 1 }
     }
+}
+
+/// `[telephony]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telephony {
+    /// What places the calls.
+    pub driver: DriverKind,
+    /// The Stasis application that calls are handed to; without it `outdial-` and the node's name.
+    pub application: Option<String>,
+    /// The directory of messages' sounds, as Asterisk sees it.
+    pub sounds: String,
+    /// The directory that recordings are written to, as Asterisk sees it.
+    pub recordings: String,
+    /// The switches.
+    pub asterisk: Vec<AsteriskHost>,
+    /// The ways out, in the order in which they are tried.
+    pub trunks: Vec<Trunk>,
+}
+
+impl Default for Telephony {
+    fn default() -> Self {
+        Self {
+            driver: DriverKind::Simulated,
+            application: None,
+            sounds: "/var/lib/outdial/messages".to_owned(),
+            recordings: "/var/spool/outdial/recordings".to_owned(),
+            asterisk: Vec::new(),
+            trunks: Vec::new(),
+        }
+    }
+}
+
+/// What places calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// The simulated carrier.
+    #[default]
+    Simulated,
+    /// Asterisk, over ARI.
+    Asterisk,
+}
+
+/// `[[telephony.asterisk]]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AsteriskHost {
+    /// Its name, for people.
+    pub name: String,
+    /// Where its HTTP server is.
+    pub url: url::Url,
+    /// The ARI user.
+    #[serde(default = "ari_user")]
+    pub user: String,
+    /// Their password.
+    pub password: String,
+    /// Its share of the calls, 1 to 100.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// Calls at once at most.
+    #[serde(default = "lines_default")]
+    pub lines_max: u32,
+    /// Calls placed in a second at most.
+    #[serde(default = "rate_default")]
+    pub calls_per_second_max: u32,
+    /// How requests reach it.
+    #[serde(default)]
+    pub requests: Requests,
+}
+
+fn ari_user() -> String {
+    "outdial".to_owned()
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn lines_default() -> u32 {
+    500
+}
+
+fn rate_default() -> u32 {
+    50
+}
+
+/// The password stays out of logs.
+impl std::fmt::Debug for AsteriskHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AsteriskHost").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// How requests reach an Asterisk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requests {
+    /// Over the events' WebSocket where Asterisk understands that, else over HTTP.
+    #[default]
+    Auto,
+    /// Over the events' WebSocket.
+    WebSocket,
+    /// Over HTTP.
+    Http,
+}
+
+/// `[[telephony.trunks]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trunk {
+    /// Its name, for people.
+    pub name: String,
+    /// What is dialled, with `{number}` or `{digits}` for the number.
+    pub dial: String,
+    /// Calls at once at most, on each host.
+    #[serde(default = "lines_default")]
+    pub lines_max: u32,
+    /// Calls placed in a second at most, on each host.
+    #[serde(default = "rate_default")]
+    pub calls_per_second_max: u32,
+    /// SIP headers that are added to each call.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
 }
 
 /// `[scripts]`
@@ -214,12 +341,52 @@ impl Config {
         Ok(config)
     }
 
+    /// What the driver for Asterisk is told.
+    pub fn asterisk(&self) -> AsteriskSettings {
+        let telephony = &self.telephony;
+        let host = |host: &AsteriskHost| HostSettings {
+            name: host.name.clone(),
+            url: host.url.clone(),
+            user: host.user.clone(),
+            password: host.password.clone(),
+            weight: host.weight,
+            lines_max: host.lines_max,
+            calls_per_second_max: host.calls_per_second_max,
+            requests: match host.requests {
+                Requests::Auto => RequestPath::Auto,
+                Requests::WebSocket => RequestPath::WebSocket,
+                Requests::Http => RequestPath::Http,
+            },
+        };
+        let trunk = |trunk: &Trunk| TrunkSettings {
+            name: trunk.name.clone(),
+            dial: trunk.dial.clone(),
+            lines_max: trunk.lines_max,
+            calls_per_second_max: trunk.calls_per_second_max,
+            headers: trunk.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        let of_node = || format!("outdial-{}", self.node.name);
+        AsteriskSettings {
+            node: self.node.name.clone(),
+            application: telephony.application.clone().unwrap_or_else(of_node),
+            hosts: telephony.asterisk.iter().map(host).collect(),
+            trunks: telephony.trunks.iter().map(trunk).collect(),
+            sounds: telephony.sounds.trim_end_matches('/').to_owned(),
+            recordings: telephony.recordings.trim_end_matches('/').to_owned(),
+            requests_max: AsteriskSettings::REQUESTS_MAX,
+            events_max: AsteriskSettings::EVENTS_MAX,
+        }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         if self.server.root_key.as_ref().is_some_and(|key| key.len() < 24) {
             bail!("server.root_key must have at least 24 characters: whoever guesses it owns every tenant");
         }
         if self.carrier.lines_max == 0 {
             bail!("carrier.lines_max must be at least 1");
+        }
+        if self.telephony.driver == DriverKind::Asterisk {
+            self.asterisk().check().context("[telephony] is wrong")?;
         }
         if !(1..=64).contains(&self.scripts.processes) {
             bail!("scripts.processes must be 1 to 64");
@@ -262,6 +429,18 @@ mod tests {
         assert_eq!(config.database.url, "b.db");
         assert!(read("", &[("OUTDIAL_DATABSE_URL", "b.db")]).unwrap_err().contains("OUTDIAL_DATABSE_URL"));
         assert!(read("", &[("OUTDIAL_LOG_JSON", "perhaps")]).unwrap_err().contains("OUTDIAL_LOG_JSON"));
+    }
+
+    #[test]
+    fn asterisk_needs_a_host_and_a_way_out_and_its_password_is_not_shown() {
+        let driver = "[telephony]\ndriver = \"asterisk\"\n";
+        assert!(read(driver, &[]).unwrap_err().contains("name at least one Asterisk"));
+        let host = "[[telephony.asterisk]]\nname = \"a\"\nurl = \"http://127.0.0.1:8088\"\npassword = \"hidden\"\n";
+        assert!(read(&format!("{driver}{host}"), &[]).unwrap_err().contains("way out"));
+        let trunk = "[[telephony.trunks]]\nname = \"c\"\ndial = \"PJSIP/{number}@carrier\"\n";
+        let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hidden"));
+        assert_eq!(config.asterisk().application, "outdial-outdial-1");
     }
 
     #[test]

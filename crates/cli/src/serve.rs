@@ -9,12 +9,15 @@ use app::scripts::{ScriptConnection, ScriptSettings};
 use app::{App, AppSettings};
 use simulator::World;
 use store::{Store, StoreOptions, StoreTarget};
-use telephony::{CarrierSettings, CarrierStatistics, Clock, SimulatedCarrier, SystemClock};
+use telephony::{
+    AsteriskDriver, CarrierSettings, CarrierStatistics, Clock, Driver, SimulatedCarrier, SystemClock,
+};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web::WebSettings;
 
-use crate::config::{Config, Scripts};
+use crate::config::{Config, DriverKind, Scripts};
 
 /// Outdial, running.
 pub struct Running {
@@ -22,8 +25,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where the API listens.
     pub address: SocketAddr,
-    /// The simulated carrier, for its figures.
-    pub carrier: Arc<SimulatedCarrier>,
+    /// The simulated carrier, for its figures, if that is what places the calls.
+    pub carrier: Option<Arc<SimulatedCarrier>>,
     server: JoinHandle<std::io::Result<()>>,
     stop_serving: tokio::sync::oneshot::Sender<()>,
     grace: Duration,
@@ -38,10 +41,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let store = Store::open(&target, StoreOptions::default())
         .await
         .with_context(|| format!("cannot open the database {}", target_name(&config.database.url)))?;
-    let world = World::with_default_population(config.carrier.seed);
-    let settings = CarrierSettings { lines_max: config.carrier.lines_max, ..CarrierSettings::default() };
-    let (carrier, events) = SimulatedCarrier::start(world, Arc::clone(&clock), settings);
-    let driver: Arc<dyn telephony::Driver> = Arc::<SimulatedCarrier>::clone(&carrier);
+    let (driver, carrier, events) = start_driver(config, &clock)?;
     let settings = AppSettings { node: config.node.name.clone(), data_dir: config.node.data_dir.clone() };
     let app = App::start(store, clock, driver, events, settings).await?;
     app.start_sinks(web::sink_formats()).await?;
@@ -68,6 +68,25 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     Ok(Running { app, address, carrier, server, stop_serving, grace })
 }
 
+type Switch = (Arc<dyn Driver>, Option<Arc<SimulatedCarrier>>, mpsc::Receiver<telephony::Event>);
+
+/// What places the calls, by the configuration.
+fn start_driver(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Switch> {
+    Ok(match config.telephony.driver {
+        DriverKind::Simulated => {
+            let world = World::with_default_population(config.carrier.seed);
+            let settings =
+                CarrierSettings { lines_max: config.carrier.lines_max, ..CarrierSettings::default() };
+            let (carrier, events) = SimulatedCarrier::start(world, Arc::clone(clock), settings);
+            (Arc::<SimulatedCarrier>::clone(&carrier), Some(carrier), events)
+        }
+        DriverKind::Asterisk => {
+            let (driver, events) = AsteriskDriver::start(config.asterisk(), Arc::clone(clock))?;
+            (driver, None, events)
+        }
+    })
+}
+
 /// Scripts run in this very program, started anew with a command of its own.
 fn script_settings(scripts: &Scripts) -> anyhow::Result<ScriptSettings> {
     let connection = |it: &crate::config::ScriptConnection| ScriptConnection {
@@ -86,9 +105,9 @@ fn script_settings(scripts: &Scripts) -> anyhow::Result<ScriptSettings> {
 }
 
 impl Running {
-    /// What the carrier did.
+    /// What the simulated carrier did; nothing if the calls are real.
     pub fn carrier_statistics(&self) -> CarrierStatistics {
-        self.carrier.statistics()
+        self.carrier.as_ref().map(|carrier| carrier.statistics()).unwrap_or_default()
     }
 
     /// Takes no more requests, places no more calls, lets what is under way end and gives the leases up.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::{AttemptId, CallEnd, CallEvent, CallResult, Detected};
-use telephony::{CallStage, EndCause, Event, EventKind, call_result};
+use engine::{AgentId, AttemptId, CallEnd, CallEvent, CallResult, Detected};
+use telephony::{CallStage, EndCause, Event, EventKind, Request, call_result};
 use tokio::sync::mpsc;
 
 use super::Shared;
@@ -14,28 +14,47 @@ use crate::runner::Message;
 /// How often the switch is asked what is up after its connection came back, until it answers.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Which runner each call belongs to.
+/// How long after the connection came up calls may be up that no runner knows, before they are ended: the runners take
+/// their groups over meanwhile.
+const STRANGERS_MAY_STAY: Duration = Duration::from_secs(60);
+
+/// Which runner each call and each agent's line belongs to.
 #[derive(Default)]
-pub(crate) struct Routes(Mutex<HashMap<AttemptId, mpsc::Sender<Message>>>);
+pub(crate) struct Routes(Mutex<Table>);
+
+#[derive(Default)]
+struct Table {
+    calls: HashMap<AttemptId, mpsc::Sender<Message>>,
+    lines: HashMap<AgentId, mpsc::Sender<Message>>,
+}
 
 impl Routes {
     pub fn add(&self, attempt: AttemptId, runner: mpsc::Sender<Message>) {
-        self.lock().insert(attempt, runner);
+        self.lock().calls.insert(attempt, runner);
     }
 
     pub fn remove(&self, attempt: AttemptId) {
-        self.lock().remove(&attempt);
+        self.lock().calls.remove(&attempt);
+    }
+
+    /// There are no more of them than agents, so they stay.
+    pub fn add_line(&self, agent: AgentId, runner: mpsc::Sender<Message>) {
+        self.lock().lines.insert(agent, runner);
     }
 
     fn get(&self, attempt: AttemptId) -> Option<mpsc::Sender<Message>> {
-        self.lock().get(&attempt).cloned()
+        self.lock().calls.get(&attempt).cloned()
+    }
+
+    fn of_line(&self, agent: AgentId) -> Option<mpsc::Sender<Message>> {
+        self.lock().lines.get(&agent).cloned()
     }
 
     fn all(&self) -> Vec<(AttemptId, mpsc::Sender<Message>)> {
-        self.lock().iter().map(|(attempt, runner)| (*attempt, runner.clone())).collect()
+        self.lock().calls.iter().map(|(attempt, runner)| (*attempt, runner.clone())).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptId, mpsc::Sender<Message>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,12 +72,31 @@ pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>
                     let _ = runner.send(Message::Call { attempt: call.attempt, event }).await;
                 }
             }
+            Event::LineUp { agent, .. } => tell_line(&shared, agent, true).await,
+            Event::LineDown { agent, .. } => tell_line(&shared, agent, false).await,
             Event::DriverLost { .. } => tell_all(&shared, false).await,
             Event::DriverBack { .. } => {
                 end_what_is_gone(&shared).await;
                 tell_all(&shared, true).await;
+                tokio::spawn(end_strangers(Arc::clone(&shared)));
             }
         }
+    }
+}
+
+async fn tell_line(shared: &Shared, agent: AgentId, is_up: bool) {
+    if let Some(runner) = shared.routes.of_line(agent) {
+        let _ = runner.send(Message::AgentLine { agent, is_up }).await;
+    }
+}
+
+/// Calls that this node left on the switch and that no runner has taken over: nobody may go on talking on them unseen.
+async fn end_strangers(shared: Arc<Shared>) {
+    tokio::time::sleep(STRANGERS_MAY_STAY).await;
+    let Ok(up) = shared.driver.live_calls().await else { return };
+    for call in up.into_iter().filter(|call| shared.routes.get(call.attempt).is_none()) {
+        tracing::warn!(attempt = %call.attempt, "ending a call that nobody knows");
+        let _ = shared.driver.send(Request::HangUp { attempt: call.attempt });
     }
 }
 
@@ -109,6 +147,8 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         EventKind::Connected { .. } => CallEvent::Connected,
         EventKind::AgentFailed { .. } => CallEvent::AgentFailed,
         EventKind::PlayFinished => CallEvent::MessageEnded,
+        EventKind::AgentLeft { .. } => CallEvent::AgentLeft,
+        EventKind::Digit(_) => return None,
         EventKind::Ended(cause) => CallEvent::Ended(match cause {
             EndCause::ByCalledParty => CallEnd::ByCalledParty,
             EndCause::ByUs | EndCause::Cancelled => CallEnd::ByUs,

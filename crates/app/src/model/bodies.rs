@@ -7,7 +7,7 @@ use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
 use engine::settings::OnScriptError;
 use engine::treatment::Action;
 use engine::{
-    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, SkillId, SourceId, SuppressionListId,
+    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, PhoneNumber, SkillId, SourceId, SuppressionListId,
     Treatment,
 };
 use schemars::JsonSchema;
@@ -69,6 +69,58 @@ pub struct AgentBody {
     /// What they can do.
     #[serde(default)]
     pub skills: Vec<AgentSkill>,
+    /// Their telephone. The simulated carrier needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telephone: Option<AgentTelephone>,
+}
+
+/// Where an agent is rung.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentTelephone {
+    /// A telephone number, in E.164.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<PhoneNumber>,
+    /// Or an endpoint in the switch's own notation, such as `PJSIP/1001`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Rung once at the start of a session and held until its end, so that calls are there at once; else rung for each
+    /// call.
+    #[serde(default = "yes")]
+    pub standing: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl AgentTelephone {
+    fn check(&self) -> Result<(), AppError> {
+        match (&self.number, &self.endpoint) {
+            (Some(_), None) => Ok(()),
+            (None, Some(endpoint)) if is_endpoint(endpoint) => Ok(()),
+            (None, Some(_)) => Err(AppError::invalid(
+                "invalid_endpoint",
+                "telephone.endpoint",
+                "an endpoint is like PJSIP/1001 or PJSIP/1001/sip:1001@10.0.0.7: at most 120 characters",
+            )),
+            _ => Err(AppError::invalid(
+                "one_of_two",
+                "telephone",
+                "a telephone has either a number or an endpoint",
+            )),
+        }
+    }
+}
+
+/// A technology, a slash and a name. `Local/` would reach the dial plan, and with it whatever that reaches.
+fn is_endpoint(text: &str) -> bool {
+    let Some((technology, name)) = text.split_once('/') else { return false };
+    let is_technology = !technology.is_empty()
+        && technology.chars().all(|char| char.is_ascii_alphanumeric())
+        && !technology.eq_ignore_ascii_case("local");
+    let fits = |char: char| char.is_ascii_alphanumeric() || "/@:._+-;=".contains(char);
+    is_technology && !name.is_empty() && text.len() <= 120 && name.chars().all(fits)
 }
 
 impl Definition for AgentBody {
@@ -94,7 +146,7 @@ impl Definition for AgentBody {
                 return Err(AppError::invalid("named_twice", &field, "this skill is named twice"));
             }
         }
-        Ok(())
+        self.telephone.as_ref().map_or(Ok(()), AgentTelephone::check)
     }
 }
 

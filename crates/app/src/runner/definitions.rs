@@ -8,6 +8,7 @@ use engine::{
     GroupState, SuppressionListId, TenantId, Treatment, Zone,
 };
 use store::{StoreError, Tx};
+use telephony::AgentPhone;
 use uuid::Uuid;
 
 use super::Runner;
@@ -40,6 +41,9 @@ pub(super) struct GroupPlan {
 pub(super) struct AgentPlan {
     pub name: String,
     pub skills: Vec<(engine::SkillId, u8)>,
+    pub phone: Option<AgentPhone>,
+    /// Whether it is held for the whole of a session.
+    pub is_standing: bool,
 }
 
 /// Reads them all, in one transaction, so that they fit together.
@@ -98,7 +102,14 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
     }
     for stored in load_all::<AgentBody>(tx, tenant)? {
         let skills = stored.body.skills.iter().map(|own| (own.skill, own.proficiency)).collect();
-        definitions.agents.insert(AgentId(stored.id), AgentPlan { name: stored.body.name, skills });
+        let telephone = stored.body.telephone;
+        let is_standing = telephone.as_ref().is_some_and(|telephone| telephone.standing);
+        let phone = telephone.and_then(|telephone| {
+            let number = telephone.number.map(AgentPhone::Number);
+            number.or(telephone.endpoint.map(AgentPhone::Endpoint))
+        });
+        let plan = AgentPlan { name: stored.body.name, skills, phone, is_standing };
+        definitions.agents.insert(AgentId(stored.id), plan);
     }
     Ok(definitions)
 }
@@ -169,7 +180,11 @@ impl Runner {
             .agents
             .iter()
             .filter(is_new)
-            .map(|(agent, plan)| AgentDefinition { agent: *agent, skills: plan.skills.clone() })
+            .map(|(agent, plan)| AgentDefinition {
+                agent: *agent,
+                skills: plan.skills.clone(),
+                needs_line: plan.is_standing,
+            })
             .collect();
         for agent in agents {
             self.command(Command::PutAgent(agent));

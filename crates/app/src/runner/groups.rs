@@ -1,10 +1,11 @@
 //! Leases: taking groups up, keeping them and giving them up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{
     Actor, AnsweredCalls, CampaignRules, Command, DialMode, GroupAction, GroupId, GroupState, Input,
-    SuppressionListId, Unfinished,
+    LiveCall, SuppressionListId, Unfinished,
 };
 use store::changes::HeldGroup;
 use store::lease::{self, GroupRow, Lease};
@@ -17,6 +18,10 @@ use super::feed::Openings;
 use super::{LEASE, Message, RENEW_EVERY, Runner};
 use crate::AppError;
 use crate::floor::GroupFigures;
+
+/// How long the connection with the switch may take after a start before calls of before count as lost.
+const SWITCH_CONNECTS_WITHIN: Duration = Duration::from_secs(10);
+const SWITCH_ASKED_EVERY: Duration = Duration::from_millis(200);
 
 /// A campaign group whose lease this runner holds.
 pub(super) struct Held {
@@ -85,6 +90,7 @@ impl Runner {
                         attempt: attempt.attempt,
                         contact: engine::HopperContact { promise, ..contact.into_hopper(zones, call_time) },
                         result: attempt.result,
+                        live: None,
                     }
                 });
                 let left = left.collect();
@@ -92,7 +98,7 @@ impl Runner {
                 let answered = abandonment::answered_calls(tx, row.campaign, call_time)?;
                 Ok(Some((lease, left, answered)))
             };
-        let Some((lease, left, answered)) = self.shared.store.write(taken).await? else {
+        let Some((lease, mut left, answered)) = self.shared.store.write(taken).await? else {
             return Err(AppError::conflict("held_elsewhere", "another node runs this campaign group"));
         };
         let figures = GroupFigures::default();
@@ -102,25 +108,44 @@ impl Runner {
         if let (Some(mode), true) = (lease.dial_mode, lease.state != GroupState::NotLoaded) {
             definition.settings.dial_mode = mode;
         }
-        self.end_calls_of_before(&left).await;
+        self.find_calls_of_before(&mut left).await;
         self.command(Command::PutGroup(definition));
         if !left.is_empty() {
-            tracing::info!(%group, attempts = left.len(), "settling attempts that were left unfinished");
+            let live = left.iter().filter(|attempt| attempt.live.is_some()).count();
+            tracing::info!(%group, attempts = left.len(), live, "taking over attempts that were left unfinished");
             self.input(Input::Recovered { group, attempts: left });
         }
         Ok(())
     }
 
-    /// Calls of unfinished attempts that are still up on the switch are ended: their attempts are settled as cut
-    /// short, so nobody may go on talking on them unseen.
-    async fn end_calls_of_before(&self, left: &[Unfinished]) {
+    /// Which of the attempts have calls that are still up. Those go on, if the switch can be asked: it may be that the
+    /// connection with it is only just being made.
+    async fn find_calls_of_before(&self, left: &mut [Unfinished]) {
         if left.is_empty() {
             return;
         }
-        if let Ok(up) = self.shared.driver.live_calls().await {
-            for call in up.iter().filter(|call| left.iter().any(|attempt| attempt.attempt == call.attempt)) {
-                let _ = self.shared.driver.send(Request::HangUp { attempt: call.attempt });
+        let deadline = tokio::time::Instant::now() + SWITCH_CONNECTS_WITHIN;
+        let up = loop {
+            match self.shared.driver.live_calls().await {
+                Ok(up) => break up,
+                Err(error) if tokio::time::Instant::now() >= deadline => {
+                    tracing::warn!(%error, "could not ask the switch which calls are up; they are taken as cut short");
+                    return;
+                }
+                Err(_) => tokio::time::sleep(SWITCH_ASKED_EVERY).await,
             }
+        };
+        for attempt in left.iter_mut() {
+            let Some(call) = up.iter().find(|call| call.attempt == attempt.attempt) else { continue };
+            if attempt.result.is_some() {
+                let _ = self.shared.driver.send(Request::HangUp { attempt: call.attempt });
+                continue;
+            }
+            self.shared.routes.add(call.attempt, self.myself.clone());
+            if let Some(agent) = call.agent {
+                self.shared.routes.add_line(agent, self.myself.clone());
+            }
+            attempt.live = Some(LiveCall { is_answered: call.stage.is_answered(), agent: call.agent });
         }
     }
 

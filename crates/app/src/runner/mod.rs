@@ -56,6 +56,11 @@ pub(crate) enum Message {
     Lines {
         up: bool,
     },
+    /// An agent's line stands or is gone.
+    AgentLine {
+        agent: AgentId,
+        is_up: bool,
+    },
     Agent {
         agent: AgentId,
         session: u64,
@@ -214,6 +219,7 @@ impl Runner {
             }
             Message::Call { attempt, event } => self.input(Input::Call { attempt, event }),
             Message::Lines { up } => self.input(if up { Input::LinesBack } else { Input::LinesLost }),
+            Message::AgentLine { agent, is_up } => self.input(Input::Line { agent, is_up }),
             Message::Agent { agent, session, event } => {
                 if self.screens.get(&agent).is_some_and(|screen| screen.session == session) {
                     self.input(Input::Agent { agent, event });

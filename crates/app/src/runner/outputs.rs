@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use engine::SuppressionListId;
 use engine::{
-    AgentId, AgentNotice, CallEnd, CallEvent, CallResult, Change, ChangeSet, DialRequest, Input, Output,
+    AgentId, AgentNotice, AttemptId, CallControl, CallEnd, CallEvent, CallResult, Change, ChangeSet,
+    DialRequest, Input, Output, ThirdParty,
 };
 use metrics::counter;
 use store::StoreError;
 use store::changes::{self, HeldGroup};
-use telephony::{Detection, Message as Audio, PlaceCall, Request, SendError, Variables};
+use telephony::{AgentPhone, Control, Detection, Message as Audio, PlaceCall, Request, SendError, Variables};
 
 use super::{Message, Runner, STORE_AGAIN};
 use crate::AppError;
@@ -26,7 +27,13 @@ impl Runner {
             Output::RunHook(request) => self.run_hook(request),
             Output::Dial(request) => self.place(request),
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
-            Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),
+            Output::Connect { attempt, agent } => {
+                let phone = self.phone_of(agent);
+                self.send(Request::Connect { attempt, agent, phone });
+            }
+            Output::OpenLine(agent) => self.open_line(agent),
+            Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
+            Output::Control { attempt, control } => self.control(attempt, control),
             Output::PlaySafeHarbour(attempt) => {
                 self.send(Request::Play { attempt, message: Audio::SafeHarbour })
             }
@@ -92,6 +99,51 @@ impl Runner {
             if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = runner.try_send(message) {
                 tokio::spawn(async move { runner.send(message).await });
             }
+        }
+    }
+
+    pub(super) fn phone_of(&self, agent: AgentId) -> Option<AgentPhone> {
+        self.definitions.agents.get(&agent).and_then(|plan| plan.phone.clone())
+    }
+
+    fn open_line(&mut self, agent: AgentId) {
+        self.shared.routes.add_line(agent, self.myself.clone());
+        if let Some(phone) = self.phone_of(agent) {
+            self.send(Request::OpenLine { agent, phone });
+        }
+    }
+
+    fn control(&mut self, attempt: AttemptId, control: CallControl) {
+        let party = |party: ThirdParty| match party {
+            ThirdParty::Number(number) => Some(AgentPhone::Number(number)),
+            ThirdParty::Agent(agent) => self.phone_of(agent),
+        };
+        let control = match control {
+            CallControl::Hold => Control::Hold,
+            CallControl::Resume => Control::Resume,
+            CallControl::Mute => Control::Mute,
+            CallControl::Unmute => Control::Unmute,
+            CallControl::Keys(keys) => Control::Keys(keys),
+            CallControl::Join => Control::Join,
+            CallControl::EndConsult => Control::EndConsult,
+            CallControl::Transfer(None) => Control::Transfer(None),
+            CallControl::Consult(third) => match party(third) {
+                Some(phone) => Control::Consult(phone),
+                None => return self.no_telephone(attempt),
+            },
+            CallControl::Transfer(Some(third)) => match party(third) {
+                Some(phone) => Control::Transfer(Some(phone)),
+                None => return self.no_telephone(attempt),
+            },
+        };
+        self.send(Request::Control { attempt, control });
+    }
+
+    /// Tells the agent who is on a call that whom they want has no telephone.
+    fn no_telephone(&mut self, attempt: AttemptId) {
+        let on_it = self.engine.snapshot().agents.into_iter().find(|agent| agent.attempt == Some(attempt));
+        if let Some(agent) = on_it {
+            self.tell(agent.agent, AgentNotice::Refused { why: "that agent has no telephone" });
         }
     }
 

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use engine::time::rfc3339_option;
-use engine::{AgentEvent, AgentId, AgentNotice, Time};
+use engine::{AgentEvent, AgentId, AgentNotice, CallControl, PhoneNumber, ThirdParty, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -133,7 +133,10 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
         unanswered = 0;
         let answer = match said {
             Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
-                Ok(said) => session.send(said.into()).await.err().map(|error| refused(&error.to_string())),
+                Ok(said) => match AgentEvent::try_from(said) {
+                    Ok(event) => session.send(event).await.err().map(|error| refused(&error.to_string())),
+                    Err(why) => Some(refused(why)),
+                },
                 Err(error) => Some(refused(&format!("this message is not understood: {error}"))),
             },
             Some(Ok(Message::Close(_)) | Err(_)) | None => return,
@@ -179,6 +182,29 @@ enum Said {
     AcceptPreview,
     RejectPreview,
     HangUp,
+    Hold,
+    Resume,
+    Mute,
+    Unmute,
+    Keys {
+        keys: String,
+    },
+    /// Rings a third party, who is named by a number or is another agent.
+    Consult {
+        #[serde(default)]
+        number: Option<PhoneNumber>,
+        #[serde(default)]
+        agent: Option<AgentId>,
+    },
+    Join,
+    EndConsult,
+    /// To the third party that was consulted, or to one that is named.
+    Transfer {
+        #[serde(default)]
+        number: Option<PhoneNumber>,
+        #[serde(default)]
+        agent: Option<AgentId>,
+    },
     Dispose {
         #[serde(default)]
         disposition: Option<String>,
@@ -193,9 +219,29 @@ enum Said {
     Next,
 }
 
-impl From<Said> for AgentEvent {
-    fn from(said: Said) -> Self {
-        match said {
+/// Who is named; a number goes before an agent.
+fn third_party(number: Option<PhoneNumber>, agent: Option<AgentId>) -> Option<ThirdParty> {
+    number.map(ThirdParty::Number).or(agent.map(ThirdParty::Agent))
+}
+
+impl TryFrom<Said> for AgentEvent {
+    type Error = &'static str;
+
+    fn try_from(said: Said) -> Result<Self, Self::Error> {
+        use CallControl as Call;
+        Ok(match said {
+            Said::Hold => Self::Control(Call::Hold),
+            Said::Resume => Self::Control(Call::Resume),
+            Said::Mute => Self::Control(Call::Mute),
+            Said::Unmute => Self::Control(Call::Unmute),
+            Said::Keys { keys } => Self::Control(Call::Keys(keys)),
+            Said::Join => Self::Control(Call::Join),
+            Said::EndConsult => Self::Control(Call::EndConsult),
+            Said::Consult { number, agent } => {
+                let whom = third_party(number, agent).ok_or("say whom to consult: a number or an agent")?;
+                Self::Control(Call::Consult(whom))
+            }
+            Said::Transfer { number, agent } => Self::Control(Call::Transfer(third_party(number, agent))),
             Said::LogIn => Self::LogIn,
             Said::LogOut => Self::LogOut,
             Said::Ready => Self::Ready,
@@ -209,7 +255,7 @@ impl From<Said> for AgentEvent {
             Said::Next => {
                 Self::Dispose { disposition: None, notes: None, callback_at: None, callback_is_mine: false }
             }
-        }
+        })
     }
 }
 
