@@ -435,7 +435,8 @@ mod tests {
     fn asterisk_needs_a_host_and_a_way_out_and_its_password_is_not_shown() {
         let driver = "[telephony]\ndriver = \"asterisk\"\n";
         assert!(read(driver, &[]).unwrap_err().contains("name at least one Asterisk"));
-        let host = "[[telephony.asterisk]]\nname = \"a\"\nurl = \"http://127.0.0.1:8088\"\npassword = \"hidden\"\n";
+        let host =
+            "[[telephony.asterisk]]\nname = \"a\"\nurl = \"http://127.0.0.1:8088\"\npassword = \"hidden\"\n";
         assert!(read(&format!("{driver}{host}"), &[]).unwrap_err().contains("way out"));
         let trunk = "[[telephony.trunks]]\nname = \"c\"\ndial = \"PJSIP/{number}@carrier\"\n";
         let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();

@@ -27,9 +27,9 @@ pub use callback::{CallbackSettings, CallbackState, Promise};
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
-    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver, Command, Detected,
-    DialRequest, EndingChanges, Engine, GroupDefinition, Hook, HookRequest, HookVerdict, Input, LiveCall,
-    NextStep, Output, PreCallVerdict, Snapshot, Supply, ThirdParty, Unfinished, WakeReason,
+    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
+    Command, Detected, DialRequest, EndingChanges, Engine, GroupDefinition, Hook, HookRequest, HookVerdict,
+    Input, LiveCall, NextStep, Output, PreCallVerdict, Snapshot, Supply, ThirdParty, Unfinished, WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};

@@ -44,8 +44,8 @@ pub mod simulated;
 pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError,
-    Supervision, Variables,
+    AgentPhone, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall, Message, PlaceCall,
+    Request, SendError, Supervision, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

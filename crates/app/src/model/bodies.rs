@@ -7,8 +7,8 @@ use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
 use engine::settings::OnScriptError;
 use engine::treatment::Action;
 use engine::{
-    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, PhoneNumber, SkillId, SourceId, SuppressionListId,
-    Treatment,
+    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, PhoneNumber, SkillId, SourceId,
+    SuppressionListId, Treatment,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@ use crate::ids::{AgentId, AttemptId};
 
 use super::Engine;
 use super::io::{AgentNotice, CallControl, Output};
-use super::state::{Agent, Afterwards, Stage};
+use super::state::{Afterwards, Agent, Stage};
 
 impl Agent {
     /// Whether calls could reach them now.

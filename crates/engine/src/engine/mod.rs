@@ -18,7 +18,11 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-pub use io::{AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver, Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, LiveCall, NextStep, Output, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason};
+pub use io::{
+    AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
+    Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
+    LiveCall, NextStep, Output, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
+};
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
 

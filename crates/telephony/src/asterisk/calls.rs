@@ -61,30 +61,12 @@ impl Switchboard {
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.in_stasis = true;
         }
-        match word(0) {
-            "call" => self.hand_to_dial_plan(attempt),
-            "detected" => {
-                if let Some(detected) = detected(word(1), word(2)) {
-                    self.tell(attempt, EventKind::Detected(detected));
-                }
-            }
-            _ => {}
+        if word(0) == "detected"
+            && let Some(detected) = detected(word(1), word(2))
+        {
+            self.tell(attempt, EventKind::Detected(detected));
         }
         self.do_deferred(attempt);
-    }
-
-    /// Has the dial plan find out who answered, and record.
-    fn hand_to_dial_plan(&mut self, attempt: AttemptId) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let Some(place) = &call.place else { return };
-        let context = match (&place.detection, &place.recording) {
-            (Some(_), _) => "outdial-detect",
-            (None, Some(_)) => "outdial-record",
-            (None, None) => return,
-        };
-        call.in_stasis = false;
-        let uri = format!("channels/{attempt}/continue?context={context}&extension=s&priority=1");
-        self.ask(Asked::Aside("hand a call to the dial plan (is extensions.conf of Outdial's?)"), Ask::post(uri));
     }
 
     fn do_deferred(&mut self, attempt: AttemptId) {
@@ -169,7 +151,9 @@ impl Switchboard {
     }
 
     pub(super) fn playback_finished(&mut self, playback: &str) {
-        let Some(attempt) = playback.split('.').next().and_then(|channel| self.call_of(channel)) else { return };
+        let Some(attempt) = playback.split('.').next().and_then(|channel| self.call_of(channel)) else {
+            return;
+        };
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         if call.playback.as_deref() == Some(playback) {
             call.playback = None;

@@ -22,7 +22,8 @@ const MODULES: [(&str, &str); 9] = [
     ("chan_pjsip.so", "SIP"),
 ];
 /// What the shipped dial plan has.
-const CONTEXTS: [(&str, &str); 3] = [
+const CONTEXTS: [(&str, &str); 4] = [
+    ("outdial-answered", "every call and every agent's line"),
     ("outdial-detect", "detecting who answered"),
     ("outdial-greeting", "messages after a mailbox's greeting"),
     ("outdial-record", "recordings without detection"),
@@ -112,7 +113,9 @@ impl Look<'_> {
         match connection::open(self.host, &application).await {
             Ok(_) => self.note("events", true, "the WebSocket opens"),
             Err(ConnectError::WebSocket(error)) => {
-                let what = format!("the WebSocket does not open ({error}): load res_http_websocket.so and res_ari_events.so");
+                let what = format!(
+                    "the WebSocket does not open ({error}): load res_http_websocket.so and res_ari_events.so"
+                );
                 self.note("events", false, what);
             }
             Err(error) => self.note("events", false, error.to_string()),
@@ -144,7 +147,11 @@ impl Look<'_> {
             if is_running(name) {
                 self.note(name, true, "runs");
             } else {
-                self.note(name, false, format!("does not run, needed for {what_for}: `load = {name}` in modules.conf"));
+                self.note(
+                    name,
+                    false,
+                    format!("does not run, needed for {what_for}: `load = {name}` in modules.conf"),
+                );
             }
         }
     }
@@ -160,7 +167,9 @@ impl Look<'_> {
             match self.function(&format!("DIALPLAN_EXISTS({context},s,1)")).await.as_deref() {
                 Some("1") => self.note(context, true, "is in the dial plan"),
                 Some(_) => {
-                    let what = format!("is not in the dial plan, needed for {what_for}: take it from contrib/asterisk/extensions.conf");
+                    let what = format!(
+                        "is not in the dial plan, needed for {what_for}: take it from contrib/asterisk/extensions.conf"
+                    );
                     self.note(context, false, what);
                 }
                 None => self.note(context, false, "cannot be asked for: load func_dialplan.so"),
@@ -174,7 +183,9 @@ impl Look<'_> {
         if names.contains(&NODE) && names.contains(&KIND) {
             self.note("channelvars", true, "calls are known again after a restart");
         } else {
-            let what = format!("calls would not be known again after a restart: `channelvars = {NODE},{KIND}` in ari.conf, [general] (and load func_config.so, by which this is looked up)");
+            let what = format!(
+                "calls would not be known again after a restart: `channelvars = {NODE},{KIND}` in ari.conf, [general] (and load func_config.so, by which this is looked up)"
+            );
             self.note("channelvars", false, what);
         }
     }
@@ -189,11 +200,17 @@ impl Look<'_> {
             let answer = self.ask(format!("endpoints/PJSIP/{}", quoted(endpoint))).await;
             match (answer.status_code, body(&answer)["state"].as_str()) {
                 (200, Some("offline")) => {
-                    let what = format!("PJSIP's endpoint {endpoint} has no contact that can be reached: look at its aor");
+                    let what = format!(
+                        "PJSIP's endpoint {endpoint} has no contact that can be reached: look at its aor"
+                    );
                     self.note(&step, false, what);
                 }
                 (200, state) => {
-                    self.note(&step, true, format!("PJSIP's endpoint {endpoint} is {}", state.unwrap_or("there")));
+                    self.note(
+                        &step,
+                        true,
+                        format!("PJSIP's endpoint {endpoint} is {}", state.unwrap_or("there")),
+                    );
                 }
                 _ => self.note(&step, false, format!("there is no endpoint {endpoint} in pjsip.conf")),
             }

@@ -14,7 +14,8 @@ impl Switchboard {
     /// Calls that are gone are ended, what happened unheard is told, calls that an earlier process left are taken
     /// over, and whatever else this node left is ended.
     pub(super) fn compare(&mut self, bridges: &[Bridge]) {
-        let Link::Comparing { channels: Some(channels) } = std::mem::replace(&mut self.link, Link::Down) else {
+        let Link::Comparing { channels: Some(channels) } = std::mem::replace(&mut self.link, Link::Down)
+        else {
             return;
         };
         let up: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
@@ -41,8 +42,7 @@ impl Switchboard {
             .iter()
             .flat_map(|bridge| bridge.channels.iter().map(|channel| (channel.as_str(), bridge.id.as_str())))
             .collect();
-        let of_this_node =
-            |channel: &&Channel| channel.channelvars.get(NODE) == Some(&self.settings.node);
+        let of_this_node = |channel: &&Channel| channel.channelvars.get(NODE) == Some(&self.settings.node);
         let own: Vec<&Channel> = channels.iter().filter(of_this_node).collect();
         // Lines first: calls are on them.
         for channel in own.iter().filter(|channel| kind(channel) == "line") {
@@ -113,13 +113,14 @@ impl Switchboard {
         match channel.state.as_str() {
             "Ringing" => self.rings(&channel.id),
             _ if call.agent.is_some() && call.stage == CallStage::Answered => self.bridge_again(attempt),
-            // It was picked up unheard: it goes the way of calls that are picked up.
-            "Up" if !call.stage.is_answered() => self.in_application(channel, &["call".to_owned()]),
             // The dial plan gave it back unheard, and what it found out is lost.
             "Up" if !call.in_stasis && channel.dialplan.app_name == "Stasis" => {
-                let word = ["detected".to_owned(), "NOTSURE".to_owned()];
-                self.in_application(channel, &word);
+                let is_detected = call.place.as_ref().is_some_and(|place| place.detection.is_some());
+                let word = if is_detected { ["detected", "NOTSURE"] } else { ["call", ""] };
+                self.in_application(channel, &word.map(str::to_owned));
             }
+            // It was picked up unheard, and the dial plan will give it back.
+            "Up" => self.state_changed(channel),
             _ => {}
         }
     }

@@ -10,10 +10,10 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use super::protocol::{Ask, Incoming, Response};
@@ -110,7 +110,8 @@ pub(super) async fn open(host: &HostSettings, application: &str) -> Result<Socke
     url.query_pairs_mut().append_pair("app", application).append_pair("subscribeAll", "true");
     let mut request = url.as_str().into_client_request().map_err(Box::new)?;
     let credentials = STANDARD.encode(format!("{}:{}", host.user, host.password));
-    let value = HeaderValue::try_from(format!("Basic {credentials}")).map_err(|_| ConnectError::Credentials)?;
+    let value =
+        HeaderValue::try_from(format!("Basic {credentials}")).map_err(|_| ConnectError::Credentials)?;
     request.headers_mut().insert(AUTHORIZATION, value);
     let connected = timeout(PATIENCE, tokio_tungstenite::connect_async(request)).await;
     let (socket, _) = connected.map_err(|_| ConnectError::TimedOut)?.map_err(Box::new)?;

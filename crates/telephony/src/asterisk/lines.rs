@@ -2,10 +2,9 @@
 //! which calls are brought: connecting is one request.
 
 use engine::{AgentId, AttemptId};
-use serde_json::json;
 
 use super::protocol::Ask;
-use super::switchboard::{Asked, KIND, NODE, Switchboard};
+use super::switchboard::{Asked, Switchboard};
 use crate::driver::AgentPhone;
 use crate::event::{AgentFailure, Event};
 
@@ -51,14 +50,8 @@ impl Switchboard {
         let id = format!("line.{agent}.{}", self.fresh());
         let is_standing = call.is_none();
         self.lines.insert(agent, Line { id: id.clone(), is_up: false, is_standing, call });
-        let settings = &self.settings;
-        let body = json!({
-            "endpoint": self.endpoint(phone),
-            "app": settings.application,
-            "appArgs": "line",
-            "timeout": if is_standing { SESSION_RINGS_SECONDS } else { CALL_RINGS_SECONDS },
-            "variables": {NODE: settings.node, KIND: "line"},
-        });
+        let seconds = if is_standing { SESSION_RINGS_SECONDS } else { CALL_RINGS_SECONDS };
+        let body = self.ring(phone, "line", seconds);
         self.ask(
             Asked::Aside("make a bridge"),
             Ask::post(format!("bridges?type=mixing&bridgeId={id}&name=outdial")),

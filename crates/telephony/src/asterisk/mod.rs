@@ -1,9 +1,10 @@
 //! The driver for Asterisk, over ARI (Asterisk 18 and later; 22 is what it is tested with).
 //!
-//! A call is placed with the attempt's id as the channel's id and belongs to Outdial's Stasis application from the
-//! start. When it is picked up, the dial plan's context `outdial-detect` finds out by whom and gives it back. Every
-//! agent's line has a bridge of its own; connecting a call is bringing it there. `docs/telephony.md` has the
-//! configuration, and which calls go which way.
+//! A call is placed with the attempt's id as the channel's id. When it is picked up, the dial plan's context
+//! `outdial-detect` finds out by whom and hands it to Outdial's Stasis application; while Outdial is away it waits there
+//! instead of being hung up, which is why calls do not go to the application directly. Every agent's line has a bridge
+//! of its own; connecting a call is bringing it there. The connection subscribes to all channels, so that events come
+//! from the first ringing on. `docs/telephony.md` has the configuration, and which calls go which way.
 //!
 //! One task holds what is known of all hosts. Each host has a connection task, which never drops an event: if the
 //! runner is behind, Asterisk waits, and if it would not wait, the connection is made again and compared.
@@ -141,7 +142,8 @@ impl Fleet {
         mut said: mpsc::Receiver<(usize, FromHost)>,
     ) {
         loop {
-            let wake = self.hosts.iter().map(|host| host.switchboard.next_wake()).min().unwrap_or(Time::NEVER);
+            let wake =
+                self.hosts.iter().map(|host| host.switchboard.next_wake()).min().unwrap_or(Time::NEVER);
             tokio::select! {
                 // What happened comes before what is wanted: requests are then made on the newest state.
                 biased;

@@ -1,10 +1,9 @@
 //! Who else takes part in a call: third parties that an agent consults or transfers to, and supervisors.
 
 use engine::AttemptId;
-use serde_json::json;
 
 use super::protocol::Ask;
-use super::switchboard::{Asked, Call, KIND, NODE, Switchboard};
+use super::switchboard::{Asked, Call, Switchboard};
 use crate::driver::{AgentPhone, CallStage, Control, Supervision};
 use crate::event::{EndCause, EventKind};
 
@@ -32,7 +31,8 @@ pub(super) enum Role {
 impl Switchboard {
     pub(super) fn control(&mut self, attempt: AttemptId, control: Control) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let Some(line) = call.agent.and_then(|agent| self.lines.get(&agent)).map(|line| line.id.clone()) else {
+        let Some(line) = call.agent.and_then(|agent| self.lines.get(&agent)).map(|line| line.id.clone())
+        else {
             return;
         };
         if call.stage != CallStage::Connected {
@@ -105,13 +105,7 @@ impl Switchboard {
         phone: &AgentPhone,
         role: Role,
     ) {
-        let body = json!({
-            "endpoint": self.endpoint(phone),
-            "app": self.settings.application,
-            "appArgs": word,
-            "timeout": RINGS_SECONDS,
-            "variables": {NODE: self.settings.node, KIND: word},
-        });
+        let body = self.ring(phone, word, RINGS_SECONDS);
         self.parties.insert(channel.clone(), Party { attempt, role, is_up: false });
         let ask = Ask::post(format!("channels/{channel}")).with(body);
         self.ask(Asked::Party(channel), ask);

@@ -128,7 +128,10 @@ impl AsteriskSettings {
         for trunk in &self.trunks {
             let field = |name: &str| format!("trunk {}: {name}", trunk.name);
             if !trunk.dial.contains("{number}") && !trunk.dial.contains("{digits}") {
-                return bad(field("dial"), "must contain {number} or {digits}, such as PJSIP/{number}@carrier");
+                return bad(
+                    field("dial"),
+                    "must contain {number} or {digits}, such as PJSIP/{number}@carrier",
+                );
             }
             if trunk.lines_max == 0 || trunk.calls_per_second_max == 0 {
                 return bad(field("lines_max, calls_per_second_max"), "must be at least 1");

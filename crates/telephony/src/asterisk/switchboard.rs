@@ -271,9 +271,7 @@ impl Switchboard {
             usage.calls < settings.lines_max && usage.next_call_at <= self.now
         };
         let with_room = |index: &usize| self.trunks[*index].calls < self.settings.trunks[*index].lines_max;
-        (first..self.trunks.len())
-            .find(has_room)
-            .or_else(|| (first..self.trunks.len()).find(with_room))
+        (first..self.trunks.len()).find(has_room).or_else(|| (first..self.trunks.len()).find(with_room))
     }
 
     fn take_trunk(&mut self, attempt: AttemptId, trunk: usize) {
@@ -316,10 +314,16 @@ impl Switchboard {
         for (name, value) in &place.variables.0 {
             set(name, value);
         }
+        let context = match (&place.detection, &place.recording) {
+            (Some(_), _) => "outdial-detect",
+            (None, Some(_)) => "outdial-record",
+            (None, None) => "outdial-answered",
+        };
         let body = json!({
             "endpoint": dial_string(&trunk.dial, &place.to.to_string()),
-            "app": settings.application,
-            "appArgs": "call",
+            "context": context,
+            "extension": "s",
+            "priority": 1,
             "callerId": place.caller_id.map(|number| number.to_string()).unwrap_or_default(),
             "timeout": place.ring_timeout.as_secs(),
             "variables": variables,
@@ -328,8 +332,20 @@ impl Switchboard {
         self.ask(Asked::Place(place.attempt), ask);
     }
 
+    /// What it takes to ring somebody beside the called party, who is handed to the application under this word.
+    pub(super) fn ring(&self, phone: &AgentPhone, word: &str, seconds: u32) -> serde_json::Value {
+        json!({
+            "endpoint": self.endpoint(phone),
+            "context": "outdial-answered",
+            "extension": "s",
+            "priority": 1,
+            "timeout": seconds,
+            "variables": {NODE: self.settings.node, KIND: word, "OUTDIAL_APP": self.settings.application},
+        })
+    }
+
     /// Where an agent or a third party is reached.
-    pub(super) fn endpoint(&self, phone: &AgentPhone) -> String {
+    fn endpoint(&self, phone: &AgentPhone) -> String {
         match phone {
             AgentPhone::Endpoint(endpoint) => endpoint.clone(),
             AgentPhone::Number(number) => {
@@ -412,7 +428,9 @@ impl Switchboard {
                 }
             }
             Incoming::StasisStart { channel, args } => self.in_application(&channel, &args),
-            Incoming::ChannelEnteredBridge { channel, bridge } => self.entered_bridge(&channel.id, &bridge.id),
+            Incoming::ChannelEnteredBridge { channel, bridge } => {
+                self.entered_bridge(&channel.id, &bridge.id)
+            }
             Incoming::PlaybackFinished { playback } => self.playback_finished(&playback.id),
             Incoming::ChannelDtmfReceived { channel, digit } => {
                 if let (Some(attempt), Some(digit)) = (self.call_of(&channel.id), digit.chars().next()) {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::{CarrierSettings, SimulatedCarrier};
 use crate::clock::{Clock, ScaledClock};
 use crate::driver::{
-    AgentPhone, CallStage, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError, Variables,
+    AgentPhone, CallStage, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError,
+    Variables,
 };
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 

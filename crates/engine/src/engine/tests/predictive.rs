@@ -169,7 +169,13 @@ impl Model {
                 let wrap = self.lognormal(20.0, 0.5);
                 self.at(wrap, Due::Wrapped(agent));
             }
-            Output::Tell { .. } | Output::Answer { .. } | Output::AtRest(_) | Output::OpenLine(_) | Output::CloseLine(_) | Output::Control { .. } | Output::RunHook(_) => {}
+            Output::Tell { .. }
+            | Output::Answer { .. }
+            | Output::AtRest(_)
+            | Output::OpenLine(_)
+            | Output::CloseLine(_)
+            | Output::Control { .. }
+            | Output::RunHook(_) => {}
         }
     }
 

@@ -1,0 +1,223 @@
+//! A real Asterisk, with SIPp as the carrier with everybody behind it and as agents' phones. Each test has its own, on
+//! free ports of the loopback.
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/telephony");
+/// What ARI's user of the shipped configuration is called, and its password.
+pub const USER: &str = "outdial";
+
+pub struct Lab {
+    pub root: PathBuf,
+    name: String,
+    pub http_port: u16,
+    sip_port: u16,
+    rtp_start: u16,
+    carrier_ports: [u16; 2],
+    phone_ports: [u16; 2],
+    asterisk: Option<Child>,
+    sipp: Vec<Child>,
+    pub files: tempfile::TempDir,
+}
+
+/// One line of a SIPp log: what happened to which number, and when.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub word: String,
+    pub called: String,
+    /// Seconds since 1970.
+    pub at: f64,
+    /// The rest: the call's id, and the caller's header or a status.
+    pub rest: String,
+}
+
+impl Lab {
+    /// Asterisk, both carriers and two phones that answer at once.
+    pub fn start() -> Self {
+        Self::with_phones(["0", "0"])
+    }
+
+    /// As [`Self::start`]; `phones` says how each answers: after so many seconds, `busy`, `never` or `leaves`
+    /// (`sipp/phone.xml`).
+    pub fn with_phones(phones: [&str; 2]) -> Self {
+        let root = std::env::var("TEST_ASTERISK_ROOT")
+            .expect("TEST_ASTERISK_ROOT names no Asterisk tree: run `make test-telephony`, which makes one");
+        app::install_tls();
+        let ports = free_ports();
+        let mut lab = Self {
+            root: PathBuf::from(root),
+            name: format!("test-{}-{}", std::process::id(), ports[0]),
+            http_port: ports[0],
+            sip_port: ports[1],
+            // Ten blocks of a thousand; who shares one with another test has ports that differ all the same.
+            rtp_start: 10_000 + (ports[0] % 10) * 1000,
+            carrier_ports: [ports[2], ports[3]],
+            phone_ports: [ports[4], ports[5]],
+            asterisk: None,
+            sipp: Vec::new(),
+            files: tempfile::tempdir().unwrap(),
+        };
+        let sounds = lab.sounds();
+        run(Command::new("bash").arg(format!("{FOLDER}/sounds.sh")).arg(&sounds));
+        for (index, port) in lab.carrier_ports.into_iter().enumerate() {
+            lab.start_sipp("carrier.xml", &[], port, ports[6 + index], &format!("carrier{index}.log"));
+        }
+        for (index, port) in lab.phone_ports.into_iter().enumerate() {
+            let options = ["-set", "answer", phones[index]];
+            lab.start_sipp("phone.xml", &options, port, ports[8 + index], &format!("phone{index}.log"));
+        }
+        lab.start_asterisk();
+        lab
+    }
+
+    fn sounds(&self) -> PathBuf {
+        self.root.join("run/outdial/sounds")
+    }
+
+    /// The folder of this Asterisk, as this machine sees it.
+    pub fn folder(&self) -> PathBuf {
+        self.root.join("run/outdial").join(&self.name)
+    }
+
+    /// The same folder as Asterisk sees it.
+    pub fn inside(&self) -> String {
+        format!("/run/outdial/{}", self.name)
+    }
+
+    pub fn start_asterisk(&mut self) {
+        let mut command = Command::new("bash");
+        command.arg(format!("{REPOSITORY}/scripts/asterisk-instance.sh")).arg(&self.root).arg(&self.name);
+        command.args([self.http_port.to_string(), self.sip_port.to_string(), self.rtp_start.to_string()]);
+        command.arg(format!("{},{}", self.carrier_ports[0], self.carrier_ports[1]));
+        command.args(self.phone_ports.map(|port| port.to_string()));
+        let log = std::fs::File::create(self.files.path().join("asterisk.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.asterisk = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.answers() {
+            assert!(Instant::now() < deadline, "Asterisk does not answer: {}", self.words());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        use std::io::{Read, Write};
+        let Ok(mut socket) = std::net::TcpStream::connect(("127.0.0.1", self.http_port)) else {
+            return false;
+        };
+        let request = format!(
+            "GET /ari/asterisk/ping?api_key={USER}:{USER} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        );
+        let mut answer = String::new();
+        socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        socket.write_all(request.as_bytes()).is_ok()
+            && socket.read_to_string(&mut answer).is_ok()
+            && answer.contains("pong")
+    }
+
+    /// What Asterisk complained about.
+    pub fn words(&self) -> String {
+        let log = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let own = log(self.folder().join("log/messages.log"));
+        let all = format!("{}{own}", log(self.files.path().join("asterisk.log")));
+        all.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Kills Asterisk as a power cut would.
+    pub fn kill_asterisk(&mut self) {
+        if let Some(mut asterisk) = self.asterisk.take() {
+            asterisk.kill().unwrap();
+            asterisk.wait().unwrap();
+        }
+    }
+
+    /// Lets Asterisk stand still, or go on.
+    pub fn pause_asterisk(&self, pause: bool) {
+        let pid = self.asterisk.as_ref().expect("it runs").id().to_string();
+        run(Command::new("kill").args([if pause { "-STOP" } else { "-CONT" }, &pid]));
+    }
+
+    fn start_sipp(&mut self, scenario: &str, options: &[&str], port: u16, media: u16, log: &str) {
+        let words = std::fs::File::create(self.files.path().join(format!("{log}.words"))).unwrap();
+        let sipp = Command::new("sipp")
+            .current_dir(self.sounds())
+            .args(["-sf", &format!("{FOLDER}/sipp/{scenario}"), "-i", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-mi", "127.0.0.1", "-mp", &media.to_string(), "-trace_logs", "-log_file"])
+            .arg(self.files.path().join(log))
+            .args(["-nostdin"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(words.try_clone().unwrap())
+            .stderr(words)
+            .spawn()
+            .expect("SIPp starts (Debian's sip-tester)");
+        self.sipp.push(sipp);
+    }
+
+    /// What a carrier (0, 1) noted.
+    pub fn carrier_log(&self, carrier: usize) -> Vec<Line> {
+        lines(&self.files.path().join(format!("carrier{carrier}.log")))
+    }
+
+    /// What a phone (0, 1) noted.
+    pub fn phone_log(&self, phone: usize) -> Vec<Line> {
+        lines(&self.files.path().join(format!("phone{phone}.log")))
+    }
+
+    /// How often a number was rung at a carrier.
+    pub fn invites(&self, carrier: usize, number: &str) -> usize {
+        let log = self.carrier_log(carrier);
+        log.iter().filter(|line| line.word == "INVITE" && line.called == number).count()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        for child in self.sipp.iter_mut().chain(&mut self.asterisk) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let _ = std::fs::remove_dir_all(self.folder());
+    }
+}
+
+fn lines(path: &Path) -> Vec<Line> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().filter_map(line).collect()
+}
+
+/// `WORD CALLED DATE<tab>TIME<tab>SECONDS CALL-ID …`
+fn line(text: &str) -> Option<Line> {
+    let mut parts = text.split([' ', '\t']);
+    let (word, called) = (parts.next()?, parts.next()?);
+    let at = parts.nth(2)?.parse().ok()?;
+    let rest = parts.collect::<Vec<_>>().join(" ");
+    Some(Line { word: word.to_owned(), called: called.to_owned(), at, rest })
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Free for TCP and UDP now; below Linux's range for outgoing connections, so that none of those takes them meanwhile.
+fn free_ports() -> Vec<u16> {
+    let mut seed = u64::from(std::process::id()) * 7919 + Instant::now().elapsed().as_nanos() as u64;
+    let mut ports: Vec<u16> = Vec::new();
+    while ports.len() < 10 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let port = 20_000 + (seed >> 33) as u16 % 12_000;
+        // SIPp's media takes the ports after the first, too.
+        let near = ports.iter().any(|other| other.abs_diff(port) < 4);
+        let is_free =
+            TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok();
+        if !near && is_free {
+            ports.push(port & !1);
+        }
+    }
+    ports
+}
