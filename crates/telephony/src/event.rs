@@ -68,6 +68,8 @@ pub enum EventKind {
     },
     /// A message was played to its end.
     PlayFinished,
+    /// The called party pressed a key (DTMF): `0` to `9`, `*`, `#`, `A` to `D`.
+    Digit(char),
     /// The call is over; nothing more comes for it.
     Ended(EndCause),
 }

@@ -109,6 +109,7 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         EventKind::Connected { .. } => CallEvent::Connected,
         EventKind::AgentFailed { .. } => CallEvent::AgentFailed,
         EventKind::PlayFinished => CallEvent::MessageEnded,
+        EventKind::Digit(digit) => CallEvent::Digit(digit),
         EventKind::Ended(cause) => CallEvent::Ended(match cause {
             EndCause::ByCalledParty => CallEnd::ByCalledParty,
             EndCause::ByUs | EndCause::Cancelled => CallEnd::ByUs,

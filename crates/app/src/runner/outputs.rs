@@ -28,7 +28,7 @@ impl Runner {
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
             Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),
             Output::PlaySafeHarbour(attempt) => {
-                self.send(Request::Play { attempt, message: Audio::SafeHarbour })
+                self.send(Request::Play { attempt, message: Audio::SAFE_HARBOUR })
             }
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {

@@ -199,6 +199,8 @@ pub enum CallEvent {
     AgentFailed,
     /// The message was played to its end.
     MessageEnded,
+    /// The called party pressed a key: `0` to `9`, `*`, `#`, `A` to `D`.
+    Digit(char),
     /// It is over.
     Ended(CallEnd),
 }
