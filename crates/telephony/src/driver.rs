@@ -47,6 +47,7 @@ pub enum Request {
         attempt: AttemptId,
     },
     /// Connect an answered call with an agent. Answered by `Connected` or `AgentFailed`, unless the call ends first.
+    /// A message that plays goes on until `Connected`, and then stops without `PlayFinished`.
     Connect {
         /// Which call.
         attempt: AttemptId,
@@ -210,13 +211,87 @@ pub enum AgentPhone {
 
 /// What is played to the called party.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// What a person hears when no agent is there in time: who called, and how to be called no more
-    /// (16 CFR 310.4(b)(4)(iii)).
-    SafeHarbour,
-    /// A message of the campaign, by its name.
-    Named(String),
+pub struct Message {
+    /// What it is for.
+    pub purpose: Purpose,
+    /// The sound to play. Without one the text is spoken, by a person's recording on the switch or by its own voice.
+    pub sound: Option<Sound>,
+    /// What is said. Empty, and without a sound, it is whatever the switch has for the purpose.
+    pub text: String,
 }
+
+impl Message {
+    /// The switch's own safe-harbour message.
+    pub const SAFE_HARBOUR: Self = Self { purpose: Purpose::SafeHarbour, sound: None, text: String::new() };
+
+    /// How long it takes: the sound's length, or that of its text when read aloud; none if it has neither.
+    pub fn length(&self) -> Option<Duration> {
+        match &self.sound {
+            Some(sound) => Some(sound.length),
+            None if self.text.is_empty() => None,
+            None => {
+                Some(Duration::from_secs(self.text.chars().count() as u64) / SPOKEN_CHARACTERS_PER_SECOND)
+            }
+        }
+    }
+}
+
+/// How fast a text is read aloud: some 150 words a minute, a word and its space being between 5 and 6 characters.
+const SPOKEN_CHARACTERS_PER_SECOND: u32 = 14;
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a person hears when no agent is there in time: who called, and how to be called no more
+    /// (16 CFR 310.4(b)(4)(iii)). The call stays one without an agent.
+    SafeHarbour,
+    /// What the call is for. Played to its end, the call has reached its purpose.
+    Campaign,
+}
+
+/// A sound that every node has in its directory of messages: WAV, PCM, 16 bit, mono, 8 or 16 kHz.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sound {
+    /// Its file.
+    pub file: SoundFile,
+    /// How long it is.
+    pub length: Duration,
+}
+
+/// The name of a file in the directory of messages: ASCII letters, digits, `-` and `_`, and `.wav`, so that it leads to
+/// no other directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoundFile(String);
+
+impl SoundFile {
+    /// Takes a name that can be one.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn new(name: impl Into<String>) -> Result<Self, BadSoundFile> {
+        let name = name.into();
+        let is_good = |stem: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            (1..=100).contains(&stem.len()) && stem.bytes().all(plain)
+        };
+        if name.strip_suffix(".wav").is_some_and(is_good) { Ok(Self(name)) } else { Err(BadSoundFile) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name without its ending, as some switches want it.
+    pub fn stem(&self) -> &str {
+        self.0.strip_suffix(".wav").unwrap_or(&self.0)
+    }
+}
+
+/// A name that cannot be that of a sound's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a sound's file has a name of 1 to 100 ASCII letters, digits, '-' or '_', and ends with .wav")]
+pub struct BadSoundFile;
 
 /// How far a call has come.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -283,6 +358,24 @@ pub enum DriverError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sounds_file_leads_to_no_other_directory() {
+        assert_eq!(SoundFile::new("3f2a_1-b.wav").unwrap().stem(), "3f2a_1-b");
+        for bad in ["", ".wav", "a.mp3", "../a.wav", "a/b.wav", "a\\b.wav", "a.b.wav", "a\0.wav", "é.wav"] {
+            assert_eq!(SoundFile::new(bad), Err(BadSoundFile), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_message_takes_the_time_of_its_sound_or_of_its_text_read_aloud() {
+        let mut message = Message { text: "x".repeat(70), ..Message::SAFE_HARBOUR };
+        assert_eq!(message.length(), Some(Duration::from_secs(5)));
+        let file = SoundFile::new("a.wav").unwrap();
+        message.sound = Some(Sound { file, length: Duration::from_secs(3) });
+        assert_eq!(message.length(), Some(Duration::from_secs(3)));
+        assert_eq!(Message::SAFE_HARBOUR.length(), None);
+    }
 
     #[test]
     fn debug_output_shows_neither_number_nor_values() {

@@ -87,7 +87,7 @@ pub enum EventKind {
     },
     /// A message was played to its end.
     PlayFinished,
-    /// The called party pressed a key: a digit, `*`, `#` or A to D.
+    /// The called party pressed a key (DTMF): `0` to `9`, `*`, `#`, `A` to `D`.
     Digit(char),
     /// The agent is out of the call, which goes on with a third party.
     AgentLeft {

@@ -9,7 +9,7 @@
 //! - Requests are done in the order in which they were sent. A request for a call that is not there (any more) is
 //!   ignored, because its `Ended` is on the way or has been delivered.
 //! - Each call tells, in this order: `Placed`, `Ringing`?, `Answered`?, `Detected`?, then any of `Connected`,
-//!   `AgentFailed` and `PlayFinished`, and at the end exactly one `Ended`, after which nothing more comes. A call that
+//!   `AgentFailed`, `PlayFinished` and `Digit`, and at the end exactly one `Ended`, after which nothing more comes. A call that
 //!   found no line, or that the switch refused, tells `Ended` alone. `Answered` is the instant at which the line was
 //!   picked up, and `Detected` the instant at which it is known by whom, so rules that count from either can be kept.
 //! - No event is dropped: the queue of events is bounded and the driver waits for room. If the receiver is closed the
@@ -23,11 +23,12 @@
 //! | `Place` | `POST /channels` with `channelId` = attempt, `timeout` = ring timeout, `variables`; 409 means that it exists already |
 //! | `Cancel`, `HangUp` | `DELETE /channels/{attempt}`; for `Cancel` only while the channel is not `Up` |
 //! | `Connect` | the agent's leg by `POST /channels` (or the leg that is up already), both into one mixing bridge |
-//! | `Play` | `POST /channels/{attempt}/play` |
+//! | `Play` | `POST /channels/{attempt}/play` with the sound's file, or with what speaks the text |
 //! | `Placed`, `Ringing`, `Answered` | `ChannelCreated`, `ChannelStateChange` to `Ringing`, to `Up` |
 //! | `Detected` | `StasisStart` after `AMD()` in the dial plan, from `AMDSTATUS` |
 //! | `Connected` | `ChannelEnteredBridge` of the second leg |
 //! | `PlayFinished` | `PlaybackFinished` |
+//! | `Digit` | `ChannelDtmfReceived` |
 //! | `Ended` | `ChannelDestroyed`; its `cause` (Q.850) is the [`EndCause`]: 17 busy, 18 and 19 no answer, 21 rejected, 1 and 28 invalid number, 34 and 42 congestion |
 //! | `live_calls` | `GET /channels` |
 //! | `DriverLost`, `DriverBack` | the events' WebSocket closed, open again |
@@ -44,8 +45,8 @@ pub mod simulated;
 pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall, Message, PlaceCall,
-    Request, SendError, Supervision, Variables,
+    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall,
+    Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

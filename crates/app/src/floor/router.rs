@@ -148,7 +148,7 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         EventKind::AgentFailed { .. } => CallEvent::AgentFailed,
         EventKind::PlayFinished => CallEvent::MessageEnded,
         EventKind::AgentLeft { .. } => CallEvent::AgentLeft,
-        EventKind::Digit(_) => return None,
+        EventKind::Digit(digit) => CallEvent::Digit(digit),
         EventKind::Ended(cause) => CallEvent::Ended(match cause {
             EndCause::ByCalledParty => CallEnd::ByCalledParty,
             EndCause::ByUs | EndCause::Cancelled => CallEnd::ByUs,

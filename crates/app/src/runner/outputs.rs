@@ -35,7 +35,7 @@ impl Runner {
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
             Output::Control { attempt, control } => self.control(attempt, control),
             Output::PlaySafeHarbour(attempt) => {
-                self.send(Request::Play { attempt, message: Audio::SafeHarbour })
+                self.send(Request::Play { attempt, message: Audio::SAFE_HARBOUR })
             }
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {

@@ -221,6 +221,8 @@ pub enum CallEvent {
     MessageEnded,
     /// The agent left it to a third party.
     AgentLeft,
+    /// The called party pressed a key: `0` to `9`, `*`, `#`, `A` to `D`.
+    Digit(char),
     /// It is over.
     Ended(CallEnd),
 }

@@ -4,9 +4,9 @@ use engine::{AgentId, AttemptId};
 use serde_json::json;
 
 use super::causes;
-use super::protocol::{Ask, Channel, quoted};
+use super::protocol::{Ask, Channel};
 use super::switchboard::{Asked, Call, Switchboard};
-use crate::driver::{AgentPhone, CallStage, Message};
+use crate::driver::{AgentPhone, CallStage, Message, Purpose};
 use crate::event::{AgentFailure, Detected, EndCause, EventKind, Failure};
 
 /// Causes with which calls break rather than end: 27 destination out of order, 38 network out of order (Q.850).
@@ -137,13 +137,19 @@ impl Switchboard {
     }
 
     pub(super) fn play(&mut self, attempt: AttemptId, message: &Message) {
-        let media = format!("sound:{}/{}", self.settings.sounds, sound_name(message));
         let playback = format!("{attempt}.{}", self.fresh());
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         if call.agent.is_some() {
             return;
         }
-        if let Some(before) = call.playback.replace(playback.clone()) {
+        let before = call.playback.replace(playback.clone());
+        call.plays = Some(message.purpose);
+        let Some(name) = sound_name(message) else {
+            tracing::warn!(%attempt, "a message has no sound to play: upload one, or install a speech program");
+            return self.playback_finished(&playback);
+        };
+        let media = format!("sound:{}/{name}", self.settings.sounds);
+        if let Some(before) = before {
             self.ask(Asked::Aside("stop a message"), Ask::delete(format!("playbacks/{before}")));
         }
         let uri = format!("channels/{attempt}/play/{playback}");
@@ -157,6 +163,9 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         if call.playback.as_deref() == Some(playback) {
             call.playback = None;
+            if call.plays == Some(Purpose::Campaign) {
+                self.enter(attempt, CallStage::MessagePlayed);
+            }
             self.tell(attempt, EventKind::PlayFinished);
         }
     }
@@ -220,10 +229,12 @@ fn detected(status: &str, cause: &str) -> Option<Detected> {
     })
 }
 
-/// The file of a message below the directory of sounds, without its type.
-fn sound_name(message: &Message) -> String {
-    match message {
-        Message::SafeHarbour => "safe-harbour".to_owned(),
-        Message::Named(name) => quoted(name),
+/// The file of a message below the directory of sounds, without its type. Asterisk reads nothing aloud: a message that has
+/// no sound is the switch's own for people whom no agent is free for, or none.
+fn sound_name(message: &Message) -> Option<&str> {
+    match (&message.sound, message.purpose) {
+        (Some(sound), _) => Some(sound.file.stem()),
+        (None, Purpose::SafeHarbour) => Some("safe-harbour"),
+        (None, Purpose::Campaign) => None,
     }
 }

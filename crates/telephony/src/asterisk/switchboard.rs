@@ -13,7 +13,7 @@ use super::lines::Line;
 use super::parties::Party;
 use super::protocol::{Ask, Bridge, Channel, Incoming, Response, quoted};
 use super::settings::{AsteriskSettings, HostSettings, TrunkSettings};
-use crate::driver::{AgentPhone, CallStage, Detection, PlaceCall, Request};
+use crate::driver::{AgentPhone, CallStage, Detection, PlaceCall, Purpose, Request};
 use crate::event::{CallEvent, EndCause, Event, EventKind, Failure};
 
 /// The variables by which calls are known on the switch; `ari.conf` has to name the first two in `channelvars`.
@@ -96,6 +96,8 @@ pub(super) struct Call {
     pub agent: Option<AgentId>,
     /// The message that plays.
     pub playback: Option<String>,
+    /// What the message that plays, or played last, is for.
+    pub plays: Option<Purpose>,
     pub is_held: bool,
     /// The channel of a third party.
     pub third: Option<String>,
@@ -114,6 +116,7 @@ impl Call {
             deferred: Vec::new(),
             agent: None,
             playback: None,
+            plays: None,
             is_held: false,
             third: None,
             is_transferred: false,

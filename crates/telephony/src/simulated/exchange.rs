@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::{CarrierSettings, Command, Ledger};
 use crate::clock::Clock;
-use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Request};
+use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Purpose, Request};
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 
 /// How long a machine records after its greeting before it hangs up. An assumption; mailboxes allow one to three
@@ -49,8 +49,8 @@ struct Call {
     agent_on_the_way: bool,
     /// How many messages were begun, so that the end of one that was replaced is not taken for the end of the latest.
     messages: u32,
-    /// The message that is playing.
-    plays: Option<Message>,
+    /// What the message is for that is playing.
+    plays: Option<Purpose>,
 }
 
 impl Call {
@@ -306,8 +306,10 @@ impl Exchange {
                 if call.messages == message
                     && let Some(played) = call.plays.take()
                 {
-                    let stage =
-                        if played == Message::SafeHarbour { call.stage } else { CallStage::MessagePlayed };
+                    let stage = match played {
+                        Purpose::SafeHarbour => call.stage,
+                        Purpose::Campaign => CallStage::MessagePlayed,
+                    };
                     self.reach(attempt, at, stage, EventKind::PlayFinished);
                 }
             }
@@ -386,9 +388,9 @@ impl Exchange {
             return self.ignore();
         };
         call.messages += 1;
-        call.plays = Some(message);
+        call.plays = Some(message.purpose);
         let step = Step::MessageEnds(call.messages);
-        self.schedule(now + self.settings.message_length, attempt, step);
+        self.schedule(now + message.length().unwrap_or(self.settings.message_length), attempt, step);
     }
 }
 

@@ -35,7 +35,7 @@ pub struct CarrierSettings {
     pub detection_delay: Duration,
     /// From the request to connect until the agent is connected.
     pub agent_delay: Duration,
-    /// How long every message is.
+    /// How long a message is that has neither sound nor text.
     pub message_length: Duration,
     /// Where the called people live, for the world's hourly profile; `None` leaves the profile out.
     pub zone: Option<Zone>,

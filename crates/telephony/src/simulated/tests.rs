@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{CarrierSettings, SimulatedCarrier};
 use crate::clock::{Clock, ScaledClock};
 use crate::driver::{
-    AgentPhone, CallStage, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Request, SendError,
-    Variables,
+    AgentPhone, CallStage, Detection, Driver, DriverError, LiveCall, Message, PlaceCall, Purpose, Request,
+    SendError, Variables,
 };
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 
@@ -225,7 +225,7 @@ async fn requests_for_calls_that_are_not_there_are_ignored() {
     lab.send(Request::Cancel { attempt: FIRST });
     lab.send(Request::HangUp { attempt: FIRST });
     lab.connect(FIRST, AGENT);
-    lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
     lab.expect_silence().await;
     assert_eq!(lab.carrier.statistics().requests_ignored, 4);
 }
@@ -316,11 +316,12 @@ async fn a_message_that_is_played_to_its_end_is_reported() {
     let mut lab = Lab::new();
     lab.place(FIRST, "+447700900000");
     lab.until(EventKind::Detected(Detected::Person)).await;
-    lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
     lab.expect(&[(6.0, EventKind::PlayFinished)]).await;
     let stage = |stage| Ok(vec![LiveCall { attempt: FIRST, stage, agent: None }]);
     assert_eq!(lab.carrier.live_calls().await, stage(CallStage::Answered));
-    lab.send(Request::Play { attempt: FIRST, message: Message::Named("survey".to_owned()) });
+    let survey = Message { purpose: Purpose::Campaign, sound: None, text: "x".repeat(70) };
+    lab.send(Request::Play { attempt: FIRST, message: survey });
     lab.expect(&[(11.0, EventKind::PlayFinished)]).await;
     assert_eq!(lab.carrier.live_calls().await, stage(CallStage::MessagePlayed));
 }
@@ -330,11 +331,11 @@ async fn a_message_that_is_cut_short_is_not_reported() {
     let mut lab = Lab::new();
     lab.place(FIRST, "+447700900000");
     lab.until(EventKind::Detected(Detected::Person)).await;
-    lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
     tokio::time::sleep(2 * SECOND).await;
-    lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
     lab.expect(&[(8.0, EventKind::PlayFinished)]).await;
-    lab.send(Request::Play { attempt: FIRST, message: Message::SafeHarbour });
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
     lab.connect(FIRST, AGENT);
     lab.expect(&[connected(8.0), ended(68.0, EndCause::ByCalledParty)]).await;
 }
