@@ -168,6 +168,35 @@ impl Lab {
         lines(&self.files.path().join(format!("phone{phone}.log")))
     }
 
+    /// Waits until a phone noted something so many times.
+    pub async fn phone_does(&self, phone: usize, word: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.phone_log(phone).iter().filter(|line| line.word == word).count() < times {
+            assert!(Instant::now() < deadline, "no {word} at phone {phone}: {:?}", self.phone_log(phone));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Hangs up the channels whose ids begin like this, as whoever is on them would.
+    pub fn hang_phone_up(&self, channel: &str) {
+        let asterisk = |command: &str| {
+            let mut asterisk = Command::new("chroot");
+            asterisk
+                .arg(&self.root)
+                .arg("asterisk")
+                .arg("-C")
+                .arg(format!("{}/etc/asterisk.conf", self.inside()));
+            let output = asterisk.args(["-rx", command]).output().unwrap();
+            String::from_utf8_lossy(&output.stdout).into_owned()
+        };
+        for line in asterisk("core show channels concise").lines() {
+            let fields: Vec<&str> = line.split('!').collect();
+            if fields.last().is_some_and(|id| id.starts_with(channel)) {
+                asterisk(&format!("channel request hangup {}", fields[0]));
+            }
+        }
+    }
+
     /// How often a number was rung at a carrier.
     pub fn invites(&self, carrier: usize, number: &str) -> usize {
         let log = self.carrier_log(carrier);

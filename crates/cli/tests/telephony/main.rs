@@ -1,6 +1,7 @@
 //! Outdial on a real Asterisk, with SIPp as carrier, called people and agents' phones. `TEST_ASTERISK_ROOT` names the tree
 //! in which Asterisk is (`scripts/asterisk.sh` makes it).
 
+mod conversations;
 mod driver;
 mod lab;
 mod outages;

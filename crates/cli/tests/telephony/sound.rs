@@ -2,14 +2,26 @@
 
 use std::path::Path;
 
-/// Which of these frequencies (Hz) is loudest in a recording (WAV, 8 kHz, 16 bit); none if all is silence.
-pub fn loudest_tone(file: &Path, frequencies: &[u32]) -> Option<u32> {
+const RATE: usize = 8000;
+/// A tone is looked for in pieces of a fifth of a second.
+const PIECE: usize = RATE / 5;
+
+/// For how many seconds a tone (Hz) is what is heard on a recording (WAV, 8 kHz, 16 bit): it carries most of the power and
+/// is louder than a hundredth of full scale.
+pub fn seconds_of(file: &Path, frequency: u32) -> f64 {
     let samples = samples(file);
-    let power = |frequency: u32| goertzel(&samples, f64::from(frequency));
-    let loudest = frequencies.iter().copied().max_by(|one, other| power(*one).total_cmp(&power(*other)))?;
-    // A tone of a hundredth of full scale over the whole recording.
-    let audible = (samples.len() as f64 * 327.0 / 2.0).powi(2) / 100.0;
-    (power(loudest) > audible).then_some(loudest)
+    let is_heard = |piece: &&[f64]| {
+        let power = piece.iter().map(|sample| sample * sample).sum::<f64>();
+        // A pure tone of amplitude a has the power n·a²/2, and Goertzel's figure for it is (n·a/2)².
+        let of_tone = goertzel(piece, f64::from(frequency)) * 2.0 / piece.len() as f64;
+        of_tone > power / 2.0 && power > piece.len() as f64 * 327.0 * 327.0 / 2.0
+    };
+    samples.chunks_exact(PIECE).filter(is_heard).count() as f64 * PIECE as f64 / RATE as f64
+}
+
+/// How long a recording is, in seconds.
+pub fn length_of(file: &Path) -> f64 {
+    samples(file).len() as f64 / RATE as f64
 }
 
 fn samples(file: &Path) -> Vec<f64> {
@@ -18,9 +30,9 @@ fn samples(file: &Path) -> Vec<f64> {
     bytes[44..].chunks_exact(2).map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]]))).collect()
 }
 
-/// The power of one frequency (G. Goertzel, 1958), at 8 kHz.
+/// The power of one frequency (G. Goertzel, 1958).
 fn goertzel(samples: &[f64], frequency: f64) -> f64 {
-    let turn = 2.0 * (std::f64::consts::TAU * frequency / 8000.0).cos();
+    let turn = 2.0 * (std::f64::consts::TAU * frequency / RATE as f64).cos();
     let (mut last, mut before) = (0.0, 0.0);
     for sample in samples {
         (last, before) = (sample + turn * last - before, last);
