@@ -5,7 +5,6 @@
 # shellcheck shell=bash
 
 asterisk_root=
-asterisk_pid=
 asterisk_dir=
 
 # What the tree is made of. Another number makes it again on machines that have an older one.
@@ -97,54 +96,60 @@ need_sipp() {
 # Ports below Linux's range for outgoing connections (32768 up), so that none of those can hold it.
 free_port() { echo $((20000 + RANDOM % 12000)); }
 
-# start_asterisk NAME CARRIER_PORT[,CARRIER2_PORT] AGENT_PORT...: one instance on free loopback ports. Sets
-# asterisk_http_port and asterisk_sip_port, TEST_ASTERISK_URL, asterisk_dir (its folder as this machine sees it). False,
+# start_asterisk NAME CARRIER_PORT[,CARRIER2_PORT] [AGENT_PORT...]: one instance on free loopback ports. Sets
+# TEST_ASTERISK_URL, asterisk_http_port and asterisk_sip_port, asterisk_dir (its folder as this machine sees it). False,
 # with the reason said, when it cannot.
 start_asterisk() {
-    local name=$1 try wait
+    local name=$1 try wait starter
     shift
     asterisk_dir=$asterisk_root/run/outdial/$name
     for try in 1 2 3 4 5 6 7 8; do
         asterisk_http_port=$(free_port)
         asterisk_sip_port=$(free_port)
+        as_root rm -rf "$asterisk_dir"
         as_root "$repository/scripts/asterisk-instance.sh" "$asterisk_root" "$name" "$asterisk_http_port" \
-            "$asterisk_sip_port" "$(free_port)" "$@" </dev/null >/dev/null 2>&1 &
-        asterisk_pid=$!
+            "$asterisk_sip_port" $(($(free_port) / 2 * 2)) "$@" </dev/null >/dev/null 2>&1 &
+        starter=$!
         for wait in $(seq 150); do
             if asterisk_answers; then
                 export TEST_ASTERISK_URL=http://outdial:outdial@127.0.0.1:$asterisk_http_port
                 say "Asterisk $name answers at 127.0.0.1:$asterisk_http_port, SIP at port $asterisk_sip_port"
                 return
             fi
-            kill -0 "$asterisk_pid" 2>/dev/null || break
+            kill -0 "$starter" 2>/dev/null || break
             sleep 0.1
         done
-        kill -9 "$asterisk_pid" 2>/dev/null || true
-        wait "$asterisk_pid" 2>/dev/null || true
+        end_asterisk -9
         grep -q 'Address already in use' "$asterisk_dir/log/messages.log" 2>/dev/null || break
     done
     tail -n 20 "$asterisk_dir/log/messages.log" >&2 2>/dev/null || true
     say "Asterisk does not start (try $try, waited $wait times); its words are above"
-    asterisk_pid=
+    stop_asterisk
     return 1
 }
 
-# True once ARI and the SIP transport are both there. Spoken over bash's own /dev/tcp: curl may be missing.
+# end_asterisk SIGNAL: ends the instance's process, whose id it wrote down itself: sudo's is another. Waits for its end.
+end_asterisk() {
+    local pid
+    pid=$(cat "$asterisk_dir/run/asterisk.pid" 2>/dev/null) || return 0
+    as_root kill "$1" "$pid" 2>/dev/null || return 0
+    while [ -d "/proc/$pid" ]; do sleep 0.1; done
+}
+
+stop_asterisk() {
+    [ -n "$asterisk_dir" ] || return 0
+    end_asterisk -TERM
+    as_root rm -rf "$asterisk_dir"
+    asterisk_dir=
+}
+
+# True once ARI answers, which is when all modules are loaded. Spoken over bash's own /dev/tcp: curl may be missing.
 asterisk_answers() {
     local answer
     answer=$(
         exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$asterisk_http_port" || exit 1
-        printf 'GET /ari/asterisk/ping?api_key=outdial:outdial HTTP/1.0\r\n\r\n' >&3
-        timeout 2 cat <&3
-    ) || return 1
+        printf 'GET /ari/asterisk/ping?api_key=outdial:outdial HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
+        timeout 1 cat <&3
+    ) || true
     [[ $answer == *'"pong"'* ]]
-}
-
-stop_asterisk() {
-    [ -n "$asterisk_pid" ] || return 0
-    kill "$asterisk_pid" 2>/dev/null || true
-    wait "$asterisk_pid" 2>/dev/null || true
-    as_root rm -rf "$asterisk_dir"
-    asterisk_pid=
-    asterisk_dir=
 }
