@@ -71,7 +71,8 @@ render asterisk.conf \
     "maxfiles " "maxfiles = $(ulimit -Hn | sed 's/unlimited/65536/')" \
     "systemname " "systemname = $name"
 render http.conf "bindport " "bindport = $http_port"
-render rtp.conf "rtpstart " "rtpstart = $rtp_start" "rtpend " "rtpend = $rtp_end"
+# SIPp sends keys from another port than sound.
+render rtp.conf "rtpstart " "rtpstart = $rtp_start" "rtpend " "rtpend = $rtp_end" "strictrtp " "strictrtp = no"
 # SIPp's phones answer no OPTIONS, and lines of a carrier and of phones are told apart by port alone.
 phones=()
 number=1001
