@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
-use engine::{AgentEvent, AgentId, AgentNotice, PhoneNumber, TenantId};
+use engine::{AgentEvent, AgentId, AgentNotice, PhoneNumber, TenantId, Time};
 use simulator::{AgentModel, World};
 use telephony::Clock;
 use tokio::sync::watch;
@@ -20,7 +20,12 @@ pub struct Team {
     pub world: World,
     /// The demonstration's time.
     pub clock: Arc<dyn Clock>,
+    /// Whether agents end the calls: on real ones the person at the other end is a recording.
+    pub hangs_up: bool,
 }
+
+/// How long an agent talks who ends the calls.
+const TALK: Duration = Duration::from_secs(5);
 
 /// Sends agents to work; they leave, each after the call, when `working` becomes false.
 pub fn send_to_work(team: Team, agents: &[AgentId], working: &watch::Receiver<bool>) -> JoinSet<()> {
@@ -44,9 +49,15 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
     session.send(AgentEvent::Ready).await?;
     let mut call: Option<(PhoneNumber, u32)> = None;
     let mut is_leaving = false;
+    let mut hang_up_at = Time::NEVER;
     loop {
         let notice = tokio::select! {
             notice = session.recv() => notice,
+            () = team.clock.sleep_until(hang_up_at) => {
+                hang_up_at = Time::NEVER;
+                session.send(AgentEvent::HangUp).await?;
+                continue;
+            }
             () = work_is_over(&mut working), if !is_leaving => {
                 is_leaving = true;
                 session.send(AgentEvent::LogOut).await?;
@@ -65,9 +76,13 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
             Some(AgentNotice::Call { number, attempt_number, .. }) => {
                 call = Some((number, u32::from(attempt_number)))
             }
+            Some(AgentNotice::Connected { .. }) if team.hangs_up => hang_up_at = team.clock.now() + TALK,
+            Some(AgentNotice::CallEnded { wrap_up_until: None, .. }) => hang_up_at = Time::NEVER,
             Some(AgentNotice::CallEnded { wrap_up_until: Some(_), .. }) => {
+                hang_up_at = Time::NEVER;
                 let Some((number, attempt)) = call.take() else { continue };
-                pause(team, team.world.outcome(number, attempt, None).wrap).await;
+                let wrap = team.world.outcome(number, attempt, None).wrap;
+                pause(team, if team.hangs_up { wrap.min(TALK) } else { wrap }).await;
                 let conduct = team.world.agent_conduct(&model, number, attempt);
                 let disposition = Some(conduct.disposition.to_owned());
                 session

@@ -18,7 +18,7 @@ use simulator::World;
 use telephony::{Clock, ScaledClock, SystemClock};
 use tokio::sync::watch;
 
-use crate::config::Config;
+use crate::config::{Config, DriverKind};
 use crate::serve::{self, Running};
 use agents::Team;
 use setup::Demonstration;
@@ -29,15 +29,21 @@ const END_PATIENCE: Duration = Duration::from_secs(20);
 /// What the demonstration is like.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Simulated agents.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=5000))]
-    agents: u32,
+    /// Simulated agents; 10, or 4 with real calls.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=5000))]
+    agents: Option<u32>,
     /// People on the list.
     #[arg(long, default_value_t = 5000)]
     contacts: u32,
-    /// How much faster than real time the demonstration's time runs.
-    #[arg(long, default_value_t = 30.0)]
-    speed: f64,
+    /// How much faster than real time the demonstration's time runs: 30; real calls take their time.
+    #[arg(long)]
+    speed: Option<f64>,
+    /// What places the calls. Asterisk needs a configuration with [telephony], and a carrier that leads nowhere.
+    #[arg(long, value_enum, default_value = "simulated")]
+    telephony: Telephony,
+    /// The agents' telephones with real calls; {number} counts from 1001.
+    #[arg(long, default_value = "PJSIP/agent-{number}")]
+    phones: String,
     /// Real seconds to dial for; 0 only with --serve: no dialling.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
@@ -63,6 +69,26 @@ pub struct Arguments {
     /// without it they are gone at the end.
     #[arg(long)]
     db: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
+enum Telephony {
+    Simulated,
+    Asterisk,
+}
+
+impl Arguments {
+    fn is_real(&self) -> bool {
+        self.telephony == Telephony::Asterisk
+    }
+
+    fn agents(&self) -> u32 {
+        self.agents.unwrap_or(if self.is_real() { 4 } else { 10 })
+    }
+
+    fn speed(&self) -> f64 {
+        self.speed.unwrap_or(if self.is_real() { 1.0 } else { 30.0 })
+    }
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -95,8 +121,18 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
     if arguments.seconds == 0 && !arguments.serve {
         bail!("--seconds 0 does nothing without --serve");
     }
-    let clock: Arc<dyn Clock> =
-        Arc::new(ScaledClock::starting_at(SystemClock.now(), arguments.speed).context("--speed is wrong")?);
+    if arguments.is_real() && arguments.speed() != 1.0 {
+        bail!("--speed must be 1 with real calls");
+    }
+    config.telephony.driver = if arguments.is_real() { DriverKind::Asterisk } else { DriverKind::Simulated };
+    if arguments.is_real() {
+        config.asterisk().check().context("[telephony] is wrong: name it with --config FILE (docs/telephony.md)")?;
+    }
+    let clock: Arc<dyn Clock> = if arguments.is_real() {
+        Arc::new(SystemClock)
+    } else {
+        Arc::new(ScaledClock::starting_at(SystemClock.now(), arguments.speed()).context("--speed is wrong")?)
+    };
     // Gone when the program ends, with everything in it.
     let directory = tempfile::Builder::new().prefix("outdial-demo-").tempdir()?;
     match &arguments.db {
@@ -173,7 +209,9 @@ fn greet(running: &Running, demonstration: &Demonstration, arguments: &Arguments
     }
     println!(
         "Outdial demonstration: {} people, {} agents, time runs {}x",
-        arguments.contacts, arguments.agents, arguments.speed
+        arguments.contacts,
+        arguments.agents(),
+        arguments.speed()
     );
     println!("  API          {url}/v1        documentation  {url}/docs/        live page  {url}/#key={key}");
     println!("  API key      {key}");
@@ -203,11 +241,12 @@ async fn dial(
         tenant: who.tenant,
         world: World::with_default_population(arguments.seed),
         clock: Arc::clone(clock),
+        hangs_up: arguments.is_real(),
     };
     let agents = agents::send_to_work(team, &demonstration.agents, &work_ends);
     app.act_on_group(who, demonstration.group, GroupAction::Load, None).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Start, Some(arguments.mode.into())).await?;
-    let best = best::utilisation(arguments.seed, arguments.agents);
+    let best = best::utilisation(arguments.seed, arguments.agents());
     watch_until_over(running, demonstration, arguments, best).await?;
     // Talk share is that of the dialling itself, not of the time in which the last calls are waited for.
     let live = app.live(who).await?;

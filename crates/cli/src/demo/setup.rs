@@ -61,7 +61,7 @@ pub async fn prepare(
     let source = SourceId(ensure(app, &who, source).await?.id);
     let own_map = "external_id=ExternalID,phone1=PhoneNumber,field.first_name=FirstName,field.last_name=LastName,priority=Priority,zone=TimeZone";
     app.set_own_source_map(&who, source, SourceMap::parse_compact(own_map)?).await?;
-    let agents = agents(app, &who, skill, arguments.agents).await?;
+    let agents = agents(app, &who, skill, arguments).await?;
     if app.contact_counts(campaign).await?.total() == 0 {
         load_list(app, &who, source, arguments.contacts, directory).await?;
     }
@@ -162,8 +162,8 @@ async fn group(
     let settings = GroupSettings {
         dial_mode: arguments.mode.into(),
         lines_per_agent: arguments.lines_per_agent,
-        lines_max: 10_000,
-        calls_per_second_max: 200,
+        lines_max: if arguments.is_real() { 50 } else { 10_000 },
+        calls_per_second_max: if arguments.is_real() { 10 } else { 200 },
         wrap_up_seconds_max: 300,
         ..GroupSettings::default()
     };
@@ -176,20 +176,28 @@ async fn group(
     Ok(GroupId(stored.id))
 }
 
-async fn agents(app: &App, who: &Principal, skill: SkillId, count: u32) -> anyhow::Result<Vec<AgentId>> {
+async fn agents(
+    app: &App,
+    who: &Principal,
+    skill: SkillId,
+    arguments: &Arguments,
+) -> anyhow::Result<Vec<AgentId>> {
     let known: std::collections::HashMap<String, AgentId> = all::<AgentBody>(app, who)
         .await?
         .into_iter()
         .map(|agent| (agent.body.name, AgentId(agent.id)))
         .collect();
     let mut agents = Vec::new();
-    for number in 1..=count {
+    for number in 1..=arguments.agents() {
         let name = format!("Agent {number:03}");
         let agent = match known.get(&name) {
             Some(agent) => *agent,
             None => {
-                let own: AgentBody =
-                    body(json!({"name": name, "skills": [AgentSkill { skill, proficiency: 50 }]}))?;
+                let phone = arguments.phones.replace("{number}", &(1000 + number).to_string());
+                let telephone = arguments.is_real().then(|| json!({"endpoint": phone}));
+                let own: AgentBody = body(json!({
+                    "name": name, "skills": [AgentSkill { skill, proficiency: 50 }], "telephone": telephone
+                }))?;
                 AgentId(app.create(who, own).await?.id)
             }
         };
