@@ -48,7 +48,20 @@ make_asterisk_root() {
     say "$(as_root chroot "$asterisk_root" asterisk -V) in $asterisk_root"
 }
 
+# True while a process lives in the tree: one that is judged broken may be another run's.
+asterisk_root_is_in_use() {
+    local link
+    for link in /proc/[0-9]*/root; do
+        [ "$(as_root readlink "$link" 2>/dev/null)" != "$1" ] || return 0
+    done
+    return 1
+}
+
 build_asterisk_root() {
+    if asterisk_root_is_in_use "$asterisk_root"; then
+        say "$asterisk_root must be made again, but an Asterisk runs in it: end that first"
+        return 1
+    fi
     local mirror proxy building=$asterisk_root.part
     have debootstrap && [ -f /usr/share/keyrings/debian-archive-keyring.gpg ] ||
         apt_install debootstrap debian-archive-keyring || true

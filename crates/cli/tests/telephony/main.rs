@@ -1,6 +1,8 @@
 //! Outdial on a real Asterisk, with SIPp as carrier, called people and agents' phones. `TEST_ASTERISK_ROOT` names the tree
 //! in which Asterisk is (`scripts/asterisk.sh` makes it).
 
+#![expect(clippy::print_stdout, reason = "the counts are a result in themselves")]
+
 mod conversations;
 mod driver;
 mod lab;

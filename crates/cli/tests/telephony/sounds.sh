@@ -6,7 +6,7 @@
 set -euo pipefail
 
 dir=$1
-recipe=3
+recipe=4
 [ "$(cat "$dir/.recipe" 2>/dev/null)" = "$recipe" ] && exit
 mkdir -p "$dir"
 work=$(mktemp -d)
@@ -39,8 +39,8 @@ tone sit3 0.33 1800
 tone ring_on 1 425
 quiet ring_off 2
 speech hello "Hello?"
-speech greeting "You have reached the mailbox of nobody in particular. I cannot come to the telephone at the moment. \
-Please leave your name and number after the tone, and I will call you back."
+speech greeting "You have reached the mailbox of nobody in particular. I cannot come to the phone now. \
+Please leave your name and number after the tone."
 speech short_greeting "Hi, this is nobody, please leave me a message after the tone."
 speech not_in_service "The number you have dialled is not in service."
 
