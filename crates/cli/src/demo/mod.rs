@@ -126,7 +126,10 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
     }
     config.telephony.driver = if arguments.is_real() { DriverKind::Asterisk } else { DriverKind::Simulated };
     if arguments.is_real() {
-        config.asterisk().check().context("[telephony] is wrong: name it with --config FILE (docs/telephony.md)")?;
+        config
+            .asterisk()
+            .check()
+            .context("[telephony] is wrong: name it with --config FILE (docs/telephony.md)")?;
     }
     let clock: Arc<dyn Clock> = if arguments.is_real() {
         Arc::new(SystemClock)
