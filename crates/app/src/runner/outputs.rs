@@ -10,7 +10,7 @@ use engine::{
 use metrics::counter;
 use store::StoreError;
 use store::changes::{self, HeldGroup};
-use telephony::{Message as Audio, PlaceCall, Request, SendError, Variables};
+use telephony::{PlaceCall, Request, SendError, Variables};
 
 use super::{Message, Runner, STORE_AGAIN};
 use crate::AppError;
@@ -22,14 +22,14 @@ impl Runner {
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
             Output::Persist(set) => self.note(set),
-            Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::Fetch { group, fence, wanted, callbacks_only } => {
+                self.fetch(group, fence, wanted, callbacks_only);
+            }
             Output::RunHook(request) => self.run_hook(request),
             Output::Dial(request) => self.place(request),
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
             Output::Connect { attempt, agent } => self.send(Request::Connect { attempt, agent, phone: None }),
-            Output::PlaySafeHarbour(attempt) => {
-                self.send(Request::Play { attempt, message: Audio::SAFE_HARBOUR })
-            }
+            Output::Play { attempt, group, what } => self.play(attempt, group, what),
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
                 if let Some(reply) = self.replies.remove(&reply) {
@@ -94,7 +94,7 @@ impl Runner {
         }
     }
 
-    fn send(&mut self, request: Request) {
+    pub(super) fn send(&mut self, request: Request) {
         if let Err(SendError::Overloaded) = self.shared.driver.send(request.clone())
             && self.unsent.len() < UNSENT_MAX
         {

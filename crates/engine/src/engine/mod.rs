@@ -5,11 +5,13 @@
 //! Inputs that speak of calls or agents that are not (or no longer) known are counted and ignored.
 
 mod agents;
+mod announcements;
 mod calls;
 mod dialling;
 mod hooks;
 mod io;
 mod lifecycle;
+mod previews;
 mod promises;
 mod snapshot;
 mod state;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 pub use io::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallEnd, CallEvent, CallOver, Command, Detected,
     DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input, NextStep, Output,
-    PreCallVerdict, Supply, Unfinished, WakeReason,
+    Playing, PreCallVerdict, Supply, Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};

@@ -264,5 +264,5 @@ async fn an_event_says_what_the_change_said() {
 }
 
 fn returned(group: GroupId, contact: &store::ClaimedContact, not_before: Option<engine::Time>) -> Change {
-    Change::ContactReturned(ContactReturned { group, contact: contact.contact, not_before })
+    Change::ContactReturned(ContactReturned { group, contact: contact.contact, not_before, rejected: None })
 }

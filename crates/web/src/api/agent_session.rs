@@ -177,7 +177,10 @@ enum Said {
         reason: Option<String>,
     },
     AcceptPreview,
-    RejectPreview,
+    RejectPreview {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     HangUp,
     Dispose {
         #[serde(default)]
@@ -189,7 +192,7 @@ enum Said {
         #[serde(default)]
         callback_is_mine: bool,
     },
-    /// Ends the wrap-up without a disposition and takes the next call.
+    /// Ends the wrap-up without a disposition; asks for a contact to preview.
     Next,
 }
 
@@ -201,14 +204,12 @@ impl From<Said> for AgentEvent {
             Said::Ready => Self::Ready,
             Said::NotReady { reason } => Self::NotReady { reason },
             Said::AcceptPreview => Self::AcceptPreview,
-            Said::RejectPreview => Self::RejectPreview,
+            Said::RejectPreview { reason } => Self::RejectPreview { reason },
             Said::HangUp => Self::HangUp,
             Said::Dispose { disposition, notes, callback_at, callback_is_mine } => {
                 Self::Dispose { disposition, notes, callback_at, callback_is_mine }
             }
-            Said::Next => {
-                Self::Dispose { disposition: None, notes: None, callback_at: None, callback_is_mine: false }
-            }
+            Said::Next => Self::Next,
         }
     }
 }
