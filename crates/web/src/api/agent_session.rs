@@ -29,6 +29,9 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// Pings in a row to which nothing was heard, after which the screen counts as gone and gets no more calls.
 const UNANSWERED_PINGS_MAX: u32 = 3;
 
+/// Longest reason for rejecting a preview, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
 pub(super) fn routes(mut api: Api) -> Api {
     let ticket = post(
         "/v1/agent-session/tickets",
@@ -133,6 +136,11 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
         unanswered = 0;
         let answer = match said {
             Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
+                Ok(Said::RejectPreview { reason: Some(reason) })
+                    if reason.chars().count() > REASON_LENGTH_MAX =>
+                {
+                    Some(refused("a reason has at most 200 characters"))
+                }
                 Ok(said) => session.send(said.into()).await.err().map(|error| refused(&error.to_string())),
                 Err(error) => Some(refused(&format!("this message is not understood: {error}"))),
             },
