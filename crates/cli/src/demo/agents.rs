@@ -20,6 +20,8 @@ pub struct Team {
     pub world: World,
     /// The demonstration's time.
     pub clock: Arc<dyn Clock>,
+    /// Whether contacts come only to those who ask.
+    pub asks: bool,
 }
 
 /// Sends agents to work; they leave, each after the call, when `working` becomes false.
@@ -57,6 +59,9 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
             None => return Ok(()),
             Some(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => {
                 return Ok(());
+            }
+            Some(AgentNotice::State { state: engine::AgentState::Ready, .. }) if team.asks && !is_leaving => {
+                session.send(AgentEvent::Next).await?;
             }
             Some(AgentNotice::Preview { number, .. }) => {
                 pause(team, team.world.agent_conduct(&model, number, 1).preview_response).await;

@@ -22,10 +22,10 @@ impl Engine {
     /// Ends the wrap-up if there is one, and asks for a contact to preview.
     pub(super) fn wants_next(&mut self, id: AgentId, state: AgentState) {
         match state {
-            AgentState::Ready if !self.previews_on_request(id) => {
+            AgentState::Ready if self.calls_come_by_themselves(id) => {
                 self.refuse(
                     id,
-                    "no campaign group that you serve is running by preview: calls come by themselves",
+                    "the campaign groups that you serve send their calls by themselves: wait for one",
                 );
             }
             AgentState::Ready | AgentState::WrapUp | AgentState::OnCall => {
@@ -40,14 +40,16 @@ impl Engine {
         }
     }
 
-    /// Whether a running group that they serve shows contacts to those who ask.
-    fn previews_on_request(&self, id: AgentId) -> bool {
+    /// Whether groups that they serve are running, and none of them waits to be asked.
+    fn calls_come_by_themselves(&self, id: AgentId) -> bool {
         let Some(agent) = self.agents.get(&id) else { return false };
-        self.groups.values().any(|group| {
-            group.is_running()
-                && group.dial_mode() == DialMode::Preview
-                && agent.skills.iter().any(|(own, _)| *own == group.definition.skill)
-        })
+        let serves = |skill| agent.skills.iter().any(|(own, _)| *own == skill);
+        let mut served = self
+            .groups
+            .values()
+            .filter(|group| group.is_running() && serves(group.definition.skill))
+            .peekable();
+        served.peek().is_some() && served.all(|group| group.dial_mode() != DialMode::Preview)
     }
 
     /// Shows contacts to agents who are ready: to those who asked, or to all where the group pushes its previews.

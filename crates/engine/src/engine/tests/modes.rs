@@ -277,11 +277,11 @@ fn a_preview_waits_until_the_agent_asks_for_it() {
 }
 
 #[test]
-fn a_contact_asked_for_before_there_is_one_comes_when_it_is_there() {
+fn a_contact_asked_for_before_the_group_runs_comes_when_it_does() {
     let mut floor = Floor::new(&[(1, with_mode(DialMode::Preview))], &[(1, &[1])]);
-    floor.run(1);
     floor.log_in(1);
     floor.agent(1, AgentEvent::Next);
+    floor.run(1);
     assert_eq!(floor.state_of(1), AgentState::Ready);
     floor.settle(10);
     assert_eq!(floor.state_of(1), AgentState::Preview);
@@ -305,6 +305,7 @@ fn asking_for_the_next_contact_ends_the_wrap_up_and_brings_it() {
 fn asking_where_calls_come_by_themselves_is_refused_with_the_reason() {
     let mut floor = Floor::new(&[(1, with_mode(DialMode::PushPreview))], &[(1, &[1])]);
     floor.log_in(1);
+    floor.run(1);
     floor.agent(1, AgentEvent::Next);
     assert!(matches!(floor.notices.last(), Some((_, AgentNotice::Refused { .. }))));
 }
