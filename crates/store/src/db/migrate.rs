@@ -154,8 +154,14 @@ mod later_tests {
         use serde_json::json;
         for database in databases() {
             let stored = [
-                ("campaign_group", json!({"name": "a", "settings": {"dial_mode": "preview", "lines_max": 5}})),
-                ("campaign_group", json!({"name": "\"dial_mode\":\"preview\"", "settings": {"dial_mode": "power"}})),
+                (
+                    "campaign_group",
+                    json!({"name": "a", "settings": {"dial_mode": "preview", "lines_max": 5}}),
+                ),
+                (
+                    "campaign_group",
+                    json!({"name": "\"dial_mode\":\"preview\"", "settings": {"dial_mode": "power"}}),
+                ),
                 ("schedule", json!({"steps": [{"action": "start", "dial_mode": "preview"}]})),
                 ("sequence", json!({"groups": [{"dial_mode": "preview"}, {"dial_mode": "predictive"}]})),
             ];

@@ -42,7 +42,8 @@ fn a_sound_comes_back_as_it_was_and_a_new_one_takes_its_place() {
 fn a_sound_is_forgotten_once_and_by_its_own_tenant() {
     on_both_databases(|database| {
         database.write(|tx| put_sound(tx, tenant(1), &uploaded(1), b"sound")).unwrap();
-        let forget = |of: u64| database.write(move |tx| forget_sound(tx, tenant(of), MessageId(id(1)))).unwrap();
+        let forget =
+            |of: u64| database.write(move |tx| forget_sound(tx, tenant(of), MessageId(id(1)))).unwrap();
         assert_eq!((forget(2), forget(1), forget(1)), (false, true, false));
     });
 }
