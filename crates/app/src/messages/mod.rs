@@ -202,6 +202,14 @@ fn view(stored: Stored<MessageBody>, sound: Option<&Sound>, why_not_spoken: Opti
 }
 
 impl App {
+    /// Removes files of sounds that nothing needs any more.
+    pub(crate) async fn tidy_sounds(&self) -> Result<(), AppError> {
+        let in_use = self.read(|tx| Ok(rows::all_digests(tx)?)).await?;
+        let messages = Arc::clone(&self.messages);
+        let sweeping = move || messages.files.sweep(&in_use, std::time::SystemTime::now());
+        tokio::task::spawn_blocking(sweeping).await.map_err(|error| AppError::Internal(error.to_string()))
+    }
+
     /// Has messages spoken and their files kept from now on; tells the log if the program cannot be run.
     pub async fn start_messages(&self, settings: MessageSettings) {
         let Some(program) = settings.speech else { return };

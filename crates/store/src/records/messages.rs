@@ -1,5 +1,6 @@
 //! What messages sound like.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use engine::{MessageId, TenantId, Time};
@@ -85,6 +86,16 @@ pub fn sounds(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Sound>, StoreErro
         .iter()
         .map(read)
         .collect()
+}
+
+/// The digests of all sounds, whoever's they are: for a node that tidies its directory of them up.
+///
+/// # Errors
+/// The database failed.
+pub fn all_digests(tx: &mut Tx<'_>) -> Result<HashSet<Sha256>, StoreError> {
+    let digest =
+        |row: &Row| Sha256::try_from(row.get::<Vec<u8>>(0)?).map_err(|_| corrupt("message_sound.sha256"));
+    tx.query("SELECT DISTINCT sha256 FROM message_sound", &[])?.iter().map(digest).collect()
 }
 
 /// The sound itself.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::MessageId;
-use store::records::messages::{Sound, forget_sound, put_sound, sound, sounds, wav};
+use store::records::messages::{Sound, all_digests, forget_sound, put_sound, sound, sounds, wav};
 
 use crate::support::*;
 
@@ -35,6 +35,7 @@ fn a_sound_comes_back_as_it_was_and_a_new_one_takes_its_place() {
         database.write(move |tx| put_sound(tx, tenant(1), &stored, b"other")).unwrap();
         assert_eq!((read(1), data(1)), (Some(second.clone()), Some(b"other".to_vec())));
         assert_eq!(database.read(|tx| sounds(tx, tenant(1))).unwrap(), [second]);
+        assert_eq!(database.read(all_digests).unwrap(), [[8; 32]].into());
     });
 }
 
