@@ -9,7 +9,8 @@ use uuid::Uuid;
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::model::{
-    CampaignBody, CampaignGroupBody, Definition, NamedReference, ScriptBody, SinkBody, Stored, check_name,
+    CampaignBody, CampaignGroupBody, Definition, MessageBody, NamedReference, ScriptBody, SinkBody, Stored,
+    check_name,
 };
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
@@ -75,6 +76,37 @@ fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) 
     Ok(())
 }
 
+/// Refuses one key for two wishes: to talk with an agent, and to be called no more.
+fn check_keys<T: Definition>(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: Option<Uuid>,
+    body: &T,
+) -> Result<(), AppError> {
+    let body = body as &dyn std::any::Any;
+    let transfer = |group: &CampaignGroupBody| group.settings.agentless.and_then(|own| own.transfer_digit);
+    if let Some(group) = body.downcast_ref::<CampaignGroupBody>()
+        && let Some(key) = transfer(group)
+        && load::<CampaignBody>(tx, tenant, group.campaign.0)?.body.opt_out_digit == key
+    {
+        let message = format!("{key} is the key by which people opt out of the campaign: choose another");
+        return Err(AppError::invalid("same_key", "settings.agentless.transfer_digit", message));
+    }
+    if let (Some(campaign), Some(id)) = (body.downcast_ref::<CampaignBody>(), id) {
+        let groups = load_all::<CampaignGroupBody>(tx, tenant)?;
+        let taken = groups.iter().find(|group| {
+            group.body.campaign.0 == id && transfer(&group.body) == Some(campaign.opt_out_digit)
+        });
+        if let Some(group) = taken {
+            let (key, name) = (campaign.opt_out_digit, &group.body.name);
+            let message =
+                format!("{key} connects to an agent in the campaign group '{name}': choose another");
+            return Err(AppError::invalid("same_key", "opt_out_digit", message));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses to take a name away from those who refer to a script by it.
 fn refuse_if_named<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, name: &str) -> Result<(), AppError> {
     if T::KIND != ScriptBody::KIND {
@@ -122,6 +154,7 @@ impl App {
         let stored = self
             .write(move |tx| {
                 check_references(tx, who_in.tenant, &body)?;
+                check_keys(tx, who_in.tenant, None, &body)?;
                 let value = json(&body)?;
                 let (tenant, kind, parent) = (who_in.tenant, T::KIND, body.parent());
                 let new = NewDefinition { id, tenant, kind, parent, name: body.name(), body: &value, now };
@@ -187,6 +220,7 @@ impl App {
                     refuse_if_named::<T>(tx, tenant, before.body.name())?;
                 }
                 check_references(tx, tenant, &body)?;
+                check_keys(tx, tenant, Some(id), &body)?;
                 check_change(tx, tenant, id, &before.body, &body)?;
                 let value = json(&body)?;
                 let seen = Seen { tenant, kind: T::KIND, id, version };
@@ -235,6 +269,9 @@ impl App {
             }
             if T::KIND == SinkBody::KIND {
                 store::sinks::forget(tx, tenant, id)?;
+            }
+            if T::KIND == MessageBody::KIND {
+                store::records::messages::forget_sound(tx, tenant, engine::MessageId(id))?;
             }
             let before = Some(json(&before.body)?);
             audit::note(tx, &who_in, audit_id, now, Action::Delete, T::KIND, Some(id), before, None)

@@ -31,8 +31,8 @@ pub(crate) async fn tidy(app: Arc<App>) {
 }
 
 impl App {
-    /// Tidies up until nothing is left to be tidied: expired contacts and sessions, answers kept for repetitions, and
-    /// callbacks whose time has passed. It happens every minute by itself.
+    /// Tidies up until nothing is left to be tidied: expired contacts and sessions, answers kept for repetitions,
+    /// callbacks whose time has passed, and files of sounds that nothing needs. It happens every minute by itself.
     ///
     /// # Errors
     /// The database failed; what was done before stays done.
@@ -46,6 +46,7 @@ impl App {
         while self.write(rows).await? >= u64::from(ROWS) {}
         self.close_overdue_callbacks(now).await?;
         self.forget_script_errors(now).await?;
+        self.tidy_sounds().await?;
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;

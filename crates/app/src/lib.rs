@@ -14,6 +14,7 @@ mod idempotency;
 mod ids;
 pub mod imports;
 pub mod intake;
+pub mod messages;
 pub mod model;
 mod operations;
 pub mod paging;
@@ -65,6 +66,7 @@ pub struct App {
     pub(crate) imports: imports::Imports,
     pub(crate) sinks: sinks::Sinks,
     pub(crate) feeding: feeding::Feeding,
+    pub(crate) messages: Arc<messages::Messages>,
     /// What runs in the background until the end.
     background: Mutex<Vec<AbortHandle>>,
     /// Campaign groups, agents and calls.
@@ -106,7 +108,9 @@ impl App {
         driver: Arc<dyn Driver>,
         settings: AppSettings,
     ) -> Result<Arc<Self>, AppError> {
-        let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node_id(&settings.node));
+        let messages = Arc::new(messages::Messages::new(&settings.data_dir));
+        let node = node_id(&settings.node);
+        let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node, Arc::clone(&messages));
         let passwords = access::Passwords::start();
         let intake = intake::Intake::start()?;
         let sinks = sinks::Sinks::new(&settings.data_dir, node_id(&settings.node));
@@ -120,6 +124,7 @@ impl App {
             imports,
             sinks,
             feeding: feeding::Feeding::default(),
+            messages,
             background: Mutex::default(),
             floor,
         }))

@@ -24,6 +24,8 @@ pub struct Config {
     pub telephony: Telephony,
     /// Server scripts.
     pub scripts: Scripts,
+    /// Messages that called parties hear.
+    pub messages: Messages,
     /// What is logged and how.
     pub log: Log,
 }
@@ -223,6 +225,20 @@ pub struct Trunk {
     pub headers: BTreeMap<String, String>,
 }
 
+/// `[messages]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Messages {
+    /// The program that speaks messages without an uploaded sound; empty leaves them unspoken.
+    pub speech: PathBuf,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self { speech: PathBuf::from("espeak-ng") }
+    }
+}
+
 /// `[scripts]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -297,6 +313,7 @@ const VARIABLES: &[(&str, Setter)] = &[
     ("OUTDIAL_NODE_DATA_DIR", |config, text| set(&mut config.node.data_dir, text)),
     ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
     ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
+    ("OUTDIAL_MESSAGES_SPEECH", |config, text| set(&mut config.messages.speech, text)),
     ("OUTDIAL_LOG_FILTER", |config, text| set(&mut config.log.filter, text)),
     ("OUTDIAL_LOG_JSON", |config, text| set(&mut config.log.json, text)),
 ];

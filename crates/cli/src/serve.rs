@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use app::messages::MessageSettings;
 use app::scripts::{ScriptConnection, ScriptSettings};
 use app::{App, AppSettings};
 use simulator::World;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web::WebSettings;
 
-use crate::config::{Config, DriverKind, Scripts};
+use crate::config::{Config, DriverKind, Messages, Scripts};
 
 /// Outdial, running.
 pub struct Running {
@@ -46,6 +47,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let app = App::start(store, clock, driver, events, settings).await?;
     app.start_sinks(web::sink_formats()).await?;
     app.start_scripts(script_settings(&config.scripts)?)?;
+    app.start_messages(message_settings(&config.messages)).await;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;
@@ -85,6 +87,11 @@ fn start_driver(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Switc
             (driver, None, events)
         }
     })
+}
+
+fn message_settings(messages: &Messages) -> MessageSettings {
+    let speech = Some(messages.speech.clone()).filter(|program| !program.as_os_str().is_empty());
+    MessageSettings { speech }
 }
 
 /// Scripts run in this very program, started anew with a command of its own.

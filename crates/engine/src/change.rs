@@ -96,6 +96,9 @@ pub struct AttemptEnded {
     pub result: CallResult,
     /// The agent who was connected.
     pub agent: Option<AgentId>,
+    /// Whether the called party pressed the key to be called no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<OptOut>,
     /// When it began to ring.
     #[serde(with = "rfc3339_option")]
     #[schemars(with = "Option<String>")]
@@ -112,6 +115,28 @@ pub struct AttemptEnded {
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub at: Time,
+}
+
+/// What a called party heard who pressed the key to be called no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OptOut {
+    /// The message that the call was for, begun within two seconds.
+    Message,
+    /// That no agent is free, or a message that began too late.
+    SafeHarbour,
+}
+
+impl AttemptEnded {
+    /// Whether a person answered: the denominator of the abandonment rate.
+    pub fn answered_by_person(&self) -> bool {
+        self.result.answered_by_person() || self.opted_out.is_some()
+    }
+
+    /// Whether a person answered and found neither an agent nor, in time, what the call was for: the numerator.
+    pub fn is_abandonment(&self) -> bool {
+        self.result.is_abandonment() || self.opted_out == Some(OptOut::SafeHarbour)
+    }
 }
 
 /// See [`Change::ContactPlanned`].
@@ -186,6 +211,18 @@ pub struct ContactReturned {
     #[serde(with = "rfc3339_option")]
     #[schemars(with = "Option<String>")]
     pub not_before: Option<Time>,
+    /// The agent who looked at it and did not want to dial it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<PreviewRejected>,
+}
+
+/// That an agent did not want to dial a contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PreviewRejected {
+    /// Who.
+    pub agent: AgentId,
+    /// Why, in their words; none if they were not asked.
+    pub reason: Option<String>,
 }
 
 /// See [`Change::CallbackMade`].

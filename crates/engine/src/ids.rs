@@ -78,6 +78,8 @@ ids! {
     ImportId,
     /// A list of numbers or customers that are not dialled.
     SuppressionListId,
+    /// Something that is said to called parties.
+    MessageId,
 }
 
 /// Makes identifiers from instants that are handed in and a seed, so that a recorded run mints the same ones again.

@@ -29,16 +29,17 @@ pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, Phone
 pub use engine::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
     Command, Detected, DialRequest, EndingChanges, Engine, GroupDefinition, Hook, HookRequest, HookVerdict,
-    Input, LiveCall, NextStep, Output, PreCallVerdict, Snapshot, Supply, ThirdParty, Unfinished, WakeReason,
+    Input, LiveCall, NextStep, Output, Playing, PreCallVerdict, Snapshot, Supply, ThirdParty, Unfinished,
+    WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
-    AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, IdSource, ImportId, SkillId, SourceId,
-    SuppressionListId, TenantId,
+    AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, IdSource, ImportId, MessageId, SkillId,
+    SourceId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
-pub use settings::{CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
+pub use settings::{AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
 pub use time::Time;
 pub use treatment::{Disposition, FinalReason, Treatment};
 pub use zones::{Zone, ZoneSet};

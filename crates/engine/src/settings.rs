@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::callback::CallbackSettings;
 use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
+use crate::ids::MessageId;
 use crate::phone::PhoneNumber;
 use crate::treatment::{Disposition, Treatment};
 use crate::zones::Zone;
@@ -24,8 +25,10 @@ pub const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DialMode {
-    /// An agent sees the contact first and then dials it.
+    /// An agent asks for a contact, sees it and then dials it.
     Preview,
+    /// An agent who is ready is shown a contact without having asked, and then dials it.
+    PushPreview,
     /// One line for each ready agent.
     #[default]
     Progressive,
@@ -33,17 +36,21 @@ pub enum DialMode {
     Power,
     /// As many lines as keep agents busy without abandoning more calls than is allowed.
     Predictive,
+    /// As many lines as the group has ports, without agents: people who answer hear a message.
+    Agentless,
 }
 
 impl DialMode {
     /// The number stored for it and told to other systems: Genesys' `CfgDialMode` (1 predictive,
-    /// 2 progressive, 3 preview, 6 power).
+    /// 2 progressive, 3 preview, 6 power, 8 push preview, 9 progressive without agents).
     pub fn code(self) -> i64 {
         match self {
             Self::Predictive => 1,
             Self::Progressive => 2,
             Self::Preview => 3,
             Self::Power => 6,
+            Self::PushPreview => 8,
+            Self::Agentless => 9,
         }
     }
 
@@ -54,6 +61,8 @@ impl DialMode {
             2 => Self::Progressive,
             3 => Self::Preview,
             6 => Self::Power,
+            8 => Self::PushPreview,
+            9 => Self::Agentless,
             _ => return None,
         })
     }
@@ -159,6 +168,44 @@ impl PredictiveSettings {
     }
 }
 
+/// The key that called parties press to be called no more, where a campaign names no other.
+pub const OPT_OUT_DIGIT: char = '1';
+
+/// Whether a telephone has this key: `0` to `9`, `*`, `#`, `A` to `D`.
+pub fn is_key(key: char) -> bool {
+    matches!(key, '0'..='9' | '*' | '#' | 'A'..='D')
+}
+
+/// How a group dials without agents.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentlessSettings {
+    /// Calls at once, 1 to 10000; `lines_max` holds as well.
+    pub ports: u32,
+    /// What a person who answers hears.
+    pub message: MessageId,
+    /// The key that connects them to an agent with the group's skill who is ready: `0` to `9`, `*`, `#`, `A` to `D`.
+    /// The campaign's opt-out key goes before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer_digit: Option<char>,
+    /// Whether the message is left on answering machines; if not, they are hung up on.
+    #[serde(default)]
+    pub leave_on_machine: bool,
+}
+
+impl AgentlessSettings {
+    fn check(&self) -> Result<(), BadSetting> {
+        let bad = |field, allowed: &str| Err(BadSetting { field, allowed: allowed.to_owned() });
+        if !(1..=10_000).contains(&self.ports) {
+            return bad("agentless.ports", "1 to 10000");
+        }
+        if self.transfer_digit.is_some_and(|key| !is_key(key)) {
+            return bad("agentless.transfer_digit", "a key of a telephone: 0 to 9, *, #, A to D");
+        }
+        Ok(())
+    }
+}
+
 /// What becomes of a contact whose pre-call script failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, tag = "action")]
@@ -208,6 +255,10 @@ pub struct CampaignRules {
     pub scripts: ScriptRules,
     /// Where the days and months begin in which abandoned calls are counted.
     pub zone: Zone,
+    /// What a person hears for whom no agent is free in time; none leaves it to the switch.
+    pub safe_harbour: Option<MessageId>,
+    /// The key by which whoever hears a message is called no more.
+    pub opt_out_digit: char,
 }
 
 impl CampaignRules {
@@ -237,6 +288,9 @@ pub struct GroupSettings {
     pub preview_seconds_max: u32,
     /// What happens after that.
     pub preview_timeout: PreviewTimeout,
+    /// Whether an agent who rejects a preview has to say why. Without it: with `push_preview`, and not with `preview`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reject_needs_reason: Option<bool>,
     /// What is done with an answering machine.
     pub machine_action: MachineAction,
     /// The number shown to called parties.
@@ -247,6 +301,11 @@ pub struct GroupSettings {
     pub callbacks: CallbackSettings,
     /// How predictive dialling is done.
     pub predictive: PredictiveSettings,
+    /// How it dials without agents; needed with `agentless`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agentless: Option<AgentlessSettings>,
+    /// Call nobody but those to whom a call was promised, in any dial mode.
+    pub callbacks_only: bool,
 }
 
 impl Default for GroupSettings {
@@ -260,11 +319,14 @@ impl Default for GroupSettings {
             wrap_up_seconds_max: 60,
             preview_seconds_max: 60,
             preview_timeout: PreviewTimeout::Reject,
+            reject_needs_reason: None,
             machine_action: MachineAction::HangUp,
             caller_id: None,
             auto_complete: false,
             callbacks: CallbackSettings::default(),
             predictive: PredictiveSettings::default(),
+            agentless: None,
+            callbacks_only: false,
         }
     }
 }
@@ -310,7 +372,16 @@ impl GroupSettings {
         if !(1..=43_200).contains(&self.callbacks.validity_minutes) {
             return bad("callbacks.validity_minutes", "1 to 43200 (30 days)".into());
         }
+        if self.dial_mode == DialMode::Agentless && self.agentless.is_none() {
+            return bad("agentless", "given with dial_mode agentless: ports and a message".into());
+        }
+        self.agentless.iter().try_for_each(AgentlessSettings::check)?;
         self.predictive.check()?;
         Ok(())
+    }
+
+    /// Whether an agent who rejects a preview has to say why.
+    pub fn wants_reason(&self) -> bool {
+        self.reject_needs_reason.unwrap_or(self.dial_mode == DialMode::PushPreview)
     }
 }

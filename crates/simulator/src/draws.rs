@@ -34,6 +34,7 @@ pub(crate) enum Purpose {
     Spread = 12,
     Fault = 13,
     Detection = 14,
+    Press = 15,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits in which each input bit moves about half of the output bits.

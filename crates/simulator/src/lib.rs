@@ -25,4 +25,4 @@ pub mod world;
 pub use agents::{AgentConduct, AgentModel, DispositionWeight, InvalidAgentModel};
 pub use distribution::{Distribution, InvalidDistribution, WeightedDistribution};
 pub use population::{InvalidPopulation, Population};
-pub use world::{Outcome, OutcomeKind, World};
+pub use world::{Outcome, OutcomeKind, Press, World};

@@ -1,8 +1,11 @@
 //! The people, machines and networks that are called, in numbers.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::distribution::{Distribution, InvalidDistribution};
+use crate::world::Press;
 
 /// How a population answers. Every field has a default, so a scenario file names only what differs.
 ///
@@ -42,6 +45,12 @@ pub struct Population {
     pub wrap: Distribution,
     /// Probability that a person hangs up at once after answering, of those who answer. The default is zero.
     pub hang_up_early: f64,
+    /// Probability that a person who hears a message presses 1, by which people opt out. The default, two in a hundred, is
+    /// an assumption.
+    pub presses_1: f64,
+    /// Probability that a person who hears a message presses 9, by which people ask for an agent. The default, five in a
+    /// hundred, is an assumption.
+    pub presses_9: f64,
     /// How long a person who answered waits for an agent. The default is an assumption: exponential, mean 10 s.
     pub patience: Distribution,
 }
@@ -112,12 +121,29 @@ impl Default for Population {
             talk: Distribution::LogNormal { mean: 100.0, cv: 1.0 },
             wrap: Distribution::LogNormal { mean: 20.0, cv: 0.5 },
             hang_up_early: 0.0,
+            presses_1: 0.02,
+            presses_9: 0.05,
             patience: Distribution::Exponential { mean: 10.0 },
         }
     }
 }
 
+/// How far into a message people press a key: an assumption; most messages have named it by then.
+const PRESSED_AFTER: Duration = Duration::from_secs(4);
+
 impl Population {
+    /// The key that a person presses, by a uniform number in [0, 1).
+    pub(crate) fn pressed(&self, uniform: f64) -> Option<Press> {
+        let key = if uniform < self.presses_1 {
+            '1'
+        } else if uniform < self.presses_1 + self.presses_9 {
+            '9'
+        } else {
+            return None;
+        };
+        Some(Press { key, after: PRESSED_AFTER })
+    }
+
     /// Checks all fields.
     ///
     /// # Errors
@@ -132,10 +158,18 @@ impl Population {
             ("congestion_probability", self.congestion_probability),
             ("rejected_probability", self.rejected_probability),
         ];
-        for (field, value) in endings.into_iter().chain([("hang_up_early", self.hang_up_early)]) {
+        for (field, value) in endings.into_iter().chain([
+            ("hang_up_early", self.hang_up_early),
+            ("presses_1", self.presses_1),
+            ("presses_9", self.presses_9),
+        ]) {
             if !(0.0..=1.0).contains(&value) {
                 return Err(InvalidPopulation::ProbabilityOutOfRange { field, value });
             }
+        }
+        let keys = self.presses_1 + self.presses_9;
+        if keys > 1.0 + 1e-9 {
+            return Err(InvalidPopulation::ProbabilityOutOfRange { field: "presses_9", value: keys });
         }
         let sum: f64 = endings.iter().map(|(_, probability)| probability).sum();
         // Decimal fractions such as 0.1 + 0.2 + 0.7 may miss 1 by their last bits.
@@ -172,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn people_press_the_keys_as_often_as_the_population_says() {
+        let population = Population { presses_1: 0.25, presses_9: 0.5, ..Population::default() };
+        let key = |uniform: f64| population.pressed(uniform).map(|press| press.key);
+        assert_eq!(
+            [0.0, 0.24, 0.25, 0.74, 0.75].map(key),
+            [Some('1'), Some('1'), Some('9'), Some('9'), None]
+        );
+    }
+
+    #[test]
     fn a_scenario_names_only_what_differs_from_the_default() {
         let read: Population = serde_json::from_str(r#"{"answer_probability": 0.08}"#).unwrap();
         assert_eq!(read, Population { answer_probability: 0.08, ..Population::default() });
@@ -194,6 +238,9 @@ mod tests {
             refused(Population { answer_probability: 0.8, ..base() }),
             InvalidPopulation::ProbabilitiesExceedOne(_)
         ));
+        assert!(base().validate().is_ok());
+        let keys = Population { presses_1: 0.6, presses_9: 0.6, ..base() };
+        assert_eq!(refused(keys).field(), Some("presses_9"));
         let mut hourly_factor = [1.0; 24];
         hourly_factor[5] = -1.0;
         assert_eq!(

@@ -33,6 +33,17 @@ pub struct Outcome {
     pub wrap: Duration,
     /// How long a person waits for an agent after answering. Zero for one who hangs up at once.
     pub patience: Duration,
+    /// The key that a person presses who hears a message.
+    pub presses: Option<Press>,
+}
+
+/// A key that is pressed during a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// Which: `0` to `9`, `*`, `#`, `A` to `D`.
+    pub key: char,
+    /// When, from the beginning of the message.
+    pub after: Duration,
 }
 
 /// How a dial ends or who answers.
@@ -128,12 +139,19 @@ impl World {
             OutcomeKind::Human { hangs_up_at_once: true } => Duration::ZERO,
             _ => people.patience.sample(&mut draws(Purpose::Patience)),
         };
+        let presses = match kind {
+            OutcomeKind::Human { hangs_up_at_once: false } => {
+                people.pressed(uniform(&mut draws(Purpose::Press)))
+            }
+            _ => None,
+        };
         Outcome {
             kind,
             ring,
             talk: people.talk.sample(&mut draws(Purpose::Talk)),
             wrap: people.wrap.sample(&mut draws(Purpose::Wrap)),
             patience,
+            presses,
         }
     }
 
@@ -211,6 +229,7 @@ mod tests {
             talk: micros(talk),
             wrap: micros(wrap),
             patience: micros(patience),
+            presses: None,
         };
         let machine = OutcomeKind::Machine { greeting: micros(5_167_263) };
         assert_eq!(

@@ -15,11 +15,11 @@ use crate::{Row, StoreError, Tx, values};
 /// Counts attempts that have ended, in the transaction that ends them.
 pub(crate) fn count(tx: &mut Tx<'_>, held: &[HeldGroup], ended: &[&AttemptEnded]) -> Result<(), StoreError> {
     let mut counts: BTreeMap<(CampaignId, Time), (i64, i64)> = BTreeMap::new();
-    for it in ended.iter().filter(|it| it.result.answered_by_person()) {
+    for it in ended.iter().filter(|it| it.answered_by_person()) {
         let campaign = held_group(held, it.group)?.campaign;
         let count = counts.entry((campaign, slot_of(it.at))).or_default();
         count.0 += 1;
-        count.1 += i64::from(it.result.is_abandonment());
+        count.1 += i64::from(it.is_abandonment());
     }
     let rows = counts
         .into_iter()

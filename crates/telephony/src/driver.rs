@@ -86,7 +86,8 @@ pub enum Request {
         part: Supervision,
     },
     /// Play a message on an answered call that has no agent. Answered by `PlayFinished`, unless the call ends or is
-    /// connected first, or another message takes its place.
+    /// connected first, or another message takes its place. On a machine it begins when the greeting is over, as far
+    /// as the switch can tell.
     Play {
         /// Which call.
         attempt: AttemptId,
@@ -249,7 +250,7 @@ pub enum Purpose {
     Campaign,
 }
 
-/// A sound that every node has in its directory of messages: WAV, PCM, 16 bit, mono, 8 or 16 kHz.
+/// A sound that is in the node's directory of messages: WAV, PCM, 16 bit, mono, 8 kHz.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sound {
     /// Its file.

@@ -170,8 +170,13 @@ impl Endpoint {
     }
 
     /// Takes bodies up to [`LARGE_BODY_BYTES_MAX`]: many records in one request.
-    pub fn large(mut self) -> Self {
-        self.body_bytes_max = Some(LARGE_BODY_BYTES_MAX);
+    pub fn large(self) -> Self {
+        self.with_body_limit(LARGE_BODY_BYTES_MAX)
+    }
+
+    /// Takes bodies of up to so many bytes.
+    pub fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = Some(bytes);
         self
     }
 

@@ -68,6 +68,8 @@ pub enum WhyNotRule {
     InHopper,
     /// None of the campaign's groups is running.
     NoGroupRunning,
+    /// Those that are running call nobody but people to whom a call was promised.
+    OnlyCallbacks,
 }
 
 impl App {
@@ -79,7 +81,8 @@ impl App {
         who.may(Permission::Read)?;
         let (tenant, now) = (who.tenant, self.clock.now());
         self.read(move |tx| {
-            let campaign = get(tx, tenant, contact)?.campaign;
+            let found = get(tx, tenant, contact)?;
+            let campaign = found.campaign;
             let body = definitions::load::<CampaignBody>(tx, tenant, campaign.0)?.body;
             let facts = feed::why_not(tx, tenant, contact, &body.suppression_lists, now)?
                 .ok_or_else(|| AppError::not_found("contact", contact))?;
@@ -87,7 +90,7 @@ impl App {
                 Some(id) => definitions::load::<CallingHoursBody>(tx, tenant, id)?.body.hours,
                 None => CallingHours::cautious(),
             };
-            let running = any_group_runs(tx, tenant, campaign)?;
+            let running = who_runs(tx, tenant, campaign, found.is_callback)?;
             let reasons = reasons(&facts, &hours, running, now);
             Ok(WhyNotView { contact, callable: reasons.is_empty(), reasons })
         })
@@ -95,19 +98,39 @@ impl App {
     }
 }
 
-fn any_group_runs(tx: &mut Tx<'_>, tenant: TenantId, campaign: CampaignId) -> Result<bool, AppError> {
+/// Which of a campaign's groups are running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Running {
+    None,
+    /// Only such as call nobody but people to whom a call was promised, and to this contact none was.
+    OnlyForCallbacks,
+    /// One that may call the contact.
+    Some,
+}
+
+fn who_runs(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    campaign: CampaignId,
+    is_callback: bool,
+) -> Result<Running, AppError> {
+    let mut running = Running::None;
     let page = Page::first(PAGE_ROWS_MAX);
     let groups = definition_rows::list(tx, tenant, CampaignGroupBody::KIND, Some(campaign.0), &page)?;
     for group in groups.rows {
         if lease::stored_state(tx, GroupId(group.id))? == GroupState::Running {
-            return Ok(true);
+            let body = definitions::load::<CampaignGroupBody>(tx, tenant, group.id)?.body;
+            if is_callback || !body.settings.callbacks_only {
+                return Ok(Running::Some);
+            }
+            running = Running::OnlyForCallbacks;
         }
     }
-    Ok(false)
+    Ok(running)
 }
 
 /// The rules in the order in which the feed asks them.
-fn reasons(facts: &WhyNot, hours: &CallingHours, any_group_runs: bool, now: Time) -> Vec<WhyNotReason> {
+fn reasons(facts: &WhyNot, hours: &CallingHours, running: Running, now: Time) -> Vec<WhyNotReason> {
     let mut reasons = Vec::new();
     let mut say = |rule, message: String, until| reasons.push(WhyNotReason { rule, message, until });
     if let Some(reason) = facts.final_reason {
@@ -163,12 +186,17 @@ fn reasons(facts: &WhyNot, hours: &CallingHours, any_group_runs: bool, now: Time
             None,
         );
     }
-    if !any_group_runs {
-        say(
-            WhyNotRule::NoGroupRunning,
-            "none of the campaign's groups is running: start one".to_owned(),
-            None,
-        );
+    match running {
+        Running::Some => {}
+        Running::None => {
+            let message = "none of the campaign's groups is running: start one".to_owned();
+            say(WhyNotRule::NoGroupRunning, message, None);
+        }
+        Running::OnlyForCallbacks => {
+            let message =
+                "the campaign's groups that are running call only people to whom a call was promised";
+            say(WhyNotRule::OnlyCallbacks, message.to_owned(), None);
+        }
     }
     reasons
 }
@@ -196,6 +224,7 @@ mod tests {
     }
 
     fn rules(facts: &WhyNot, running: bool, now: &str) -> Vec<WhyNotRule> {
+        let running = if running { Running::Some } else { Running::None };
         let now = Time::parse_rfc3339(now).unwrap();
         reasons(facts, &CallingHours::cautious(), running, now).iter().map(|reason| reason.rule).collect()
     }
@@ -215,8 +244,15 @@ mod tests {
             [WhyNotRule::OutsideHours, WhyNotRule::NoGroupRunning]
         );
         let now = Time::parse_rfc3339(SUNDAY_NOON).unwrap();
-        let until = reasons(&facts(), &CallingHours::cautious(), true, now)[0].until;
+        let until = reasons(&facts(), &CallingHours::cautious(), Running::Some, now)[0].until;
         assert_eq!(until, Some(Time::parse_rfc3339("2026-11-23T08:00:00Z").unwrap()));
+    }
+
+    #[test]
+    fn a_contact_without_a_callback_is_told_that_groups_run_for_callbacks_alone() {
+        let now = Time::parse_rfc3339(FRIDAY_NOON).unwrap();
+        let told = reasons(&facts(), &CallingHours::cautious(), Running::OnlyForCallbacks, now);
+        assert_eq!(told.iter().map(|reason| reason.rule).collect::<Vec<_>>(), [WhyNotRule::OnlyCallbacks]);
     }
 
     #[test]

@@ -69,8 +69,8 @@ impl GroupFigures {
             Change::AttemptStarted(_) => self.dialled += 1,
             Change::AttemptEnded(ended) => {
                 *self.results.entry(ended.result).or_default() += 1;
-                self.answered += u64::from(ended.result.answered_by_person());
-                self.abandoned += u64::from(ended.result.is_abandonment());
+                self.answered += u64::from(ended.answered_by_person());
+                self.abandoned += u64::from(ended.is_abandonment());
                 self.abandon_rate = (self.answered > 0).then(|| self.abandoned as f64 / self.answered as f64);
             }
             _ => {}

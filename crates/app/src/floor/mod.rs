@@ -24,6 +24,7 @@ pub use live::{AgentLive, GroupFigures, GroupLive, LiveView};
 pub use session::AgentSession;
 
 use crate::AppError;
+use crate::messages::Messages;
 use crate::runner::{Message, Runner};
 use crate::scripts::ScriptService;
 use router::Routes;
@@ -44,6 +45,8 @@ pub(crate) struct Shared {
     /// This node, as the holder of leases.
     pub node: Uuid,
     pub routes: Routes,
+    /// What called parties hear.
+    pub messages: Arc<Messages>,
     /// Runs server scripts, once it was told how.
     pub scripts: OnceLock<Arc<ScriptService>>,
 }
@@ -57,7 +60,13 @@ pub struct Floor {
 impl Floor {
     /// A floor on this store and switch. `node` names this process among those that share the database; it must stay
     /// the same over restarts, so that a restarted node has its groups back at once.
-    pub fn new(store: Store, clock: Arc<dyn Clock>, driver: Arc<dyn Driver>, node: Uuid) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        driver: Arc<dyn Driver>,
+        node: Uuid,
+        messages: Arc<Messages>,
+    ) -> Self {
         let shared = Shared {
             store,
             clock,
@@ -65,6 +74,7 @@ impl Floor {
             driver,
             node,
             routes: Routes::default(),
+            messages,
             scripts: OnceLock::new(),
         };
         Self { shared: Arc::new(shared), runners: Mutex::default() }

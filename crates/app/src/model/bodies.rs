@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use contacts::field::TEXT_LENGTH_MAX;
 use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
-use engine::settings::OnScriptError;
+use engine::settings::{OPT_OUT_DIGIT, OnScriptError, is_key};
 use engine::treatment::Action;
 use engine::{
-    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, PhoneNumber, SkillId, SourceId,
-    SuppressionListId, Treatment,
+    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber, SkillId,
+    SourceId, SuppressionListId, Treatment,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Definition, NamedReference, Reference, ScriptBody};
+use super::{Definition, MessageBody, NamedReference, Reference, ScriptBody};
 use crate::AppError;
 
 /// Contact fields of a campaign at most.
@@ -187,6 +187,14 @@ pub struct CampaignBody {
     /// is a request of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat_minutes: Option<u32>,
+    /// What a person hears for whom no agent is free within two seconds: who called, and how to be called no more. Without
+    /// it the switch's own message is played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safe_harbour_message: Option<MessageId>,
+    /// The key by which whoever hears that message, or that of a group without agents, is called no more: `0` to `9`, `*`,
+    /// `#`, `A` to `D`.
+    #[serde(default = "opt_out_digit_default")]
+    pub opt_out_digit: char,
     /// Which server scripts decide about its contacts, by their names.
     #[serde(default)]
     pub scripts: CampaignScripts,
@@ -224,6 +232,10 @@ pub enum PostCallPhase {
     Both,
 }
 
+fn opt_out_digit_default() -> char {
+    OPT_OUT_DIGIT
+}
+
 fn attempts_max_default() -> u16 {
     10
 }
@@ -240,7 +252,9 @@ impl Definition for CampaignBody {
             Reference::new(SuppressionListBody::KIND, list.0, format!("suppression_lists[{index}]"))
         };
         let lists = self.suppression_lists.iter().enumerate().map(list);
-        hours.into_iter().chain(treatments).chain(lists).collect()
+        let message = self.safe_harbour_message;
+        let message = message.map(|id| Reference::new(MessageBody::KIND, id.0, "safe_harbour_message"));
+        hours.into_iter().chain(treatments).chain(lists).chain(message).collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |name: &Option<String>, field: &'static str| {
@@ -262,6 +276,10 @@ impl Definition for CampaignBody {
         }
         if !(1..=ATTEMPTS_MAX).contains(&self.attempts_max) {
             return Err(AppError::invalid("out_of_range", "attempts_max", "attempts_max is 1 to 100"));
+        }
+        if !is_key(self.opt_out_digit) {
+            let message = "opt_out_digit is a key of a telephone: 0 to 9, *, #, A to D";
+            return Err(AppError::invalid("out_of_range", "opt_out_digit", message));
         }
         if self.repeat_minutes.is_some_and(|minutes| !(1..=10_080).contains(&minutes)) {
             return Err(AppError::invalid("out_of_range", "repeat_minutes", "repeat_minutes is 1 to 10080"));
@@ -377,7 +395,11 @@ impl Definition for CampaignGroupBody {
     }
     fn references(&self) -> Vec<Reference> {
         let campaign = Reference::new(CampaignBody::KIND, self.campaign.0, "campaign");
-        vec![campaign, Reference::new(SkillBody::KIND, self.skill.0, "skill")]
+        let skill = Reference::new(SkillBody::KIND, self.skill.0, "skill");
+        let message = |own: &engine::AgentlessSettings| {
+            Reference::new(MessageBody::KIND, own.message.0, "settings.agentless.message")
+        };
+        [campaign, skill].into_iter().chain(self.settings.agentless.as_ref().map(message)).collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |feed: &FeedScript| NamedReference {

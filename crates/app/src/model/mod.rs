@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod messages;
 mod plans;
 mod scripts;
 mod sinks;
@@ -18,6 +19,7 @@ pub use bodies::{
     TreatmentSetBody,
 };
 
+pub use messages::MessageBody;
 pub use plans::{ScheduleBody, ScheduleStep, ScheduledAction, SequenceBody, SequenceStep, WhenRefused};
 pub use scripts::{HttpValidation, ScriptBody};
 pub use sinks::{SinkBegin, SinkBody, SinkDelivery, SinkFormat, SinkTarget};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use engine::{
     AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId,
-    GroupState, SuppressionListId, TenantId, Treatment, Zone,
+    GroupState, MessageId, SuppressionListId, TenantId, Treatment, Zone,
 };
+use store::records::messages::Sound;
 use store::{StoreError, Tx};
 use telephony::AgentPhone;
 use uuid::Uuid;
@@ -14,18 +15,21 @@ use uuid::Uuid;
 use super::Runner;
 use super::feed::suppression_lists;
 use super::hooks::CampaignScriptPlans;
+use super::messages::messages_of;
 use crate::AppError;
 use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
+use crate::messages::belongs;
 use crate::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, PostCallPhase, ScriptBody,
-    TreatmentSetBody,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, MessageBody,
+    PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
 };
 use crate::scripts::{ScriptPlan, tenant_name};
 
 /// Campaign groups and agents of a tenant.
 #[derive(Default)]
 pub(super) struct Definitions {
+    pub messages: HashMap<MessageId, MessagePlan>,
     pub groups: HashMap<GroupId, GroupPlan>,
     pub agents: HashMap<AgentId, AgentPlan>,
 }
@@ -35,6 +39,12 @@ pub(super) struct GroupPlan {
     pub definition: GroupDefinition,
     pub suppression_lists: Vec<SuppressionListId>,
     pub scripts: CampaignScriptPlans,
+}
+
+/// A message, with its sound if that is of its present text.
+pub(super) struct MessagePlan {
+    pub text: String,
+    pub sound: Option<Sound>,
 }
 
 #[derive(PartialEq)]
@@ -82,7 +92,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
             (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments, zone.clone())), lists, plans))
         })
         .collect();
-    let mut definitions = Definitions::default();
+    let mut definitions = Definitions { messages: messages(tx, tenant)?, ..Definitions::default() };
     for stored in load_all::<CampaignGroupBody>(tx, tenant)? {
         // A group whose campaign is gone cannot be loaded.
         let Some((rules, lists, scripts)) = rules.get(&stored.body.campaign.0) else { continue };
@@ -114,8 +124,20 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
     Ok(definitions)
 }
 
+fn messages(tx: &mut Tx<'_>, tenant: TenantId) -> Result<HashMap<MessageId, MessagePlan>, AppError> {
+    let sounds = store::records::messages::sounds(tx, tenant)?;
+    let mut sounds: HashMap<MessageId, Sound> =
+        sounds.into_iter().map(|sound| (sound.message, sound)).collect();
+    let plan = |stored: Stored<MessageBody>| {
+        let id = MessageId(stored.id);
+        let sound = sounds.remove(&id).filter(|sound| belongs(sound, &stored.body));
+        (id, MessagePlan { text: stored.body.text, sound })
+    };
+    Ok(load_all::<MessageBody>(tx, tenant)?.into_iter().map(plan).collect())
+}
+
 /// A definition that cannot be read is a contradiction in what is stored.
-pub(super) fn for_store<T>(outcome: Result<T, AppError>) -> Result<T, StoreError> {
+pub(crate) fn for_store<T>(outcome: Result<T, AppError>) -> Result<T, StoreError> {
     outcome.map_err(|error| match error {
         AppError::Store(error) => error,
         other => StoreError::corrupt(other.to_string()),
@@ -139,6 +161,8 @@ fn rules_of(
         feed_order: campaign.feed_order,
         scripts: script_rules(&campaign.scripts),
         zone,
+        safe_harbour: campaign.safe_harbour_message,
+        opt_out_digit: campaign.opt_out_digit,
     }
 }
 
@@ -204,6 +228,9 @@ impl Runner {
                 definition.settings.dial_mode = *mode;
             }
             groups.push(definition);
+        }
+        for message in groups.iter().flat_map(messages_of) {
+            self.get_message_ready(message);
         }
         for definition in groups {
             self.command(Command::PutGroup(definition));

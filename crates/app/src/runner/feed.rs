@@ -18,7 +18,7 @@ struct Question {
 }
 
 impl Runner {
-    pub(super) fn fetch(&mut self, group: GroupId, fence: u64, wanted: u32) {
+    pub(super) fn fetch(&mut self, group: GroupId, fence: u64, wanted: u32, callbacks_only: bool) {
         let Some(held) = self.held.get(&group) else { return };
         let now = self.shared.clock.now();
         let request = ClaimRequest {
@@ -29,6 +29,7 @@ impl Runner {
             now,
             wanted,
             open: Vec::new(),
+            callbacks_only,
             suppression_lists: held.suppression_lists.clone(),
         };
         let question = Question { request, hours: held.rules.hours.clone() };
@@ -114,7 +115,8 @@ fn answer(tx: &mut Tx<'_>, question: &Question) -> Result<(Vec<HopperContact>, S
     }
     let left = feed::supply(tx, request.campaign, request.group)?;
     let opening = left.ready.iter().filter_map(|bucket| openings.opens.get(bucket)).min().copied();
-    let next_due = [left.next_due, opening].into_iter().flatten().min();
+    // What is due next may be no callback: a group for callbacks alone looks every few seconds.
+    let next_due = [left.next_due, opening].into_iter().flatten().min().filter(|_| !request.callbacks_only);
     Ok((contacts, Supply { any_left: !left.is_exhausted(), next_due }))
 }
 

@@ -15,6 +15,7 @@ use telephony::{Clock, Request};
 use tokio::sync::oneshot;
 
 use super::feed::Openings;
+use super::messages::messages_of;
 use super::{LEASE, Message, RENEW_EVERY, Runner};
 use crate::AppError;
 use crate::floor::GroupFigures;
@@ -68,6 +69,7 @@ impl Runner {
             return Err(AppError::not_found("campaign group", group));
         };
         let mut definition = plan.definition.clone();
+        messages_of(&definition).for_each(|message| self.get_message_ready(message));
         let suppression_lists = plan.suppression_lists.clone();
         let row = GroupRow { group, tenant: self.tenant, campaign: definition.campaign };
         let now = self.shared.wall.now();

@@ -8,7 +8,10 @@ mod definitions;
 mod feed;
 mod groups;
 mod hooks;
+mod messages;
 mod outputs;
+
+pub(crate) use definitions::for_store;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;

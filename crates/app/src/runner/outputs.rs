@@ -11,7 +11,7 @@ use engine::{
 use metrics::counter;
 use store::StoreError;
 use store::changes::{self, HeldGroup};
-use telephony::{AgentPhone, Control, Detection, Message as Audio, PlaceCall, Request, SendError, Variables};
+use telephony::{AgentPhone, Control, Detection, PlaceCall, Request, SendError, Variables};
 
 use super::{Message, Runner, STORE_AGAIN};
 use crate::AppError;
@@ -23,7 +23,9 @@ impl Runner {
     pub(super) fn carry_out(&mut self, output: Output) {
         match output {
             Output::Persist(set) => self.note(set),
-            Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::Fetch { group, fence, wanted, callbacks_only } => {
+                self.fetch(group, fence, wanted, callbacks_only);
+            }
             Output::RunHook(request) => self.run_hook(request),
             Output::Dial(request) => self.place(request),
             Output::HangUp(attempt) => self.send(Request::HangUp { attempt }),
@@ -34,9 +36,7 @@ impl Runner {
             Output::OpenLine(agent) => self.open_line(agent),
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
             Output::Control { attempt, control } => self.control(attempt, control),
-            Output::PlaySafeHarbour(attempt) => {
-                self.send(Request::Play { attempt, message: Audio::SAFE_HARBOUR })
-            }
+            Output::Play { attempt, group, what } => self.play(attempt, group, what),
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
                 if let Some(reply) = self.replies.remove(&reply) {
@@ -147,7 +147,7 @@ impl Runner {
         }
     }
 
-    fn send(&mut self, request: Request) {
+    pub(super) fn send(&mut self, request: Request) {
         if let Err(SendError::Overloaded) = self.shared.driver.send(request.clone())
             && self.unsent.len() < UNSENT_MAX
         {

@@ -82,6 +82,8 @@ impl Floor {
             attempts_max: 10,
             feed_order: FeedOrder::OldestFirst,
             scripts: ScriptRules::default(),
+            safe_harbour: None,
+            opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             zone: engine::Zone::utc(),
         };
         let definition = GroupDefinition {
@@ -128,7 +130,7 @@ impl Floor {
     fn answer(&mut self, output: Output) {
         match output {
             Output::Persist(set) => self.todo.push_back(Input::Stored { ticket: set.ticket }),
-            Output::Fetch { group, fence, wanted } => {
+            Output::Fetch { group, fence, wanted, .. } => {
                 let contacts = (0..wanted).map(|_| self.contact()).collect();
                 let supply = Supply { any_left: true, next_due: None };
                 self.todo.push_back(Input::Contacts { group, fence, contacts, supply });
@@ -146,7 +148,7 @@ impl Floor {
                 };
                 self.todo.push_back(Input::Agent { agent, event });
             }
-            Output::PlaySafeHarbour(attempt) => self.call(attempt, CallEvent::MessageEnded),
+            Output::Play { attempt, .. } => self.call(attempt, CallEvent::MessageEnded),
             // No scripts are set.
             Output::RunHook(_)
             | Output::Tell { .. }

@@ -197,6 +197,7 @@ impl List {
             // After the last contact arrived.
             now: NOW + Duration::from_secs(24 * 3600),
             wanted: WANTED,
+            callbacks_only: false,
             open,
             suppression_lists: Vec::new(),
         };

@@ -22,6 +22,8 @@ pub struct Team {
     pub clock: Arc<dyn Clock>,
     /// Whether agents end the calls: on real ones the person at the other end is a recording.
     pub hangs_up: bool,
+    /// Whether contacts come only to those who ask.
+    pub asks: bool,
 }
 
 /// How long an agent talks who ends the calls.
@@ -68,6 +70,9 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
             None => return Ok(()),
             Some(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => {
                 return Ok(());
+            }
+            Some(AgentNotice::State { state: engine::AgentState::Ready, .. }) if team.asks && !is_leaving => {
+                session.send(AgentEvent::Next).await?;
             }
             Some(AgentNotice::Preview { number, .. }) => {
                 pause(team, team.world.agent_conduct(&model, number, 1).preview_response).await;

@@ -56,6 +56,9 @@ pub struct Arguments {
     /// Lines for each ready agent, in power mode.
     #[arg(long, default_value_t = 2.0)]
     lines_per_agent: f64,
+    /// Calls at once, in agentless mode.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    ports: u32,
     /// Print one JSON object at the end (and, with --serve, one at the start) instead of text.
     #[arg(long)]
     json: bool,
@@ -91,18 +94,29 @@ impl Arguments {
     }
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Mode {
     Preview,
+    PushPreview,
     Progressive,
     Power,
     Predictive,
+    Agentless,
+}
+
+impl Mode {
+    /// Whether pacing decides how busy agents are.
+    fn is_paced(self) -> bool {
+        matches!(self, Self::Progressive | Self::Power | Self::Predictive)
+    }
 }
 
 impl From<Mode> for DialMode {
     fn from(mode: Mode) -> Self {
         match mode {
             Mode::Preview => Self::Preview,
+            Mode::PushPreview => Self::PushPreview,
+            Mode::Agentless => Self::Agentless,
             Mode::Progressive => Self::Progressive,
             Mode::Power => Self::Power,
             Mode::Predictive => Self::Predictive,
@@ -245,17 +259,18 @@ async fn dial(
         world: World::with_default_population(arguments.seed),
         clock: Arc::clone(clock),
         hangs_up: arguments.is_real(),
+        asks: arguments.mode == Mode::Preview,
     };
     let agents = agents::send_to_work(team, &demonstration.agents, &work_ends);
     app.act_on_group(who, demonstration.group, GroupAction::Load, None).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Start, Some(arguments.mode.into())).await?;
-    let best = best::utilisation(arguments.seed, arguments.agents());
+    let best = (arguments.mode.is_paced() && !arguments.is_real()).then(|| best::utilisation(arguments.seed, arguments.agents()));
     watch_until_over(running, demonstration, arguments, best).await?;
     // Talk share is that of the dialling itself, not of the time in which the last calls are waited for.
     let live = app.live(who).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Stop, None).await?;
     wait_while(running, demonstration, |group| {
-        group.now.ringing + group.now.waiting + group.now.connected > 0
+        group.now.ringing + group.now.waiting + group.now.connected + group.now.announcing > 0
     })
     .await?;
     // A receiver is held by each agent, so this cannot fail while they work.
@@ -270,7 +285,8 @@ async fn dial(
     let mut outcome = summary::outcome(app, demonstration.campaign, who, demonstration.group, twice).await?;
     outcome.talk_share = summary::round(live.talk_share.unwrap_or(0.0));
     outcome.busy_share = summary::round(live.busy_share.unwrap_or(0.0));
-    outcome.u_star = summary::round(best);
+    outcome.u_star = best.map(summary::round);
+    outcome.connected = running.carrier_statistics().connected;
     Ok(outcome)
 }
 
@@ -279,7 +295,7 @@ async fn watch_until_over(
     running: &Running,
     demonstration: &Demonstration,
     arguments: &Arguments,
-    best: f64,
+    best: Option<f64>,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -354,16 +370,20 @@ fn report(outcome: &summary::Outcome, is_json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!();
+    let best =
+        outcome.u_star.map(|best| format!(" (the best possible at a cap of 3 %: {:.0} %)", best * 100.0));
     println!(
-        "dialled {}: answered by a person {}, abandoned {} ({:.1} %), agents talked {:.0} % of their time and were busy \
-         {:.0} % (the best possible at a cap of 3 %: {:.0} %)",
+        "dialled {}: answered by a person {}, of them {} opted out by a key; connected to an agent {}; abandoned {} \
+         ({:.1} %); agents talked {:.0} % of their time and were busy {:.0} %{}",
         outcome.dialled,
         outcome.answered,
+        outcome.opted_out,
+        outcome.connected,
         outcome.abandoned,
         outcome.abandon_rate * 100.0,
         outcome.talk_share * 100.0,
         outcome.busy_share * 100.0,
-        outcome.u_star * 100.0
+        best.unwrap_or_default()
     );
     for (result, count) in &outcome.results {
         println!("  {result:<22} {count:>7}");

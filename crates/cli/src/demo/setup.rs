@@ -8,14 +8,15 @@ use anyhow::{Context, bail};
 use app::access::NewKey;
 use app::imports::NewImport;
 use app::model::{
-    AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, SkillBody,
-    SourceBody, Stored, SuppressionListBody, TreatmentSetBody,
+    AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, MessageBody,
+    SkillBody, SourceBody, Stored, SuppressionListBody, TreatmentSetBody,
 };
 use app::paging::PageRequest;
 use app::short_numbers::Numbered;
 use app::{App, Principal, Role};
 use contacts::SourceMap;
 use engine::{AgentId, CallingHours, CampaignId, GroupId, GroupSettings, SkillId, SourceId, TenantId};
+use engine::{AgentlessSettings, MessageId};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -23,6 +24,13 @@ use super::{Arguments, people};
 
 /// The name of the demonstration's tenant and of most things in it.
 pub const NAME: &str = "Demo";
+
+/// What people hear for whom no agent is free.
+const APOLOGY: &str =
+    "This is the demonstration of Outdial. All of our agents are busy. To be called no more, press 1.";
+/// What people hear in agentless mode.
+const SURVEY: &str = "This is the demonstration of Outdial. Your order is ready to be collected. To talk with an agent, \
+                      press 9. To be called no more, press 1.";
 
 /// What the demonstration works on.
 pub struct Demonstration {
@@ -55,8 +63,10 @@ pub async fn prepare(
     };
     let who = Principal::operator(tenant);
     let skill = SkillId(ensure(app, &who, SkillBody { name: "Sales".to_owned() }).await?.id);
-    let campaign = campaign(app, &who).await?;
-    let group = group(app, &who, campaign, skill, arguments).await?;
+    let apology = message(app, &who, "No agent free", APOLOGY).await?;
+    let survey = message(app, &who, "Survey", SURVEY).await?;
+    let campaign = campaign(app, &who, apology).await?;
+    let group = group(app, &who, campaign, skill, survey, arguments).await?;
     let source: SourceBody = body(json!({"name": NAME, "campaign": campaign, "default_country": "FR"}))?;
     let source = SourceId(ensure(app, &who, source).await?.id);
     let own_map = "external_id=ExternalID,phone1=PhoneNumber,field.first_name=FirstName,field.last_name=LastName,priority=Priority,zone=TimeZone";
@@ -116,7 +126,17 @@ fn body<T: DeserializeOwned>(json: serde_json::Value) -> anyhow::Result<T> {
     serde_json::from_value(json).context("the demonstration's own definitions are wrong")
 }
 
-async fn campaign(app: &App, who: &Principal) -> anyhow::Result<CampaignId> {
+async fn message(app: &App, who: &Principal, name: &str, text: &str) -> anyhow::Result<MessageId> {
+    let wanted = MessageBody { name: name.to_owned(), text: text.to_owned(), language: "en".to_owned() };
+    for stored in all::<MessageBody>(app, who).await? {
+        if stored.body.name == name {
+            return Ok(MessageId(stored.id));
+        }
+    }
+    Ok(MessageId(app.create_message(who, wanted).await?.stored.id))
+}
+
+async fn campaign(app: &App, who: &Principal, apology: MessageId) -> anyhow::Result<CampaignId> {
     // The people do not exist, so no hour is too late for them, and the demonstration runs whenever it is started.
     let hours = CallingHoursBody { name: "Always".to_owned(), hours: CallingHours::always() };
     let hours = ensure(app, who, hours).await?.id;
@@ -140,6 +160,7 @@ async fn campaign(app: &App, who: &Principal) -> anyhow::Result<CampaignId> {
             {"name": "PhoneNumber", "kind": "text", "meaning": "home_phone"}
         ],
         "calling_hours": hours, "treatments": treatments, "suppression_lists": [list], "attempts_max": 5,
+        "safe_harbour_message": apology,
         "dispositions": [
             {"code": "sale", "name": "Sale", "value": "positive", "contact_final": true},
             {"code": "not_interested", "name": "Not interested", "value": "negative", "contact_final": true},
@@ -157,6 +178,7 @@ async fn group(
     who: &Principal,
     campaign: CampaignId,
     skill: SkillId,
+    survey: MessageId,
     arguments: &Arguments,
 ) -> anyhow::Result<GroupId> {
     let settings = GroupSettings {
@@ -165,6 +187,12 @@ async fn group(
         lines_max: if arguments.is_real() { 50 } else { 10_000 },
         calls_per_second_max: if arguments.is_real() { 10 } else { 200 },
         wrap_up_seconds_max: 300,
+        agentless: Some(AgentlessSettings {
+            ports: arguments.ports,
+            message: survey,
+            transfer_digit: Some('9'),
+            leave_on_machine: true,
+        }),
         ..GroupSettings::default()
     };
     let wanted =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::{App, AppError, Principal};
-use engine::{AgentState, CampaignId, GroupId};
+use engine::{AgentState, CallResult, CampaignId, GroupId};
 use serde::Serialize;
 use store::feed::Counts;
 
@@ -18,7 +18,11 @@ pub struct Outcome {
     pub results: BTreeMap<String, u64>,
     /// Calls that a person answered.
     pub answered: u64,
-    /// Of those, ended without an agent.
+    /// Of those, ended by the key to be called no more.
+    pub opted_out: u64,
+    /// Calls that an agent was connected to.
+    pub connected: u64,
+    /// Of those that a person answered, ended without an agent and without the message that the call was for.
     pub abandoned: u64,
     /// Abandoned among answered.
     pub abandon_rate: f64,
@@ -26,8 +30,9 @@ pub struct Outcome {
     pub talk_share: f64,
     /// Share of it that they talked or wrapped up.
     pub busy_share: f64,
-    /// The best busy share that any pacing could reach with these people and agents at a cap of 3 %.
-    pub u_star: f64,
+    /// The best busy share that any pacing could reach with these people and agents at a cap of 3 %; null where none
+    /// decides.
+    pub u_star: Option<f64>,
     /// Contacts by state; the sum is all of them.
     pub contacts: BTreeMap<String, u64>,
     /// Calls that rang a number beside another call to it; must be 0.
@@ -48,8 +53,15 @@ pub async fn outcome(
     let results = app.results_of_group(who.tenant, group, SINCE).await?;
     let counts = app.contact_counts(campaign).await?;
     let by_result = results.by_result.iter();
-    let answered: u64 =
-        by_result.clone().filter(|(result, _)| result.answered_by_person()).map(|(_, count)| count).sum();
+    // The demonstration's list has nobody who is suppressed, so only they have this result.
+    let opted_out = results.by_result.iter().filter(|(result, _)| **result == CallResult::DoNotCall);
+    let opted_out: u64 = opted_out.map(|(_, count)| count).sum();
+    let answered: u64 = opted_out
+        + by_result
+            .clone()
+            .filter(|(result, _)| result.answered_by_person())
+            .map(|(_, count)| count)
+            .sum::<u64>();
     let abandoned: u64 =
         by_result.filter(|(result, _)| result.is_abandonment()).map(|(_, count)| count).sum();
     let mut named: BTreeMap<String, u64> =
@@ -61,11 +73,13 @@ pub async fn outcome(
         dialled: results.attempts(),
         results: named,
         answered,
+        opted_out,
+        connected: 0,
         abandoned,
         abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },
         talk_share: 0.0,
         busy_share: 0.0,
-        u_star: 0.0,
+        u_star: None,
         contacts: by_state(&counts),
         dialled_twice,
     })
@@ -92,14 +106,14 @@ pub async fn lines(
     who: &Principal,
     campaign: CampaignId,
     seconds: u64,
-    best: f64,
+    best: Option<f64>,
 ) -> Result<(Vec<String>, u64), AppError> {
     let live = app.live(who).await?;
     let counts = app.contact_counts(campaign).await?;
     let left = counts.waiting + counts.ready + counts.claimed;
     let agents = |state| live.agents.iter().filter(|agent| agent.now.state == state).count();
     let mut lines = vec![format!(
-        "{seconds:>4} s   agents    {:>4} ready {:>4} preview {:>4} reserved {:>4} on call {:>4} wrap-up {:>4} not ready   talk {:>2.0} %  busy {:>2.0} % of {:.0} % possible",
+        "{seconds:>4} s   agents    {:>4} ready {:>4} preview {:>4} reserved {:>4} on call {:>4} wrap-up {:>4} not ready   talk {:>2.0} %  busy {:>2.0} %{}",
         agents(AgentState::Ready),
         agents(AgentState::Preview),
         agents(AgentState::Reserved),
@@ -108,14 +122,15 @@ pub async fn lines(
         agents(AgentState::NotReady),
         live.talk_share.unwrap_or(0.0) * 100.0,
         live.busy_share.unwrap_or(0.0) * 100.0,
-        best * 100.0,
+        best.map(|best| format!(" of {:.0} % possible", best * 100.0)).unwrap_or_default(),
     )];
     for group in &live.groups {
         let (now, figures) = (&group.now, &group.figures);
         lines.push(format!(
-            "         lines     {:>4} ringing {:>4} waiting {:>4} talking   {} dialled, {} answered, {} abandoned ({:.1} %)",
+            "         lines     {:>4} ringing {:>4} waiting {:>4} hear a message {:>4} talking   {} dialled, {} answered, {} abandoned ({:.1} %)",
             now.ringing,
             now.waiting,
+            now.announcing,
             now.connected,
             figures.dialled,
             figures.answered,

@@ -5,20 +5,14 @@ use std::time::Duration;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{AgentChanged, Change};
-use crate::contact::HopperContact;
-use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::ids::{AgentId, AttemptId, SkillId};
 use crate::pacing::{Busy, Occupation};
-use crate::phone::PhoneNumber;
-use crate::settings::PreviewTimeout;
 use crate::time::Time;
 
 use super::Engine;
 use super::io::{AgentEvent, AgentNotice, Output, WakeReason};
 use super::state::{Afterwards, Agent, Disposal};
 
-/// How long a contact rests whom an agent did not want to dial: long enough that it does not come straight back to
-/// the same team, short enough that the day is not lost.
-const REJECTED_REST: Duration = Duration::from_secs(15 * 60);
 /// Wrap-up of an agent whose screen is gone, where the group sets no limit.
 const ABSENT_WRAP_UP: Duration = Duration::from_secs(60);
 
@@ -56,10 +50,11 @@ impl Engine {
                 self.limit_wrap_up(id);
             }
             AgentEvent::AcceptPreview if state == S::Preview => self.accept_preview(id),
-            AgentEvent::RejectPreview if state == S::Preview => self.reject_preview(id),
-            AgentEvent::AcceptPreview | AgentEvent::RejectPreview => {
+            AgentEvent::RejectPreview { reason } if state == S::Preview => self.reject_preview(id, reason),
+            AgentEvent::AcceptPreview | AgentEvent::RejectPreview { .. } => {
                 self.refuse(id, "there is no contact to preview")
             }
+            AgentEvent::Next => self.wants_next(id, state),
             AgentEvent::HangUp => match (state, agent.attempt) {
                 (S::OnCall | S::Reserved, Some(attempt)) => self.end_call(attempt),
                 _ => self.refuse(id, "there is no call to hang up"),
@@ -71,7 +66,7 @@ impl Engine {
         }
     }
 
-    fn dispose(&mut self, id: AgentId, disposal: Disposal) {
+    pub(super) fn dispose(&mut self, id: AgentId, disposal: Disposal) {
         let Some(agent) = self.agents.get(&id) else { return };
         let (state, saving) = (agent.state, agent.is_saving);
         let Some(attempt) = agent.attempt else { return self.refuse(id, "there is no call to dispose of") };
@@ -101,7 +96,7 @@ impl Engine {
         match agent.state {
             AgentState::Ready | AgentState::NotReady => self.move_on(id),
             AgentState::Preview => {
-                self.return_preview(id, None);
+                self.return_preview(id, None, None);
                 self.move_on(id);
             }
             AgentState::WrapUp if agent.afterwards == Afterwards::LogOut && !agent.is_saving => {
@@ -114,7 +109,7 @@ impl Engine {
     }
 
     /// Goes to what was chosen for after the call.
-    fn move_on(&mut self, id: AgentId) {
+    pub(super) fn move_on(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         let afterwards = std::mem::replace(&mut agent.afterwards, Afterwards::Ready);
         match afterwards {
@@ -248,119 +243,10 @@ impl Engine {
         }
     }
 
-    // Previews.
-
-    pub(super) fn offer_previews(&mut self, group_id: GroupId) {
-        let Some(group) = self.groups.get(&group_id) else { return };
-        let (skill, lines_max) = (group.definition.skill, group.definition.settings.lines_max);
-        let seconds = group.definition.settings.preview_seconds_max;
-        let mut room = lines_max.saturating_sub(group.calls_up);
-        while room > 0 {
-            let Some(agent) = self.choose_agent(skill, None) else { return };
-            let Some(contact) = self.next_callable(group_id) else { return };
-            let agent =
-                contact.preferred_agent.and_then(|own| self.choose_agent(skill, Some(own))).unwrap_or(agent);
-            let Some(number) = contact.current_phone().map(|phone| phone.number) else { return };
-            self.show_preview(group_id, agent, contact, number, seconds);
-            room -= 1;
-        }
-    }
-
-    /// Shows a contact to an agent, who has so many seconds to decide.
-    pub(super) fn show_preview(
-        &mut self,
-        group: GroupId,
-        agent: AgentId,
-        contact: HopperContact,
-        number: PhoneNumber,
-        seconds: u32,
-    ) {
-        let until = self.now + Duration::from_secs(u64::from(seconds));
-        let callback = contact.promise.as_ref().map(|promise| promise.callback);
-        let notice = AgentNotice::Preview { group, contact: contact.contact, number, until, callback };
-        self.change_agent_state(agent, AgentState::Preview, None);
-        self.set_agent_deadline(agent, Some(until));
-        if let Some(agent) = self.agents.get_mut(&agent) {
-            agent.preview = Some((group, contact));
-        }
-        self.tell(agent, notice);
-    }
-
-    fn accept_preview(&mut self, id: AgentId) {
-        let now = self.now;
-        let Some(agent) = self.agents.get_mut(&id) else { return };
-        let Some((group, contact)) = agent.preview.take() else { return };
-        let expired = contact.expires_at.is_some_and(|at| at <= now);
-        let may_dial = self.groups.get(&group).is_some_and(|group| group.is_running());
-        if expired || contact.dial_until <= now || !may_dial {
-            self.give_back(group, &contact, None);
-            self.refuse(id, "this contact may not be called any more at this hour");
-            return self.move_on(id);
-        }
-        self.set_agent_state(id, AgentState::Reserved, None);
-        let attempt = self.start_attempt(group, contact, Some(id));
-        if let Some(agent) = self.agents.get_mut(&id) {
-            agent.attempt = attempt;
-        }
-    }
-
-    fn reject_preview(&mut self, id: AgentId) {
-        let rest = self.now + REJECTED_REST;
-        self.return_preview(id, Some(rest));
-        self.move_on(id);
-    }
-
-    fn preview_ran_out(&mut self, id: AgentId) {
-        let Some((group, _)) = self.agents.get(&id).and_then(|agent| agent.preview.as_ref()) else { return };
-        let accepts = self
-            .groups
-            .get(group)
-            .is_some_and(|group| group.definition.settings.preview_timeout == PreviewTimeout::Accept);
-        if accepts {
-            return self.accept_preview(id);
-        }
-        self.return_preview(id, None);
-        self.afterwards_not_ready(id, "preview_timed_out");
-        self.move_on(id);
-    }
-
-    fn return_preview(&mut self, id: AgentId, not_before: Option<Time>) {
-        let preview = self.agents.get_mut(&id).and_then(|agent| agent.preview.take());
-        if let Some((group, contact)) = preview {
-            if contact.promise.is_some() {
-                return self.promise_refused(group, contact, id);
-            }
-            self.give_back(group, &contact, not_before);
-        }
-    }
-
-    /// Takes the previews of a group back that dials no more.
-    pub(super) fn withdraw_previews(&mut self, group: GroupId) {
-        for id in self.agents_previewing(group) {
-            self.return_preview(id, None);
-            self.move_on(id);
-        }
-    }
-
-    /// Forgets the previews of a group that is another node's now.
-    pub(super) fn drop_previews(&mut self, group: GroupId) {
-        for id in self.agents_previewing(group) {
-            if let Some(agent) = self.agents.get_mut(&id) {
-                agent.preview = None;
-            }
-            self.move_on(id);
-        }
-    }
-
-    fn agents_previewing(&self, group: GroupId) -> Vec<AgentId> {
-        let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group);
-        self.agents.values().filter(previews).map(|agent| agent.id).collect()
-    }
-
     // States and lists.
 
     /// Changes the state of an agent who has no call (any more).
-    fn change_agent_state(&mut self, id: AgentId, state: AgentState, reason: Option<String>) {
+    pub(super) fn change_agent_state(&mut self, id: AgentId, state: AgentState, reason: Option<String>) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.reason = reason;
         }
@@ -382,6 +268,9 @@ impl Engine {
         {
             group.forecast.wrap.observe(now.since(agent.since));
         }
+        if !matches!(state, AgentState::Ready | AgentState::WrapUp) {
+            agent.asked = false;
+        }
         agent.state = state;
         agent.since = now;
         agent.deadline = None;
@@ -400,7 +289,7 @@ impl Engine {
         self.tell_state(id);
     }
 
-    fn set_agent_deadline(&mut self, id: AgentId, until: Option<Time>) {
+    pub(super) fn set_agent_deadline(&mut self, id: AgentId, until: Option<Time>) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.deadline = until;
         }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
-use crate::contact::Band;
+use crate::contact::{Band, PhoneStatus};
 use crate::ids::{AgentId, AttemptId};
 use crate::pacing::Observation;
 use crate::settings::{CONNECT_WITHIN, MachineAction};
-use crate::treatment::{Ending, Next, decide};
+use crate::treatment::{Ending, FinalReason, Next, Plan, decide};
 
 use super::Engine;
 use super::hooks::{in_a_row, planned_next};
@@ -21,8 +21,6 @@ use super::state::{AfterStored, Stage};
 pub(super) const SWITCH_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the connection of an agent may take before the agent's phone counts as failed.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the message for people whom no agent is free for may be.
-const MESSAGE_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// The attempt is durable: its call may be placed.
@@ -86,8 +84,13 @@ impl Engine {
                 }
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),
-            (CallEvent::MessageEnded, Stage::Message) => self.end_call(attempt),
             (CallEvent::AgentLeft, Stage::Talking) => self.agent_left(attempt),
+            (CallEvent::MessageEnded, Stage::Message | Stage::Announcement) => self.message_ended(attempt),
+            (CallEvent::Digit(key), Stage::Message | Stage::Announcement | Stage::Connecting) => {
+                self.key_pressed(attempt, key);
+            }
+            // Between the called party and whomever they talk with.
+            (CallEvent::Digit(_), _) => {}
             _ => self.ignore(),
         }
     }
@@ -106,7 +109,11 @@ impl Engine {
             .groups
             .get(&call.group)
             .is_some_and(|group| group.definition.settings.machine_action == MachineAction::Connect);
+        let own = self.calls.get(&attempt).and_then(|call| call.agentless);
         match detected {
+            Detected::Person if own.is_some() => self.announce(attempt),
+            Detected::Machine if own.is_some_and(|own| own.leave_on_machine) => self.announce(attempt),
+            Detected::Machine if own.is_some() => self.end_call(attempt),
             Detected::Person => self.wants_agent(attempt),
             Detected::Machine if connects_machines => self.wants_agent(attempt),
             Detected::Machine | Detected::Fax | Detected::Silence => self.end_call(attempt),
@@ -116,6 +123,10 @@ impl Engine {
     /// Connects a person to an agent, or lets them wait for the rest of the two seconds.
     fn wants_agent(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get(&attempt) else { return };
+        if call.agentless.is_some() {
+            // Their agent's phone failed: another one, or none.
+            return self.transfer(attempt);
+        }
         let (group_id, reserved, preferred) = (call.group, call.agent, call.contact.preferred_agent);
         let answered_at = call.answered_at.unwrap_or(self.now);
         let Some(group) = self.groups.get(&group_id) else { return };
@@ -169,13 +180,15 @@ impl Engine {
     pub(super) fn enter(&mut self, attempt: AttemptId, stage: Stage, at_most: Option<Duration>) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let rings = |stage| matches!(stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
         let (was, deadline) = (call.stage, at_most.map(|span| now + span));
         call.stage = stage;
         call.deadline = deadline;
         if let Some(group) = self.groups.get_mut(&call.group) {
-            if rings(was) && !rings(stage) {
+            if was.rings() && !stage.rings() {
                 group.ringing = group.ringing.saturating_sub(1);
+            }
+            if was.takes_a_line() && !stage.takes_a_line() {
+                group.on_lines = group.on_lines.saturating_sub(1);
             }
             if was == Stage::Waiting {
                 group.waiting.retain(|waiting| *waiting != attempt);
@@ -187,14 +200,18 @@ impl Engine {
     }
 
     pub(super) fn call_deadline(&mut self, attempt: AttemptId, at: crate::time::Time) {
-        let Some(call) = self.calls.get(&attempt) else { return };
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
         if call.deadline != Some(at) {
             return;
         }
         match call.stage {
-            Stage::Waiting => {
-                self.outputs.push_back(Output::PlaySafeHarbour(attempt));
-                self.enter(attempt, Stage::Message, Some(MESSAGE_PATIENCE));
+            Stage::Waiting => self.play_safe_harbour(attempt),
+            Stage::Announcement => {
+                if !call.message_ended {
+                    // The switch forgot to say that the message is over.
+                    call.verdict = Some(CallResult::SwitchError);
+                }
+                self.end_call(attempt);
             }
             Stage::Connecting => self.agent_failed(attempt),
             // Asked to end, and nothing came back: the switch has lost it.
@@ -216,6 +233,7 @@ impl Engine {
             | Stage::Waiting
             | Stage::Connecting
             | Stage::Talking
+            | Stage::Announcement
             | Stage::Message => {
                 let result = Self::result_of(call, CallEnd::ByUs);
                 call.verdict = call.verdict.or(Some(result));
@@ -228,10 +246,10 @@ impl Engine {
     /// The result of a call that ends now.
     fn result_of(call: &super::state::Call, end: CallEnd) -> CallResult {
         if let CallEnd::NotAnswered(result) = end {
-            return if call.answered_at.is_none() {
-                call.verdict.unwrap_or(result)
-            } else {
-                CallResult::SwitchError
+            return match call.answered_at {
+                None => call.verdict.unwrap_or(result),
+                Some(_) if call.message_ended => Self::result_of(call, CallEnd::ByUs),
+                Some(_) => CallResult::SwitchError,
             };
         }
         if let Some(verdict) = call.verdict {
@@ -250,6 +268,10 @@ impl Engine {
             (Some(_), Some(Detected::Machine)) => CallResult::AnsweringMachine,
             (Some(_), Some(Detected::Fax)) => CallResult::FaxDetected,
             (Some(_), Some(Detected::Silence)) => CallResult::Silence,
+            (Some(_), _) if call.asked_for_agent => CallResult::AgentCallbackError,
+            (Some(_), _) if call.message_ended => CallResult::Answer,
+            (Some(_), _) if call.message_was_in_time() && !by_us => CallResult::Answer,
+            (Some(_), _) if call.message_was_in_time() => CallResult::GeneralError,
             (Some(_), Some(Detected::Person) | None) if by_us => CallResult::Dropped,
             (Some(_), Some(Detected::Person) | None) => CallResult::Abandoned,
         }
@@ -269,14 +291,6 @@ impl Engine {
             if let Some(connected_at) = call.connected_at {
                 group.forecast.talk.observe(now.since(connected_at));
             }
-            if result.is_abandonment() {
-                group.pacing.observe(now, Observation::Abandoned);
-            }
-            if result.answered_by_person()
-                && let Some(budget) = self.budgets.get_mut(&group.definition.campaign)
-            {
-                budget.count(now, result.is_abandonment());
-            }
         }
         let talked_with = if call.connected_at.is_some() { call.agent } else { None };
         let reserved = if call.connected_at.is_none() { call.agent.take() } else { None };
@@ -286,12 +300,23 @@ impl Engine {
             contact: call.contact.contact,
             result,
             agent: talked_with,
+            opted_out: call.opted_out,
             ringing_at: call.ringing_at,
             answered_at: call.answered_at,
             connected_at: call.connected_at,
             at: now,
         };
         let said_already = call.disposal.is_some();
+        if let Some(group) = self.groups.get_mut(&ended.group) {
+            if ended.is_abandonment() {
+                group.pacing.observe(now, Observation::Abandoned);
+            }
+            if ended.answered_by_person()
+                && let Some(budget) = self.budgets.get_mut(&group.definition.campaign)
+            {
+                budget.count(now, ended.is_abandonment());
+            }
+        }
         self.change(Change::AttemptEnded(ended));
         if let Some(agent) = reserved {
             self.tell(agent, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
@@ -311,7 +336,9 @@ impl Engine {
 
     /// The call is over and wrapped up: what is next for its contact?
     pub(super) fn settle(&mut self, attempt: AttemptId) {
-        if !self.ask_before_reschedule(attempt) {
+        let opted_out = self.calls.get(&attempt).is_some_and(|call| call.opted_out.is_some());
+        // Nothing may come between the wish to be called no more and its being stored.
+        if opted_out || !self.ask_before_reschedule(attempt) {
             self.conclude(attempt, &EndingChanges::default());
         }
     }
@@ -333,6 +360,10 @@ impl Engine {
         let known = said.disposition.as_deref().and_then(|code| rules.disposition(code));
         let ending = Ending { at: self.now, result, disposition: known, callback_at: said.callback_at };
         let mut plan = decide(&rules.treatments, rules.attempts_max, contact, &ending);
+        if call.opted_out.is_some() {
+            let next = Next::Final(FinalReason::Suppressed);
+            plan = Plan { next, phone_status: PhoneStatus::Suppressed, suppress: true };
+        }
         if let Some(status) = changes.phone_status {
             plan.phone_status = status;
         }
@@ -359,6 +390,9 @@ impl Engine {
             next,
         };
         call.disposal = Some(said);
+        if call.opted_out.is_some() {
+            return self.close_books(attempt, planned);
+        }
         if let Some(planned) = self.ask_after_reschedule(attempt, planned) {
             self.close_books(attempt, planned);
         }

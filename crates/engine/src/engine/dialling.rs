@@ -47,7 +47,7 @@ impl Engine {
             if self.lines_are_up {
                 self.offer_promises(id);
                 match self.groups.get(&id).map(Group::dial_mode) {
-                    Some(DialMode::Preview) => self.offer_previews(id),
+                    Some(DialMode::Preview | DialMode::PushPreview) => self.offer_previews(id),
                     Some(_) => self.dial_group(id),
                     None => {}
                 }
@@ -62,12 +62,19 @@ impl Engine {
             self.withdraw_lines(id, withdraw);
         }
         let Some(group) = self.groups.get(&id) else { return };
-        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(group.calls_up));
+        let mode = group.dial_mode();
+        let taken = if mode == DialMode::Agentless { group.on_lines } else { group.calls_up };
+        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(taken));
         for _ in 0..lines {
             if !self.call_rate_allows(id) {
                 break;
             }
             let Some(contact) = self.next_callable(id) else { break };
+            if mode == DialMode::Agentless && contact.promise.is_some() {
+                // It was to be dialled under another mode; here an agent has to take it.
+                self.take_up(id, contact);
+                continue;
+            }
             self.count_call(id);
             self.start_attempt(id, contact, None);
         }
@@ -94,6 +101,7 @@ impl Engine {
             ringing_lines: group.lines.len() as u32,
             lines: &group.lines,
             waiting_calls: group.waiting.len() as u32,
+            lines_in_use: group.on_lines,
             forecast: &group.forecast,
             budget,
             next_segment: group.segment,
@@ -142,8 +150,10 @@ impl Engine {
                     DialMode::Predictive => {
                         return other.lines.expected_answers().ceil() as u32 + other.waiting.len() as u32;
                     }
-                    // The agent of a preview is reserved and so is not counted as ready.
-                    DialMode::Preview => return other.waiting.len() as u32,
+                    // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
+                    DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => {
+                        return other.waiting.len() as u32;
+                    }
                 };
                 (other.lines.len() as f64 / lines_per_agent).ceil() as u32 + other.waiting.len() as u32
             })
@@ -195,7 +205,10 @@ impl Engine {
         let segment = Segment::new(hour.unsigned_abs(), contact.attempts.saturating_add(1));
         let chance = group.forecast.answer_chance(segment);
         group.calls_up += 1;
+        group.on_lines += 1;
         group.ringing += 1;
+        let agentless = group.definition.settings.agentless;
+        let agentless = agentless.filter(|_| agent.is_none() && group.dial_mode() == DialMode::Agentless);
         group.segment = segment;
         group.forecast.placed(self.now);
         group.lines.add(attempt, Line { since: self.now, chance, segment });
@@ -227,6 +240,11 @@ impl Engine {
             disposal: None,
             result: None,
             ended_at: None,
+            agentless,
+            message_at: None,
+            message_ended: false,
+            asked_for_agent: false,
+            opted_out: None,
             callback_with: None,
             hook: None,
         };
@@ -249,12 +267,16 @@ impl Engine {
         let lines_per_agent = match settings.dial_mode {
             DialMode::Power => settings.lines_per_agent,
             DialMode::Predictive => (1.5 / group.forecast.long_run()).clamp(1.0, 20.0),
-            DialMode::Progressive | DialMode::Preview => 1.0,
+            DialMode::Progressive | DialMode::Preview | DialMode::PushPreview => 1.0,
+            DialMode::Agentless => 0.0,
         };
-        let lines = (f64::from(working) * lines_per_agent).min(f64::from(settings.lines_max));
+        let ports = settings.agentless.filter(|_| settings.dial_mode == DialMode::Agentless);
+        let lines = ports.map_or(f64::from(working) * lines_per_agent, |own| f64::from(own.ports));
+        let lines = lines.min(f64::from(settings.lines_max));
         let full = ((lines * HOPPER_PER_LINE) as usize).clamp(*HOPPER_FILL.start(), *HOPPER_FILL.end());
-        let len = group.in_hand();
-        if working == 0 || len > full / 2 {
+        // Without agents, callbacks that wait for one must not keep the ports idle.
+        let len = group.in_hand() - if ports.is_some() { group.promised.len() } else { 0 };
+        if (working == 0 && ports.is_none()) || len > full / 2 {
             return;
         }
         if group.fetch_not_before > now {
@@ -271,7 +293,9 @@ impl Engine {
         group.open_fetches += 1;
         group.fence += 1;
         let fence = group.fence;
-        self.outputs.push_back(Output::Fetch { group: id, fence, wanted: (full - len) as u32 });
+        let callbacks_only = group.definition.settings.callbacks_only;
+        let wanted = (full - len) as u32;
+        self.outputs.push_back(Output::Fetch { group: id, fence, wanted, callbacks_only });
     }
 
     pub(super) fn contacts_came(
@@ -369,6 +393,7 @@ impl Engine {
             if live.is_some() {
                 group.ringing += 1;
             }
+            group.on_lines += u32::from(stage.takes_a_line());
             let call = Call {
                 group: id,
                 contact,
@@ -385,6 +410,11 @@ impl Engine {
                 disposal: None,
                 result,
                 ended_at: None,
+                agentless: None,
+                message_at: None,
+                message_ended: false,
+                asked_for_agent: false,
+                opted_out: None,
                 callback_with: None,
                 hook: None,
             };

@@ -9,7 +9,7 @@ use crate::call_result::CallResult;
 use crate::change::{ChangeSet, ContactPlanned};
 use crate::contact::{HopperContact, PhoneStatus};
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
-use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, SkillId};
+use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, MessageId, SkillId};
 use crate::pacing::SlotCount;
 use crate::phone::PhoneNumber;
 use crate::settings::{CampaignRules, DialMode, GroupSettings};
@@ -268,7 +268,12 @@ pub enum AgentEvent {
     /// Dials the previewed contact.
     AcceptPreview,
     /// Does not.
-    RejectPreview,
+    RejectPreview {
+        /// Why.
+        reason: Option<String>,
+    },
+    /// Asks for a contact to preview; ends the wrap-up without a disposition if there is one.
+    Next,
     /// Ends the call.
     HangUp,
     /// Does something on the call that goes on.
@@ -340,6 +345,8 @@ pub enum Output {
         fence: u64,
         /// How many at most.
         wanted: u32,
+        /// Only contacts to whom a call was promised.
+        callbacks_only: bool,
     },
     /// Ask a server script, then say [`Input::Hook`]. It is answered in any case: a script that cannot be run or does
     /// not answer in time has failed.
@@ -366,8 +373,15 @@ pub enum Output {
         /// What.
         control: CallControl,
     },
-    /// Play the message for people whom no agent is free for.
-    PlaySafeHarbour(AttemptId),
+    /// Play a message on an answered call, in place of one that plays.
+    Play {
+        /// The call.
+        attempt: AttemptId,
+        /// For which group.
+        group: GroupId,
+        /// What.
+        what: Playing,
+    },
     /// Tell an agent's screen.
     Tell {
         /// Whose.
@@ -384,6 +398,15 @@ pub enum Output {
     },
     /// The group is at rest: its lease can be given up.
     AtRest(GroupId),
+}
+
+/// What is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Playing {
+    /// What people hear whom no agent is free for; without a message of the campaign it is the switch's own.
+    SafeHarbour(Option<MessageId>),
+    /// What the call is for.
+    Message(MessageId),
 }
 
 /// A question to a server script.

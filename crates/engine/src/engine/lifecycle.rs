@@ -35,7 +35,12 @@ impl Engine {
             if !group.pacing.adopt(&definition.settings) {
                 group.pacing = (self.policies)(&definition.settings);
             }
+            let turns_to_callbacks =
+                definition.settings.callbacks_only && !group.definition.settings.callbacks_only;
             group.definition = definition;
+            if turns_to_callbacks {
+                self.empty_hopper(id);
+            }
             return;
         }
         let pacing = (self.policies)(&definition.settings);
@@ -57,6 +62,7 @@ impl Engine {
             ran_dry: false,
             next_call_at: Time::EPOCH,
             calls_up: 0,
+            on_lines: 0,
             ringing: 0,
             waiting: VecDeque::new(),
             unload_actor: Actor::Unknown,
@@ -94,6 +100,7 @@ impl Engine {
             since: self.now,
             attempt: None,
             preview: None,
+            asked: false,
             finishes_for: None,
             afterwards: Afterwards::NotReady(None),
             deadline: None,
@@ -144,6 +151,11 @@ impl Engine {
         let next = transition(group.state, action, group.calls_up > 0)?;
         let mode =
             if matches!(action, GroupAction::SetDialMode | GroupAction::Start) { dial_mode } else { None };
+        if mode == Some(DialMode::Agentless) && group.definition.settings.agentless.is_none() {
+            let (state, remedy) =
+                (group.state, "give its settings ports and a message under agentless first");
+            return Err(crate::group::ActionRefused { state, action, remedy });
+        }
         let mode_changes = mode.is_some_and(|mode| mode != group.dial_mode());
         if let Some(mode) = mode {
             group.definition.settings.dial_mode = mode;
@@ -197,7 +209,8 @@ impl Engine {
 
     pub(super) fn give_back(&mut self, group: GroupId, contact: &HopperContact, not_before: Option<Time>) {
         let contact = contact.contact;
-        self.change(Change::ContactReturned(ContactReturned { group, contact, not_before }));
+        let returned = ContactReturned { group, contact, not_before, rejected: None };
+        self.change(Change::ContactReturned(returned));
     }
 
     /// Takes an unloading group as far as it can go: from waiting for calls to giving back to rest.

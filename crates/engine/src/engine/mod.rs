@@ -5,12 +5,14 @@
 //! Inputs that speak of calls or agents that are not (or no longer) known are counted and ignored.
 
 mod agents;
+mod announcements;
 mod calls;
 mod dialling;
 mod hooks;
 mod io;
 mod lifecycle;
 mod lines;
+mod previews;
 mod promises;
 mod snapshot;
 mod state;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 pub use io::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
     Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
-    LiveCall, NextStep, Output, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
+    LiveCall, NextStep, Output, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
 use state::{AfterStored, Agent, Call, Group};

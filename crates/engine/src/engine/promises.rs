@@ -75,9 +75,18 @@ impl Engine {
         let settings = &group.definition.settings.callbacks;
         let Some(agent) = promise.agent else {
             return match (settings.delivery, group.dial_mode()) {
+                (CallbackDelivery::Preview, DialMode::Agentless) if !self.is_anybody_at_work(group) => {
+                    Way::Rest(self.now + ABSENT_REST)
+                }
                 (CallbackDelivery::Preview, _) if group.promised.len() < PROMISED_MAX => Way::Wait,
                 (CallbackDelivery::Preview, _) => Way::Rest(self.now + ABSENT_REST),
-                (CallbackDelivery::Dial, DialMode::Preview) => Way::Wait,
+                // Nobody who was promised a call hears a recording: without an agent at work it rests.
+                (CallbackDelivery::Dial, DialMode::Agentless) if !self.is_anybody_at_work(group) => {
+                    Way::Rest(self.now + ABSENT_REST)
+                }
+                (CallbackDelivery::Dial, DialMode::Preview | DialMode::PushPreview | DialMode::Agentless) => {
+                    Way::Wait
+                }
                 (CallbackDelivery::Dial, _) => Way::Hopper,
             };
         };
@@ -98,6 +107,10 @@ impl Engine {
         } else {
             Way::Rest(patience.min(self.now + ABSENT_REST))
         }
+    }
+
+    fn is_anybody_at_work(&self, group: &Group) -> bool {
+        self.working.get(&group.definition.skill).is_some_and(|working| *working > 0)
     }
 
     /// Offers due callbacks to agents who are ready for them.

@@ -38,6 +38,8 @@ pub struct GroupSnapshot {
     pub waiting: u32,
     /// Calls with an agent.
     pub connected: u32,
+    /// Calls that hear the message of a group without agents.
+    pub announcing: u32,
     /// Agents at work with the group's skill.
     pub agents_working: u32,
     /// Of those, ready.
@@ -56,6 +58,8 @@ pub enum IdleReason {
     NoAgents,
     /// No agent is ready.
     AgentsBusy,
+    /// Agents are ready, and none of them has asked for a contact to preview.
+    NobodyAsked,
     /// The switch cannot be reached.
     NoLines,
     /// No contact is callable at this hour; some will be later.
@@ -100,8 +104,15 @@ impl Engine {
     fn group_snapshot(&self, id: GroupId) -> GroupSnapshot {
         let group = &self.groups[&id];
         let skill = group.definition.skill;
-        let connected =
-            self.calls.values().filter(|call| call.group == id && call.stage == Stage::Talking).count();
+        let in_stage =
+            |stage| self.calls.values().filter(|call| call.group == id && call.stage == stage).count() as u32;
+        let agentless = group.dial_mode() == DialMode::Agentless;
+        let nobody_asked = || {
+            !self
+                .agents
+                .values()
+                .any(|agent| agent.asked && agent.skills.iter().any(|(own, _)| *own == skill))
+        };
         let working = self.working.get(&skill).copied().unwrap_or(0);
         let ready = self.ready.get(&skill).map_or(0, std::collections::BTreeSet::len) as u32;
         let idle_reason = if group.ringing > 0 {
@@ -110,14 +121,16 @@ impl Engine {
             Some(IdleReason::NotRunning)
         } else if !self.lines_are_up {
             Some(IdleReason::NoLines)
-        } else if working == 0 {
+        } else if working == 0 && !agentless {
             Some(IdleReason::NoAgents)
         } else if group.hopper.is_empty() && group.ran_dry {
             Some(IdleReason::NothingLeft)
         } else if group.hopper.is_empty() && group.fetch_not_before > self.now {
             Some(IdleReason::NothingCallableNow)
-        } else if ready == 0 {
+        } else if ready == 0 && !agentless {
             Some(IdleReason::AgentsBusy)
+        } else if group.dial_mode() == DialMode::Preview && nobody_asked() {
+            Some(IdleReason::NobodyAsked)
         } else {
             None
         };
@@ -128,7 +141,8 @@ impl Engine {
             hopper: group.hopper.len() as u32,
             ringing: group.ringing,
             waiting: group.waiting.len() as u32,
-            connected: connected as u32,
+            connected: in_stage(Stage::Talking),
+            announcing: in_stage(Stage::Announcement),
             agents_working: working,
             agents_ready: ready,
             idle_reason,

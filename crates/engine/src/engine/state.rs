@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
-use crate::change::ContactPlanned;
+use crate::change::{ContactPlanned, OptOut};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
 use crate::pacing::{Forecast, Lines, Pacing, Segment};
-use crate::settings::DialMode;
+use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
 
 use super::io::GroupDefinition;
@@ -52,6 +52,8 @@ pub(super) struct Group {
     pub next_call_at: Time,
     /// Calls that are not over.
     pub calls_up: u32,
+    /// Of those, how many take a line.
+    pub on_lines: u32,
     /// Of those, how many are dialling or ringing.
     pub ringing: u32,
     /// Answered calls that wait for an agent, the oldest first.
@@ -86,6 +88,8 @@ pub(super) struct Agent {
     /// The call they are on, or finishing.
     pub attempt: Option<AttemptId>,
     pub preview: Option<(GroupId, HopperContact)>,
+    /// Whether they asked for a contact to preview.
+    pub asked: bool,
     /// The group whose call they finish, or finished last.
     pub finishes_for: Option<GroupId>,
     /// What they do after the call.
@@ -123,12 +127,24 @@ pub(super) enum Stage {
     Talking,
     /// Hears the message for people whom no agent is free for.
     Message,
+    /// Hears what the call is for.
+    Announcement,
     /// We asked for its end.
     Ending,
     /// Over; the agent is finishing.
     WrapUp,
     /// Over and wrapped up; a post-call script is asked.
     Script,
+}
+
+impl Stage {
+    pub fn rings(self) -> bool {
+        matches!(self, Self::Recording | Self::Dialling | Self::Ringing)
+    }
+
+    pub fn takes_a_line(self) -> bool {
+        !matches!(self, Self::WrapUp | Self::Script)
+    }
 }
 
 pub(super) struct Call {
@@ -154,6 +170,16 @@ pub(super) struct Call {
     pub result: Option<CallResult>,
     /// When it ended.
     pub ended_at: Option<Time>,
+    /// What a call without an agent is for.
+    pub agentless: Option<AgentlessSettings>,
+    /// When its message began.
+    pub message_at: Option<Time>,
+    /// The message was played to its end.
+    pub message_ended: bool,
+    /// The called party pressed the key for an agent.
+    pub asked_for_agent: bool,
+    /// The called party pressed the key to be called no more.
+    pub opted_out: Option<OptOut>,
     /// The agent whom a callback that a script made is for.
     pub callback_with: Option<AgentId>,
     /// The open question to a post-call script, and the plan that it sees if there is one already.

@@ -109,6 +109,8 @@ pub struct PacingView<'a> {
     pub lines: &'a Lines,
     /// Answered calls of the group that wait for an agent.
     pub waiting_calls: u32,
+    /// Calls of the group that take a line, answered ones included.
+    pub lines_in_use: u32,
     /// What the group has learned.
     pub forecast: &'a Forecast,
     /// What may be abandoned.
@@ -200,10 +202,21 @@ impl Pacing for OnlyOnRequest {
     }
 }
 
+/// As many calls as there are ports, without a look at agents.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ports(pub u32);
+
+impl Pacing for Ports {
+    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+        self.0.saturating_sub(view.lines_in_use)
+    }
+}
+
 /// The policy of a dial mode.
 pub fn policy(settings: &GroupSettings) -> Box<dyn Pacing> {
     match settings.dial_mode {
-        DialMode::Preview => Box::new(OnlyOnRequest),
+        DialMode::Preview | DialMode::PushPreview => Box::new(OnlyOnRequest),
+        DialMode::Agentless => Box::new(Ports(settings.agentless.map_or(0, |own| own.ports))),
         DialMode::Progressive => Box::new(LinesPerAgent(1.0)),
         DialMode::Power => Box::new(LinesPerAgent(settings.lines_per_agent)),
         DialMode::Predictive => Box::new(Predictive::new(&settings.predictive)),
@@ -225,6 +238,7 @@ mod tests {
             ringing_lines,
             lines: &lines,
             waiting_calls,
+            lines_in_use: ringing_lines + waiting_calls,
             forecast: &forecast,
             budget: &budget,
             next_segment: Segment::new(12, 1),
@@ -235,6 +249,12 @@ mod tests {
     fn progressive_dials_one_line_for_each_free_agent() {
         assert_eq!(lines(&mut LinesPerAgent(1.0), 5, 2, 1), 2);
         assert_eq!(lines(&mut LinesPerAgent(1.0), 1, 4, 0), 0);
+    }
+
+    #[test]
+    fn ports_are_filled_whether_agents_are_there_or_not() {
+        assert_eq!(lines(&mut Ports(10), 0, 3, 2), 5);
+        assert_eq!(lines(&mut Ports(4), 9, 4, 2), 0);
     }
 
     #[test]

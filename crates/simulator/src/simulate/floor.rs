@@ -223,6 +223,8 @@ impl<'a> Floor<'a> {
             attempts_max: 100,
             feed_order: FeedOrder::OldestFirst,
             scripts: ScriptRules::default(),
+            safe_harbour: None,
+            opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             zone: Zone::utc(),
         };
         GroupDefinition {
@@ -355,7 +357,7 @@ impl<'a> Floor<'a> {
                 }
                 self.inbox.push_back(Input::Stored { ticket: set.ticket });
             }
-            Output::Fetch { group, fence, wanted } => self.fetch(group, fence, wanted),
+            Output::Fetch { group, fence, wanted, .. } => self.fetch(group, fence, wanted),
             Output::Dial(request) => {
                 let group = (request.group.0.as_u128() - 0x6000) as usize;
                 self.dial(request.attempt, group, request.number, request.attempt_number);
@@ -366,7 +368,7 @@ impl<'a> Floor<'a> {
                 }
             }
             Output::Connect { attempt, agent } => self.connect(attempt, agent),
-            Output::PlaySafeHarbour(attempt) => self.at(MESSAGE, Due::MessageEnds(attempt)),
+            Output::Play { attempt, .. } => self.at(MESSAGE, Due::MessageEnds(attempt)),
             Output::RunHook(_)
             | Output::Tell { .. }
             | Output::Answer { .. }

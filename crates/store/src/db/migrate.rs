@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "scripts", sql: include_str!("../../migrations/0006_scripts.sql") },
     Migration { version: 7, name: "schedules", sql: include_str!("../../migrations/0007_schedules.sql") },
     Migration { version: 8, name: "check_in", sql: include_str!("../../migrations/0008_check_in.sql") },
+    Migration { version: 9, name: "messages", sql: include_str!("../../migrations/0009_messages.sql") },
 ];
 
 /// Where it is kept which of them were applied.
@@ -109,5 +110,72 @@ mod tests {
     fn a_changed_text_is_refused() {
         let changed = Migration { sql: "SELECT 3;", ..FIRST };
         assert!(matches!(pending(&[changed], &applied(&[FIRST])), Err(StoreError::Unusable(_))));
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod later_tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Tx;
+    use crate::db::dialect::migration_for;
+    use crate::testing::databases;
+
+    type Found = Vec<(String, serde_json::Value, i64)>;
+
+    /// Stores these definitions and runs the statements of a migration that change rows.
+    fn migrated(
+        tx: &mut Tx<'_>,
+        version: usize,
+        stored: &[(&str, serde_json::Value)],
+    ) -> Result<Found, StoreError> {
+        for (number, (kind, body)) in stored.iter().enumerate() {
+            tx.execute(
+                "INSERT INTO definition (id, tenant_id, kind, parent_id, name, body, version, created_at, updated_at)
+                 VALUES ($1, $2, $3, NULL, $4, $5, 1, 0, 0)",
+                &values![Uuid::from_u128(number as u128), Uuid::nil(), *kind, number.to_string(), body.to_string()],
+            )?;
+        }
+        let text = migration_for(tx.dialect(), MIGRATIONS[version - 1].sql);
+        for statement in text.split(';').filter(|statement| statement.trim_start().starts_with("UPDATE")) {
+            tx.execute(statement, &[])?;
+        }
+        let rows = tx.query("SELECT kind, CAST(body AS TEXT), version FROM definition ORDER BY id", &[])?;
+        let read = |row: &Row| {
+            let text: String = row.get(1)?;
+            Ok((row.get(0)?, serde_json::from_str(&text).expect("JSON"), row.get(2)?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    #[tokio::test]
+    async fn groups_that_previewed_before_the_ninth_go_on_showing_contacts_unasked_and_without_reasons() {
+        use serde_json::json;
+        for database in databases() {
+            let stored = [
+                (
+                    "campaign_group",
+                    json!({"name": "a", "settings": {"dial_mode": "preview", "lines_max": 5}}),
+                ),
+                (
+                    "campaign_group",
+                    json!({"name": "\"dial_mode\":\"preview\"", "settings": {"dial_mode": "power"}}),
+                ),
+                ("schedule", json!({"steps": [{"action": "start", "dial_mode": "preview"}]})),
+                ("sequence", json!({"groups": [{"dial_mode": "preview"}, {"dial_mode": "predictive"}]})),
+            ];
+            let changed = |settings: serde_json::Value| json!({"name": "a", "settings": settings});
+            let wanted = [
+                changed(json!({"dial_mode": "push_preview", "reject_needs_reason": false, "lines_max": 5})),
+                stored[1].1.clone(),
+                json!({"steps": [{"action": "start", "dial_mode": "push_preview"}]}),
+                json!({"groups": [{"dial_mode": "push_preview"}, {"dial_mode": "predictive"}]}),
+            ];
+            let found = database.store.write(move |tx| migrated(tx, 9, &stored)).await.unwrap();
+            let bodies: Vec<_> = found.iter().map(|(_, body, _)| body.clone()).collect();
+            assert_eq!(bodies, wanted);
+            assert_eq!(found.iter().map(|(_, _, version)| *version).collect::<Vec<_>>(), [2, 1, 2, 2]);
+        }
     }
 }

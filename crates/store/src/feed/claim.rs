@@ -2,7 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use engine::{BucketId, CampaignId, Change, ContactId, GroupId, SuppressionListId, TenantId, Time};
+use engine::contact::PRIORITY_MAX;
+use engine::{
+    Band, BucketId, CampaignId, Change, ContactId, FeedOrder, GroupId, Rank, SuppressionListId, TenantId,
+    Time,
+};
 
 use super::merge::Merge;
 use super::screen::{self, Suppressed, Verdict};
@@ -33,6 +37,8 @@ pub struct ClaimRequest {
     pub wanted: u32,
     /// The buckets of the campaign that may be called now.
     pub open: Vec<BucketId>,
+    /// Whether it wants only contacts to whom a call was promised.
+    pub callbacks_only: bool,
     /// The lists that the campaign keeps to. Its own list is always kept to.
     pub suppression_lists: Vec<SuppressionListId>,
 }
@@ -41,6 +47,15 @@ impl ClaimRequest {
     /// What the group takes from: its campaign's lane and its own.
     fn lanes(&self) -> [uuid::Uuid; 2] {
         lanes(self.campaign, self.group)
+    }
+
+    /// The rank at which it stops: callbacks come before all others.
+    fn ranks_below(&self) -> Rank {
+        if self.callbacks_only {
+            Rank::new(Band::TimedRetry, PRIORITY_MAX, FeedOrder::OldestFirst, 0)
+        } else {
+            Rank(i64::MAX)
+        }
     }
 }
 
@@ -74,7 +89,7 @@ pub fn claim(tx: &mut Tx<'_>, request: &ClaimRequest) -> Result<Claimed, StoreEr
         return Ok(claimed);
     }
     let wanted = request.wanted as usize;
-    let mut merge = Merge::begin(tx, &request.lanes(), &request.open, wanted)?;
+    let mut merge = Merge::begin(tx, &request.lanes(), &request.open, wanted, request.ranks_below())?;
     let mut changes = Vec::new();
     let mut looked_at = 0;
     while claimed.contacts.len() < wanted && looked_at < 4 * wanted + LOOKED_AT_MIN {

@@ -15,13 +15,14 @@ const CHUNK_MAX: usize = 1024;
 
 /// What comes next in a bucket.
 const NEXT_CHUNK: &str = "SELECT rank, id FROM contact
-     WHERE lane_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4)
+     WHERE lane_id = $1 AND bucket_id = $2 AND feed_state = 1 AND (rank, id) > ($3, $4) AND rank < $6
      ORDER BY rank, id LIMIT $5";
 
 /// Reads on in each open bucket of each lane, always giving the contact with the lowest (rank, id) of all.
 pub(super) struct Merge {
     buckets: Vec<Cursor>,
     heads: BinaryHeap<Reverse<(Rank, ContactId, usize)>>,
+    below: Rank,
 }
 
 /// How far one bucket of a lane was read.
@@ -35,13 +36,14 @@ struct Cursor {
 }
 
 impl Merge {
-    /// Begins at the head of every bucket. The first look is small when buckets are many, for most of what it reads is
+    /// Begins at the head of every bucket; contacts of the rank `below` and higher ones are left alone. The first look is small when buckets are many, for most of what it reads is
     /// not taken; a bucket that proves to matter is read in chunks that double.
     pub(super) fn begin(
         tx: &mut Tx<'_>,
         lanes: &[Uuid],
         open: &[BucketId],
         wanted: usize,
+        below: Rank,
     ) -> Result<Self, StoreError> {
         let first = (2 * wanted / open.len().max(1)).clamp(CHUNK_MIN, CHUNK_MAX);
         let before_all = (Rank(i64::MIN), ContactId(Uuid::nil()));
@@ -54,7 +56,8 @@ impl Merge {
             is_at_end: false,
         };
         let of_lane = |lane: &Uuid| open.iter().map(|bucket| cursor(*lane, *bucket)).collect::<Vec<_>>();
-        let mut merge = Self { buckets: lanes.iter().flat_map(of_lane).collect(), heads: BinaryHeap::new() };
+        let mut merge =
+            Self { buckets: lanes.iter().flat_map(of_lane).collect(), heads: BinaryHeap::new(), below };
         let all: Vec<usize> = (0..merge.buckets.len()).collect();
         merge.read(tx, &all)?;
         Ok(merge)
@@ -82,7 +85,7 @@ impl Merge {
             .iter()
             .map(|index| {
                 let cursor = &self.buckets[*index];
-                values![cursor.lane, cursor.bucket, cursor.after.0, cursor.after.1, cursor.chunk]
+                values![cursor.lane, cursor.bucket, cursor.after.0, cursor.after.1, cursor.chunk, self.below]
             })
             .collect();
         let chunks = tx.query_each(NEXT_CHUNK, &sets)?;
@@ -154,7 +157,7 @@ mod tests {
             Dialect::Sqlite => format!("x'{:032x}'", last),
             Dialect::Postgres => format!("'{}'", uuid::Uuid::from_u128(u128::from(last))),
         };
-        let parameters = [uuid(7), "1".into(), "5000".into(), uuid(0), "16".into()];
+        let parameters = [uuid(7), "1".into(), "5000".into(), uuid(0), "16".into(), i64::MAX.to_string()];
         let named = (1..).zip(parameters);
         let sql = named
             .fold(NEXT_CHUNK.to_owned(), |sql, (place, value)| sql.replace(&format!("${place}"), &value));

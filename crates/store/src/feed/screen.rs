@@ -127,7 +127,7 @@ pub(super) fn finished(group: GroupId, contact: &ClaimedContact, reason: FinalRe
 
 /// The change that puts a contact back until an instant.
 pub(super) fn put_back(group: GroupId, contact: ContactId, until: Time) -> Change {
-    Change::ContactReturned(ContactReturned { group, contact, not_before: Some(until) })
+    Change::ContactReturned(ContactReturned { group, contact, not_before: Some(until), rejected: None })
 }
 
 /// Stores that numbers of these contacts are suppressed for ever.

@@ -14,6 +14,7 @@ pub mod definitions;
 pub mod idempotency;
 pub mod imports;
 pub mod keys;
+pub mod messages;
 pub mod page;
 pub mod schedules;
 pub mod scripts;

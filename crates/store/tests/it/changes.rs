@@ -264,5 +264,28 @@ async fn an_event_says_what_the_change_said() {
 }
 
 fn returned(group: GroupId, contact: &store::ClaimedContact, not_before: Option<engine::Time>) -> Change {
-    Change::ContactReturned(ContactReturned { group, contact: contact.contact, not_before })
+    Change::ContactReturned(ContactReturned { group, contact: contact.contact, not_before, rejected: None })
+}
+
+#[tokio::test]
+async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_were_told_that_nobody_is_free() {
+    use engine::change::OptOut;
+    on_both(|world| async move {
+        world.add(vec![record(1, 0), record(2, 0), record(3, 0)]).await;
+        let held = world.lease().await;
+        let group = world.group;
+        let opt_outs = [Some(OptOut::Message), Some(OptOut::SafeHarbour), None];
+        for (contact, opted_out) in world.claim(held, 3, &[0]).await.into_iter().zip(opt_outs) {
+            world.apply(held, vec![started(group, &contact)]).await;
+            let Change::AttemptEnded(ended) = ended(group, &contact, CallResult::DoNotCall) else { return };
+            let ended = engine::change::AttemptEnded { opted_out, ..ended };
+            world.apply(held, vec![Change::AttemptEnded(ended)]).await;
+        }
+        let campaign = world.campaign;
+        let read = move |tx: &mut store::Tx<'_>| store::abandonment::answered_calls(tx, campaign, after(60));
+        let counted = world.store().read(read).await.unwrap();
+        let counts: Vec<_> = counted.slots.iter().map(|slot| (slot.answered, slot.abandoned)).collect();
+        assert_eq!(counts, [(2, 1)], "a call withdrawn because its number was suppressed is neither");
+    })
+    .await;
 }

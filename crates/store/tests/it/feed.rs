@@ -335,3 +335,26 @@ async fn a_contact_bound_to_a_group_is_for_that_group_alone_and_stands_in_order_
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_group_for_callbacks_alone_is_given_nothing_else_however_much_is_ready() {
+    on_both(|world| async move {
+        let records =
+            (0..60).map(|it| IntakeRecord { callback: it % 20 == 5, ..record(it, (it % 3) as usize) });
+        world.add(records.collect()).await;
+        let held = world.lease().await;
+        let request = ClaimRequest { callbacks_only: true, ..world.request(held, 50, &[0, 1, 2]) };
+        let claimed = world.try_claim(request.clone()).await.unwrap();
+        let mut got = numbers(&claimed.contacts);
+        got.sort_unstable();
+        assert_eq!(got, [5, 25, 45]);
+        assert!(claimed.contacts.iter().all(|contact| contact.is_callback));
+        assert_eq!(world.try_claim(request).await.unwrap().contacts, []);
+        assert_eq!(
+            world.claim(held, 100, &[0, 1, 2]).await.len(),
+            57,
+            "the others are there for other groups"
+        );
+    })
+    .await;
+}

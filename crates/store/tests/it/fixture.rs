@@ -130,6 +130,7 @@ impl World {
             epoch: held.epoch,
             now: NOW,
             wanted,
+            callbacks_only: false,
             open: open.iter().map(|index| bucket_id(*index)).collect(),
             suppression_lists: Vec::new(),
         }
@@ -240,6 +241,7 @@ pub fn ended(group: GroupId, contact: &ClaimedContact, result: CallResult) -> Ch
         group,
         contact: contact.contact,
         result,
+        opted_out: None,
         agent: None,
         ringing_at: Some(into_attempt(contact, 1)),
         answered_at: None,

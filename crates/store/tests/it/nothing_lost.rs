@@ -74,7 +74,12 @@ async fn run(world: &World, steps: Vec<Step>) {
                 let not_before = delay.map(|delay| after(seconds + delay));
                 let returned = |it: ClaimedContact| {
                     let (group, contact) = (node.held.group, it.contact);
-                    Change::ContactReturned(engine::change::ContactReturned { group, contact, not_before })
+                    Change::ContactReturned(engine::change::ContactReturned {
+                        group,
+                        contact,
+                        not_before,
+                        rejected: None,
+                    })
                 };
                 let changes = std::mem::take(&mut node.hopper).into_iter().map(returned).collect();
                 world.apply(node.held, changes).await;

@@ -7,6 +7,7 @@ mod definitions;
 mod idempotency;
 mod imports;
 mod keys;
+mod messages;
 mod scripts;
 mod short_numbers;
 mod support;

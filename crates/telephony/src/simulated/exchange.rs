@@ -47,8 +47,12 @@ struct Call {
     detect_machine: bool,
     stage: CallStage,
     agent_on_the_way: bool,
+    /// When it was picked up.
+    answered_at: Time,
     /// How many messages were begun, so that the end of one that was replaced is not taken for the end of the latest.
     messages: u32,
+    /// Their patience ended while a message played: they hang up at its end.
+    has_had_enough: bool,
     /// What the message is for that is playing.
     plays: Option<Purpose>,
 }
@@ -75,6 +79,8 @@ enum Step {
     AgentFails(AgentId, AgentFailure),
     TalkEnds,
     MessageEnds(u32),
+    /// Presses a key in this message.
+    Presses(u32, char),
 }
 
 impl Exchange {
@@ -223,8 +229,17 @@ impl Exchange {
             OutcomeKind::Busy | OutcomeKind::InvalidNumber | OutcomeKind::Congestion => false,
         };
         let stage = CallStage::Placed;
-        let call =
-            Call { to, outcome, detect_machine, stage, agent_on_the_way: false, messages: 0, plays: None };
+        let call = Call {
+            to,
+            outcome,
+            detect_machine,
+            stage,
+            agent_on_the_way: false,
+            messages: 0,
+            has_had_enough: false,
+            answered_at: now,
+            plays: None,
+        };
         self.calls.insert(attempt, call);
         self.note_line_taken(attempt, to);
         self.tell(attempt, now, EventKind::Placed);
@@ -291,8 +306,11 @@ impl Exchange {
                 self.tell(attempt, at, EventKind::Detected(detected));
             }
             Step::WaitEnds => {
-                // A person who talks with an agent does not wait any more; a machine's time runs on.
-                if call.is_waiting() || !call.is_person() {
+                // A person who talks with an agent does not wait any more, and one who hears something listens to its
+                // end; a machine's time runs on.
+                if call.is_person() && call.plays.is_some() {
+                    call.has_had_enough = true;
+                } else if call.is_waiting() || !call.is_person() {
                     self.end(attempt, at, EndCause::ByCalledParty);
                 }
             }
@@ -300,6 +318,11 @@ impl Exchange {
             Step::AgentFails(agent, reason) => {
                 call.agent_on_the_way = false;
                 self.tell(attempt, at, EventKind::AgentFailed { agent, reason });
+            }
+            Step::Presses(message, key) => {
+                if call.messages == message && call.is_waiting() {
+                    self.tell(attempt, at, EventKind::Digit(key));
+                }
             }
             Step::TalkEnds => self.end(attempt, at, EndCause::ByCalledParty),
             Step::MessageEnds(message) => {
@@ -310,7 +333,11 @@ impl Exchange {
                         Purpose::SafeHarbour => call.stage,
                         Purpose::Campaign => CallStage::MessagePlayed,
                     };
+                    let leaves = call.has_had_enough;
                     self.reach(attempt, at, stage, EventKind::PlayFinished);
+                    if leaves {
+                        self.end(attempt, at, EndCause::ByCalledParty);
+                    }
                 }
             }
         }
@@ -334,6 +361,9 @@ impl Exchange {
             let mut book = self.ledger.book();
             book.statistics.answered += 1;
             book.statistics.answered_by_person += u64::from(is_person);
+        }
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.answered_at = at;
         }
         self.reach(attempt, at, CallStage::Answered, EventKind::Answered);
         if detect_machine {
@@ -389,8 +419,17 @@ impl Exchange {
         };
         call.messages += 1;
         call.plays = Some(message.purpose);
-        let step = Step::MessageEnds(call.messages);
-        self.schedule(now + message.length().unwrap_or(self.settings.message_length), attempt, step);
+        let (outcome, number) = (call.outcome, call.messages);
+        let greeting = match outcome.kind {
+            OutcomeKind::Machine { greeting } => (call.answered_at + greeting).since(now),
+            _ => Duration::ZERO,
+        };
+        let begins = now + greeting;
+        let ends = begins + message.length().unwrap_or(self.settings.message_length);
+        if let Some(press) = outcome.presses {
+            self.schedule(begins + press.after, attempt, Step::Presses(number, press.key));
+        }
+        self.schedule(ends, attempt, Step::MessageEnds(number));
     }
 }
 

@@ -503,3 +503,43 @@ async fn thousands_of_calls_each_end_exactly_once_and_leave_nothing_behind() {
     assert_eq!(statistics.duplicate_places, 0);
     assert!(statistics.lines_peak > 4000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_person_presses_their_key_while_a_message_plays_and_not_before() {
+    let mut lab = Lab::new();
+    lab.place(FIRST, "+443069990039");
+    lab.until(EventKind::Detected(Detected::Person)).await;
+    tokio::time::sleep(10 * SECOND).await;
+    let survey = Message { purpose: Purpose::Campaign, sound: None, text: "x".repeat(140) };
+    lab.send(Request::Play { attempt: FIRST, message: survey });
+    lab.expect(&[(14.0, EventKind::Digit('9')), (21.0, EventKind::PlayFinished)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_not_pressed_when_the_call_is_over_before() {
+    let mut lab = Lab::new();
+    lab.place(FIRST, "+443069990051");
+    lab.until(EventKind::Detected(Detected::Person)).await;
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
+    tokio::time::sleep(2 * SECOND).await;
+    lab.send(Request::HangUp { attempt: FIRST });
+    lab.expect(&[ended(3.0, EndCause::ByUs)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_listens_to_the_end_of_a_message_however_impatient() {
+    let mut lab = Lab::new();
+    lab.place(FIRST, "+447700900007");
+    lab.until(EventKind::Detected(Detected::Person)).await;
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
+    lab.expect(&[(6.0, EventKind::PlayFinished), ended(6.0, EndCause::ByCalledParty)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_on_a_machine_begins_after_its_greeting() {
+    let mut lab = Lab::new();
+    lab.place(FIRST, "+447700900003");
+    lab.until(EventKind::Detected(Detected::Machine)).await;
+    lab.send(Request::Play { attempt: FIRST, message: Message::SAFE_HARBOUR });
+    lab.expect(&[(14.0, EventKind::PlayFinished)]).await;
+}

@@ -29,6 +29,9 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// Pings in a row to which nothing was heard, after which the screen counts as gone and gets no more calls.
 const UNANSWERED_PINGS_MAX: u32 = 3;
 
+/// Longest reason for rejecting a preview, in characters.
+const REASON_LENGTH_MAX: usize = 200;
+
 pub(super) fn routes(mut api: Api) -> Api {
     let ticket = post(
         "/v1/agent-session/tickets",
@@ -133,6 +136,11 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
         unanswered = 0;
         let answer = match said {
             Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
+                Ok(Said::RejectPreview { reason: Some(reason) })
+                    if reason.chars().count() > REASON_LENGTH_MAX =>
+                {
+                    Some(refused("a reason has at most 200 characters"))
+                }
                 Ok(said) => match AgentEvent::try_from(said) {
                     Ok(event) => session.send(event).await.err().map(|error| refused(&error.to_string())),
                     Err(why) => Some(refused(why)),
@@ -180,7 +188,10 @@ enum Said {
         reason: Option<String>,
     },
     AcceptPreview,
-    RejectPreview,
+    RejectPreview {
+        #[serde(default)]
+        reason: Option<String>,
+    },
     HangUp,
     Hold,
     Resume,
@@ -215,7 +226,7 @@ enum Said {
         #[serde(default)]
         callback_is_mine: bool,
     },
-    /// Ends the wrap-up without a disposition and takes the next call.
+    /// Ends the wrap-up without a disposition; asks for a contact to preview.
     Next,
 }
 
@@ -247,14 +258,12 @@ impl TryFrom<Said> for AgentEvent {
             Said::Ready => Self::Ready,
             Said::NotReady { reason } => Self::NotReady { reason },
             Said::AcceptPreview => Self::AcceptPreview,
-            Said::RejectPreview => Self::RejectPreview,
+            Said::RejectPreview { reason } => Self::RejectPreview { reason },
             Said::HangUp => Self::HangUp,
             Said::Dispose { disposition, notes, callback_at, callback_is_mine } => {
                 Self::Dispose { disposition, notes, callback_at, callback_is_mine }
             }
-            Said::Next => {
-                Self::Dispose { disposition: None, notes: None, callback_at: None, callback_is_mine: false }
-            }
+            Said::Next => Self::Next,
         })
     }
 }

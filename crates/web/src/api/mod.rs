@@ -11,6 +11,7 @@ mod events;
 mod groups;
 mod imports;
 mod live;
+mod messages;
 mod plans;
 mod scripts;
 mod sinks;
@@ -35,6 +36,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = sinks::routes(api);
     let api = scripts::routes(api);
     let api = plans::routes(api);
+    let api = messages::routes(api);
     audit::routes(api)
 }
 

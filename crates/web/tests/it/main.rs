@@ -12,6 +12,8 @@ mod dialling;
 mod documentation;
 mod idempotency;
 mod imports;
+mod messages;
+mod modes;
 mod pages;
 mod plans;
 mod privacy;

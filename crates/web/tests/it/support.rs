@@ -106,6 +106,12 @@ impl Server {
         self.with_key(made.text("api_key"))
     }
 
+    /// Has messages spoken by a program.
+    pub async fn speak_with(&self, program: &std::path::Path) {
+        let speech = Some(program.to_owned());
+        self.app.start_messages(app::messages::MessageSettings { speech }).await;
+    }
+
     /// Tidies up at once.
     pub async fn tidy(&self) {
         self.app.tidy_up().await.unwrap();

@@ -64,10 +64,10 @@ fn a_personal_callback_is_offered_to_its_agent_whatever_the_dial_mode() {
 #[test]
 fn an_agent_who_refuses_a_callback_leaves_it_to_another_with_the_skill() {
     let mut floor = due_callback(progressive(), Some(1));
-    floor.agent(1, AgentEvent::RejectPreview);
+    floor.agent(1, AgentEvent::RejectPreview { reason: None });
     floor.store_all();
     assert_eq!(floor.previewed_to(), [agent_id(1), agent_id(2)]);
-    floor.agent(2, AgentEvent::RejectPreview);
+    floor.agent(2, AgentEvent::RejectPreview { reason: None });
     floor.store_all();
     assert_eq!(floor.previewed_to().len(), 2, "nobody is asked twice");
     assert!(floor.claimed.is_empty(), "it rests in the store until it is looked at again");

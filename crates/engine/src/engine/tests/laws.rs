@@ -14,7 +14,7 @@ enum Step {
     Line(u128, bool),
     NeedsLine(u128, bool),
     Act(u128, GroupAction, Option<DialMode>),
-    Put(u128, DialMode),
+    Put(u128, DialMode, bool),
     Pass(u64),
     Lines(bool),
     Suppress(u64),
@@ -45,6 +45,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(CallEvent::AgentFailed),
         1 => Just(CallEvent::MessageEnded),
         1 => Just(CallEvent::AgentLeft),
+        2 => prop_oneof![Just('1'), Just('9'), Just('5')].prop_map(CallEvent::Digit),
         3 => ends.prop_map(CallEvent::Ended),
     ];
     let dispose = (0..4_usize, any::<bool>()).prop_map(|(which, agreed)| AgentEvent::Dispose {
@@ -59,7 +60,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => Just(AgentEvent::Ready),
         1 => Just(AgentEvent::NotReady { reason: None }),
         2 => Just(AgentEvent::AcceptPreview),
-        1 => Just(AgentEvent::RejectPreview),
+        1 => any::<bool>().prop_map(|says_why| AgentEvent::RejectPreview {
+            reason: says_why.then(|| "known".to_owned()),
+        }),
+        3 => Just(AgentEvent::Next),
         1 => Just(AgentEvent::HangUp),
         2 => dispose,
         1 => Just(AgentEvent::ConnectionLost),
@@ -77,7 +81,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(DialMode::Preview),
         Just(DialMode::Progressive),
         Just(DialMode::Power),
-        Just(DialMode::Predictive)
+        Just(DialMode::Predictive),
+        Just(DialMode::PushPreview),
+        Just(DialMode::Agentless)
     ]
     .boxed();
     let dial =
@@ -114,7 +120,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0..4_u128, any::<bool>()).prop_map(|(agent, needs)| Step::NeedsLine(agent, needs)),
         10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
         2 => (0..2_u128, actions, proptest::option::of(modes.clone())).prop_map(|(group, action, mode)| Step::Act(group, action, mode)),
-        1 => (0..2_u128, modes).prop_map(|(group, mode)| Step::Put(group, mode)),
+        1 => (0..2_u128, modes, any::<bool>()).prop_map(|(group, mode, only)| Step::Put(group, mode, only)),
         4 => (0..20_u64).prop_map(Step::Pass),
         1 => any::<bool>().prop_map(Step::Lines),
         1 => (0..200_u64).prop_map(Step::Suppress),
@@ -141,9 +147,9 @@ impl Floor {
                 let (group, actor) = (group_id(group), Actor::Client);
                 self.input(Input::Command(Command::Act { group, action, dial_mode, actor, reply: 1 }));
             }
-            Step::Put(group, mode) => {
+            Step::Put(group, mode, callbacks_only) => {
                 if self.group_state(group).is_some() {
-                    self.put_group(group, with_mode(mode));
+                    self.put_group(group, GroupSettings { callbacks_only, ..with_mode(mode) });
                 }
             }
             Step::Pass(seconds) => self.pass(seconds),
@@ -189,15 +195,15 @@ impl Floor {
     }
 }
 
-fn two_groups_and_four_agents() -> Floor {
-    let groups = [(0, with_mode(DialMode::Power)), (1, with_mode(DialMode::Preview))];
+fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
+    let groups = [(0, with_mode(modes[0])), (1, with_mode(modes[1]))];
     let mut floor = Floor::new(&groups, &[(0, &[0]), (1, &[0, 1]), (2, &[1]), (3, &[0, 1])]);
     let scripts = ScriptRules {
         pre_call: Some(OnScriptError::Skip { minutes: 1 }),
         before_reschedule: true,
         after_reschedule: true,
     };
-    floor.put_group_with(0, with_mode(DialMode::Power), scripts);
+    floor.put_group_with(0, with_mode(modes[0]), scripts);
     floor.callback_every = Some(3);
     for group in 0..2 {
         floor.run(group);
@@ -208,6 +214,32 @@ fn two_groups_and_four_agents() -> Floor {
     floor
 }
 
+fn live_through(modes: [DialMode; 2], steps: Vec<Step>) -> Result<(), TestCaseError> {
+    let mut floor = two_groups_and_four_agents(modes);
+    for step in steps {
+        floor.step(step);
+    }
+    floor.wind_down();
+    prop_assert!(floor.engine.calls.is_empty(), "a call never ends");
+    prop_assert!(floor.open_attempts.is_empty(), "an attempt is never settled");
+    prop_assert!(floor.claimed.is_empty(), "a contact is never given back");
+    prop_assert!(floor.engine.groups.is_empty(), "a group never comes to rest");
+    for agent in floor.engine.agents.values() {
+        prop_assert!(
+            matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready),
+            "an agent is stuck in {:?}",
+            agent.state
+        );
+    }
+    for (attempt, ended) in &floor.endings {
+        let asked_not_to_be_called = ended.opted_out.is_some();
+        let suppressed =
+            floor.planned.iter().any(|plan| plan.attempt == Some(*attempt) && plan.suppress.is_some());
+        prop_assert!(!asked_not_to_be_called || suppressed, "a wish to be called no more is lost");
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -216,21 +248,15 @@ proptest! {
     fn no_order_of_events_loses_a_contact_double_books_an_agent_or_dials_twice(
         steps in prop::collection::vec(any_step(), 1..300)
     ) {
-        let mut floor = two_groups_and_four_agents();
-        for step in steps {
-            floor.step(step);
-        }
-        floor.wind_down();
-        prop_assert!(floor.engine.calls.is_empty(), "a call never ends");
-        prop_assert!(floor.open_attempts.is_empty(), "an attempt is never settled");
-        prop_assert!(floor.claimed.is_empty(), "a contact is never given back");
-        prop_assert!(floor.engine.groups.is_empty(), "a group never comes to rest");
-        for agent in floor.engine.agents.values() {
-            prop_assert!(
-                matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready),
-                "an agent is stuck in {:?}", agent.state
-            );
-        }
+        live_through([DialMode::Power, DialMode::Preview], steps)?;
+    }
+
+    /// The same where people hear messages and previews come unasked.
+    #[test]
+    fn no_order_of_messages_keys_and_pushed_previews_breaks_those_laws_either(
+        steps in prop::collection::vec(any_step(), 1..300)
+    ) {
+        live_through([DialMode::Agentless, DialMode::PushPreview], steps)?;
     }
 
     /// When another node takes a group over, its calls end here, its agents are free and the other group goes on.
@@ -240,7 +266,7 @@ proptest! {
         after in prop::collection::vec(any_step(), 1..100),
         is_told in any::<bool>()
     ) {
-        let mut floor = two_groups_and_four_agents();
+        let mut floor = two_groups_and_four_agents([DialMode::Power, DialMode::Agentless]);
         for step in before {
             floor.step(step);
         }

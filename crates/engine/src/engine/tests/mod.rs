@@ -3,6 +3,7 @@
 mod callbacks;
 mod laws;
 mod lines;
+mod modes;
 mod predictive;
 mod scripts;
 mod stories;
@@ -22,9 +23,10 @@ use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
-use crate::ids::CallbackId;
-use crate::ids::{CampaignId, ContactId};
-use crate::settings::{CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
+use crate::ids::{CallbackId, CampaignId, ContactId, MessageId};
+use crate::settings::{
+    AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
+};
 use crate::treatment::{Disposition, DispositionValue, FinalReason};
 
 const START: Time = Time::from_micros(1_790_000_000_000_000);
@@ -105,6 +107,8 @@ fn rules() -> Arc<CampaignRules> {
         feed_order: crate::FeedOrder::OldestFirst,
         scripts: ScriptRules::default(),
         zone: crate::Zone::utc(),
+        safe_harbour: None,
+        opt_out_digit: '1',
     })
 }
 
@@ -116,11 +120,15 @@ struct Floor {
     claimed: BTreeSet<ContactId>,
     open_attempts: BTreeMap<AttemptId, ContactId>,
     ended: BTreeMap<AttemptId, CallResult>,
+    endings: BTreeMap<AttemptId, crate::change::AttemptEnded>,
+    returned: Vec<crate::change::ContactReturned>,
+    fetched_callbacks_only: Vec<bool>,
     planned: Vec<crate::change::ContactPlanned>,
     dialled: Vec<AttemptId>,
     up: BTreeSet<AttemptId>,
     connecting: Vec<(AttemptId, AgentId)>,
     messages: Vec<AttemptId>,
+    announced: Vec<(AttemptId, MessageId)>,
     fetches: Vec<(GroupId, u64, u32)>,
     unstored: Vec<ChangeSet>,
     notices: Vec<(AgentId, AgentNotice)>,
@@ -152,6 +160,10 @@ impl Floor {
             up: BTreeSet::new(),
             connecting: Vec::new(),
             messages: Vec::new(),
+            announced: Vec::new(),
+            endings: BTreeMap::new(),
+            returned: Vec::new(),
+            fetched_callbacks_only: Vec::new(),
             fetches: Vec::new(),
             unstored: Vec::new(),
             notices: Vec::new(),
@@ -215,7 +227,10 @@ impl Floor {
     fn take(&mut self, output: Output) {
         match output {
             Output::Persist(set) => self.unstored.push(set),
-            Output::Fetch { group, fence, wanted } => self.fetches.push((group, fence, wanted)),
+            Output::Fetch { group, fence, wanted, callbacks_only } => {
+                self.fetches.push((group, fence, wanted));
+                self.fetched_callbacks_only.push(callbacks_only);
+            }
             Output::Dial(request) => {
                 assert!(
                     self.open_attempts.contains_key(&request.attempt),
@@ -230,7 +245,10 @@ impl Floor {
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
-            Output::PlaySafeHarbour(attempt) => self.messages.push(attempt),
+            Output::Play { attempt, what: Playing::SafeHarbour(_), .. } => self.messages.push(attempt),
+            Output::Play { attempt, what: Playing::Message(message), .. } => {
+                self.announced.push((attempt, message));
+            }
             Output::Tell { agent, notice } => self.notices.push((agent, notice)),
             Output::RunHook(request) => self.hooks.push(request),
             Output::Answer { outcome, .. } => self.answers.push(outcome),
@@ -269,6 +287,7 @@ impl Floor {
             }
             Change::AttemptEnded(ended) => {
                 assert!(self.ended.insert(ended.attempt, ended.result).is_none(), "an attempt ended twice");
+                self.endings.insert(ended.attempt, ended.clone());
                 self.up.remove(&ended.attempt);
             }
             Change::ContactPlanned(planned) => {
@@ -281,6 +300,7 @@ impl Floor {
             }
             Change::ContactReturned(returned) => {
                 assert!(self.claimed.remove(&returned.contact), "returned a contact that is not claimed");
+                self.returned.push(returned.clone());
             }
             Change::CallbackMade(made) => self.made.push(made.clone()),
             Change::CallbackMoved(moved) => self.callbacks.push(moved.clone()),
@@ -428,14 +448,10 @@ impl Floor {
         for (id, group) in &self.engine.groups {
             let calls = self.engine.calls.values().filter(|call| call.group == *id);
             assert_eq!(group.calls_up as usize, calls.clone().count(), "calls are miscounted");
-            let rings = |stage| {
-                matches!(stage, state::Stage::Recording | state::Stage::Dialling | state::Stage::Ringing)
-            };
-            assert_eq!(
-                group.ringing as usize,
-                calls.filter(|call| rings(call.stage)).count(),
-                "lines are miscounted"
-            );
+            let ringing = calls.clone().filter(|call| call.stage.rings()).count();
+            assert_eq!(group.ringing as usize, ringing, "lines are miscounted");
+            let on_lines = calls.filter(|call| call.stage.takes_a_line()).count();
+            assert_eq!(group.on_lines as usize, on_lines, "lines in use are miscounted");
         }
     }
 }
@@ -452,7 +468,13 @@ fn progressive() -> GroupSettings {
 }
 
 fn with_mode(dial_mode: DialMode) -> GroupSettings {
-    GroupSettings { dial_mode, lines_per_agent: 3.0, ..GroupSettings::default() }
+    let agentless = Some(AgentlessSettings {
+        ports: 3,
+        message: MessageId(Uuid::from_u128(0x3e55)),
+        transfer_digit: Some('9'),
+        leave_on_machine: false,
+    });
+    GroupSettings { dial_mode, lines_per_agent: 3.0, agentless, ..GroupSettings::default() }
 }
 
 fn one_agent(settings: GroupSettings) -> Floor {

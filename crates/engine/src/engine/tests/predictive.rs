@@ -132,7 +132,7 @@ impl Model {
                 }
                 self.inbox.push_back(Input::Stored { ticket: set.ticket });
             }
-            Output::Fetch { group, fence, wanted } => {
+            Output::Fetch { group, fence, wanted, .. } => {
                 let contacts = (0..wanted)
                     .map(|_| {
                         self.next_contact += 1;
@@ -164,7 +164,7 @@ impl Model {
                 let talk = self.lognormal(100.0, 1.0);
                 self.at(talk, Due::PartnerHangsUp(attempt));
             }
-            Output::PlaySafeHarbour(attempt) => self.call(attempt, CallEvent::MessageEnded),
+            Output::Play { attempt, .. } => self.call(attempt, CallEvent::MessageEnded),
             Output::Tell { agent, notice: AgentNotice::CallEnded { wrap_up_until: Some(_), .. } } => {
                 let wrap = self.lognormal(20.0, 0.5);
                 self.at(wrap, Due::Wrapped(agent));

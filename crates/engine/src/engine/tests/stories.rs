@@ -105,7 +105,7 @@ fn a_machine_is_hung_up_on_unless_the_group_connects_machines() {
 
 #[test]
 fn a_preview_is_dialled_only_when_the_agent_says_so_and_is_theirs() {
-    let mut floor = one_agent(with_mode(DialMode::Preview));
+    let mut floor = one_agent(with_mode(DialMode::PushPreview));
     assert_eq!(floor.state_of(1), AgentState::Preview);
     assert!(floor.dialled.is_empty());
     floor.agent(1, AgentEvent::AcceptPreview);
@@ -118,9 +118,9 @@ fn a_preview_is_dialled_only_when_the_agent_says_so_and_is_theirs() {
 
 #[test]
 fn a_rejected_preview_goes_back_and_the_next_contact_comes() {
-    let mut floor = one_agent(with_mode(DialMode::Preview));
+    let mut floor = one_agent(with_mode(DialMode::PushPreview));
     let first = floor.engine.agents[&agent_id(1)].preview.as_ref().unwrap().1.contact;
-    floor.agent(1, AgentEvent::RejectPreview);
+    floor.agent(1, AgentEvent::RejectPreview { reason: Some("known".into()) });
     floor.store_all();
     assert!(!floor.claimed.contains(&first));
     assert_eq!(floor.state_of(1), AgentState::Preview);
@@ -128,7 +128,7 @@ fn a_rejected_preview_goes_back_and_the_next_contact_comes() {
 
 #[test]
 fn a_preview_that_runs_out_sets_the_agent_not_ready() {
-    let mut floor = one_agent(with_mode(DialMode::Preview));
+    let mut floor = one_agent(with_mode(DialMode::PushPreview));
     floor.pass(61);
     assert_eq!(floor.state_of(1), AgentState::NotReady);
 }

@@ -49,6 +49,23 @@ fn the_dial_mode_is_told_of_running_groups_only() {
 }
 
 #[test]
+fn each_dial_mode_has_the_number_that_the_field_knows() {
+    let modes = [
+        (DialMode::Predictive, 1),
+        (DialMode::Progressive, 2),
+        (DialMode::Preview, 3),
+        (DialMode::Power, 6),
+        (DialMode::PushPreview, 8),
+        (DialMode::Agentless, 9),
+    ];
+    for (mode, number) in modes {
+        let body = told(GroupNotice { dial_mode: Some(mode), ..notice(GroupState::Running) });
+        assert_eq!(body["GSW_DIAL_MODE"], number, "{mode:?}");
+        assert_eq!(DialMode::from_code(number), Some(mode));
+    }
+}
+
+#[test]
 fn what_is_not_configured_is_left_out() {
     let body = told(notice(GroupState::Running));
     assert_eq!(body["GSW_CAMPAIGN_NAME"], "Winter");
@@ -65,7 +82,13 @@ fn what_is_not_configured_is_left_out() {
 
 #[test]
 fn what_is_optimised_is_told_in_predictive_modes_only() {
-    for mode in [DialMode::Progressive, DialMode::Preview, DialMode::Power] {
+    for mode in [
+        DialMode::Progressive,
+        DialMode::Preview,
+        DialMode::Power,
+        DialMode::PushPreview,
+        DialMode::Agentless,
+    ] {
         let body = told(GroupNotice { dial_mode: Some(mode), ..notice(GroupState::Running) });
         assert!(body.get("GSW_OPTIMIZE_BY").is_none() && body.get("GSW_OPTIMIZE_GOAL").is_none(), "{mode:?}");
     }

@@ -1,0 +1,104 @@
+//! Messages that called parties hear, and the keys they press meanwhile.
+
+use std::time::Duration;
+
+use crate::call_result::CallResult;
+use crate::change::OptOut;
+use crate::ids::AttemptId;
+use crate::settings::CONNECT_WITHIN;
+
+use super::Engine;
+use super::io::{Detected, Output, Playing};
+use super::state::{Call, Stage};
+
+/// How long the message for people whom no agent is free for may be.
+const SAFE_HARBOUR_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a campaign's message may take: that of the longest sound (10 MiB at 8 kHz and 16 bit are 655 s) after the
+/// greeting of a machine.
+const MESSAGE_PATIENCE: Duration = Duration::from_secs(720);
+/// How long a key may still be pressed after a message that told of one. An assumption: the time that people take to
+/// look at their phone.
+const KEYS_AFTER_MESSAGE: Duration = Duration::from_secs(3);
+
+impl Call {
+    /// Whether what the call was for began within two seconds of the answer.
+    pub(super) fn message_was_in_time(&self) -> bool {
+        let began = self.message_at.zip(self.answered_at);
+        began.is_some_and(|(began, answered)| began.since(answered) <= CONNECT_WITHIN)
+    }
+}
+
+impl Engine {
+    /// Plays what the call is for to whoever answered it.
+    pub(super) fn announce(&mut self, attempt: AttemptId) {
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(own) = call.agentless else { return };
+        call.message_at = Some(now);
+        let (group, what) = (call.group, Playing::Message(own.message));
+        self.outputs.push_back(Output::Play { attempt, group, what });
+        self.enter(attempt, Stage::Announcement, Some(MESSAGE_PATIENCE));
+    }
+
+    /// Plays what people hear whom no agent is free for.
+    pub(super) fn play_safe_harbour(&mut self, attempt: AttemptId) {
+        let Some(group) = self.calls.get(&attempt).map(|call| call.group) else { return };
+        let message = self.groups.get(&group).and_then(|group| group.definition.rules.safe_harbour);
+        self.outputs.push_back(Output::Play { attempt, group, what: Playing::SafeHarbour(message) });
+        self.enter(attempt, Stage::Message, Some(SAFE_HARBOUR_PATIENCE));
+    }
+
+    pub(super) fn message_ended(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let stage = call.stage;
+        if stage == Stage::Announcement {
+            call.message_ended = true;
+        }
+        let rules = self.groups.get(&call.group).map(|group| &group.definition.rules);
+        // The switch's own message tells of no key.
+        let told_of_a_key =
+            stage == Stage::Announcement || rules.is_some_and(|rules| rules.safe_harbour.is_some());
+        if told_of_a_key && call.detected != Some(Detected::Machine) {
+            self.enter(attempt, stage, Some(KEYS_AFTER_MESSAGE));
+        } else {
+            self.end_call(attempt);
+        }
+    }
+
+    /// The called party pressed a key while, or right after, they heard a message.
+    pub(super) fn key_pressed(&mut self, attempt: AttemptId, key: char) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let hears_a_message = call.stage != Stage::Connecting || call.agentless.is_some();
+        let Some(group) = self.groups.get(&call.group) else { return };
+        if !hears_a_message || call.detected == Some(Detected::Machine) {
+            return;
+        }
+        if key == group.definition.rules.opt_out_digit {
+            self.opt_out(attempt);
+        } else if call.stage == Stage::Announcement
+            && call.agentless.is_some_and(|own| own.transfer_digit == Some(key))
+        {
+            self.transfer(attempt);
+        }
+    }
+
+    /// They want to be called no more: the call is over here and now, and what it led to is stored with its end.
+    fn opt_out(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.opted_out = Some(if call.message_was_in_time() { OptOut::Message } else { OptOut::SafeHarbour });
+        self.outputs.push_back(Output::HangUp(attempt));
+        self.finish(attempt, CallResult::DoNotCall);
+    }
+
+    /// They want an agent: one who is ready takes them; if there is none they are told so.
+    pub(super) fn transfer(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.asked_for_agent = true;
+        let preferred = call.contact.preferred_agent;
+        let Some(skill) = self.groups.get(&call.group).map(|group| group.definition.skill) else { return };
+        match self.choose_agent(skill, preferred) {
+            Some(agent) => self.connect(attempt, agent),
+            None => self.play_safe_harbour(attempt),
+        }
+    }
+}
