@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # Every test, PostgreSQL's included. The last line is `N passed, N failed`; the exit status is 0 if nothing failed.
 # TEST_PG_URL, when set, names a PostgreSQL superuser to use instead of a cluster of this script's own; TEST_NATS_URL
-# a NATS server with JetStream.
+# a NATS server with JetStream, TEST_MYSQL_URL a MariaDB or MySQL user who may do everything.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/postgres.sh
 source scripts/nats.sh
+source scripts/mariadb.sh
 
 passed=0
 failed=0
 logs=$(mktemp -d)
 
 finish() {
+    stop_mariadb
     stop_nats
     stop_postgres
     rm -rf "$logs"
@@ -75,6 +77,11 @@ if [ -n "${TEST_NATS_URL:-}" ]; then
     say "using the NATS server of TEST_NATS_URL"
 else
     start_nats || missing "NATS: the tests that need it will fail"
+fi
+if [ -n "${TEST_MYSQL_URL:-}" ]; then
+    say "using the MariaDB or MySQL server of TEST_MYSQL_URL"
+else
+    start_mariadb || missing "MariaDB: the tests that need it will fail"
 fi
 if have cargo-nextest || install_cargo_tool nextest "$nextest_version" --no-default-features --features default-no-update; then
     run_nextest

@@ -63,7 +63,7 @@ pub struct ScriptConnection {
     pub name: String,
     /// The name of the only tenant whose scripts may; none lets every tenant's.
     pub tenant: Option<String>,
-    /// Where it is: `postgres://…` or `sqlite:///path`.
+    /// Where it is: `postgres://…`, `mysql://…` or `sqlite:///path`.
     pub url: String,
 }
 
