@@ -80,7 +80,7 @@ async fn look(app: &Arc<App>, service: &Arc<ScriptService>) -> Result<(), AppErr
             .read(move |tx| {
                 let script = |stored: Stored<ScriptBody>| {
                     let name = stored.body.name.to_ascii_lowercase();
-                    (name, ScriptPlan { id: stored.id, body: Arc::new(stored.body) })
+                    (name, ScriptPlan { id: stored.id, version: stored.version, body: Arc::new(stored.body) })
                 };
                 let campaign = |stored: Stored<CampaignBody>| (CampaignId(stored.id), stored.body);
                 Ok(Known {

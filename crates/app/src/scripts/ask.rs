@@ -27,6 +27,8 @@ const CHECK_IN_AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct ScriptPlan {
     /// Which.
     pub(crate) id: Uuid,
+    /// In which version.
+    pub(crate) version: i64,
     /// What it is.
     pub(crate) body: Arc<ScriptBody>,
 }
@@ -229,6 +231,7 @@ impl ScriptService {
             id: app.ids.next(asking.now),
             tenant: asking.tenant,
             script: plan.id,
+            version: Some(plan.version),
             campaign: Some(asking.campaign),
             contact,
             phase: phase.to_owned(),

@@ -107,7 +107,10 @@ impl Connections {
                 });
                 work.await.map_err(|error| format!("sql.query: {error}"))?
             }
-            None => Err(format!("sql.query: there is no connection '{name}'")),
+            None => Err(format!(
+                "sql.query: this tenant's scripts have no connection '{name}': have it named under [[scripts.connections]] in \
+                 the configuration"
+            )),
         }
     }
 }

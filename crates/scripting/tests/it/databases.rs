@@ -189,7 +189,8 @@ async fn what_is_not_there_is_told_by_name() {
     let directory = tempfile::tempdir().unwrap();
     for (connections, _) in all(&directory) {
         let error = connections.query(&json!(["erp", "SELECT 1"]), false).await.unwrap_err();
-        assert_eq!(error, "sql.query: there is no connection 'erp'");
+        assert!(error.starts_with("sql.query: this tenant's scripts have no connection 'erp': "), "{error}");
+        assert!(error.contains("[[scripts.connections]]"), "{error}");
         assert!(query(&connections, "SELEC 1", json!([])).await.unwrap_err().starts_with("sql.query: "));
         assert!(
             query(&connections, "SELECT * FROM nowhere_at_all", json!([]))

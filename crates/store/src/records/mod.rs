@@ -16,6 +16,7 @@ pub mod imports;
 pub mod keys;
 pub mod page;
 pub mod schedules;
+pub mod script_versions;
 pub mod scripts;
 pub mod short_numbers;
 pub mod suppression;
