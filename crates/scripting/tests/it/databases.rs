@@ -158,9 +158,10 @@ async fn what_a_statement_does_to_its_session_of_mysql_is_gone_with_the_next() {
 async fn a_statement_of_mysql_that_is_given_up_on_is_ended_in_the_server() {
     let connections = crm(mysql_url());
     let mark = format!("given_up_{}", std::process::id());
-    let sleep = format!("SELECT SLEEP(9) AS {mark}");
-    let sleeper = connections.clone();
-    let sleeping = tokio::spawn(async move { query(&sleeper, &sleep, json!([])).await });
+    // It computes: a server may look after its client while it only waits.
+    let long = format!("SELECT BENCHMARK(1000000000000, MD5('x')) AS {mark}");
+    let asker = connections.clone();
+    let asking = tokio::spawn(async move { query(&asker, &long, json!([])).await });
     let until_running = async |wanted: u32| {
         let runs = "SELECT COUNT(*) AS n FROM information_schema.processlist WHERE info LIKE ? AND id <> CONNECTION_ID()";
         for _ in 0..100 {
@@ -173,7 +174,7 @@ async fn a_statement_of_mysql_that_is_given_up_on_is_ended_in_the_server() {
         panic!("there are not {wanted} of it");
     };
     until_running(1).await;
-    sleeping.abort();
+    asking.abort();
     until_running(0).await;
 }
 
