@@ -152,6 +152,11 @@ async fn what_a_statement_does_to_its_session_of_mysql_is_gone_with_the_next() {
             query(&connections, "SELECT @mine AS mine, @@time_zone AS zone", json!([])).await.unwrap();
         assert_eq!(found, json!([{"mine": null, "zone": "+00:00"}]));
     }
+    // MariaDB has the one, in seconds, MySQL the other, in milliseconds.
+    let limits = "SHOW VARIABLES WHERE Variable_name IN ('max_statement_time', 'max_execution_time')";
+    let limits = query(&connections, limits, json!([])).await.unwrap();
+    let limit = limits[0]["Value"].as_str().unwrap();
+    assert!(["10.000000", "10000"].contains(&limit), "{limits}");
 }
 
 #[tokio::test]
