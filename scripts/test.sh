@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Every test, PostgreSQL's included. The last line is `N passed, N failed`; the exit status is 0 if nothing failed.
 # TEST_PG_URL, when set, names a PostgreSQL superuser to use instead of a cluster of this script's own; TEST_NATS_URL
-# a NATS server with JetStream; TEST_ASTERISK_ROOT a tree that make_asterisk_root made.
+# a NATS server with JetStream, TEST_MYSQL_URL a MariaDB or MySQL user who may do everything, TEST_ASTERISK_ROOT a tree that
+# make_asterisk_root made.
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/postgres.sh
 source scripts/nats.sh
 source scripts/asterisk.sh
+source scripts/mariadb.sh
 
 passed=0
 failed=0
 logs=$(mktemp -d)
 
 finish() {
+    stop_mariadb
     stop_nats
     stop_postgres
     rm -rf "$logs"
@@ -76,6 +79,11 @@ if [ -n "${TEST_NATS_URL:-}" ]; then
     say "using the NATS server of TEST_NATS_URL"
 else
     start_nats || missing "NATS: the tests that need it will fail"
+fi
+if [ -n "${TEST_MYSQL_URL:-}" ]; then
+    say "using the MariaDB or MySQL server of TEST_MYSQL_URL"
+else
+    start_mariadb || missing "MariaDB: the tests that need it will fail"
 fi
 # Real calls need a machine that lets us make and enter a tree of its own. Where that is forbidden the tests with real
 # calls are left out, which nobody may take for a pass: the end says so.

@@ -160,6 +160,7 @@ impl App {
                 let new = NewDefinition { id, tenant, kind, parent, name: body.name(), body: &value, now };
                 let row = rows::insert(tx, &new).map_err(name_taken::<T>)?;
                 crate::sinks::after_create(tx, tenant, id, &body)?;
+                crate::scripts::keep_version(tx, &who_in, now, &row)?;
                 audit::note(tx, &who_in, audit_id, now, Action::Create, kind, Some(id), None, Some(value))?;
                 typed(row)
             })
@@ -226,6 +227,7 @@ impl App {
                 let seen = Seen { tenant, kind: T::KIND, id, version };
                 let row = rows::update(tx, seen, body.name(), &value, now).map_err(name_taken::<T>)?;
                 let row = row.ok_or_else(|| AppError::not_found(T::KIND, id))?;
+                crate::scripts::keep_version(tx, &who_in, now, &row)?;
                 let before = Some(json(&before.body)?);
                 audit::note(
                     tx,
@@ -272,6 +274,9 @@ impl App {
             }
             if T::KIND == MessageBody::KIND {
                 store::records::messages::forget_sound(tx, tenant, engine::MessageId(id))?;
+            }
+            if T::KIND == ScriptBody::KIND {
+                store::records::script_versions::forget(tx, tenant, id)?;
             }
             let before = Some(json(&before.body)?);
             audit::note(tx, &who_in, audit_id, now, Action::Delete, T::KIND, Some(id), before, None)

@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use engine::change::PlannedNext;
 use engine::{CampaignId, ContactId, GroupId, GroupState, TenantId};
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
+use store::events::{self, Event};
+use store::feed;
 use store::records::contacts::{self as contact_rows, Contact, FeedState};
 use store::records::scripts as rows;
-use store::{events, feed};
 
 use crate::definitions::load_all;
 use crate::model::{CampaignBody, CampaignGroupBody, ScriptBody, Stored};
@@ -21,7 +23,7 @@ use crate::{App, AppError};
 const EVERY: Duration = Duration::from_secs(1);
 /// How long a group is left alone whose script brought nothing or failed.
 const AFTER_NOTHING: Duration = Duration::from_secs(30);
-/// Events looked at together; as many contacts at most may be checked in twice if the process dies.
+/// Events looked at together; as many contacts at most are checked in again, under the same ids, if the process dies.
 const EVENTS: u32 = 200;
 /// How long a node that is silent stays the one that checks in.
 const OWNED: Duration = Duration::from_secs(30);
@@ -78,7 +80,7 @@ async fn look(app: &Arc<App>, service: &Arc<ScriptService>) -> Result<(), AppErr
             .read(move |tx| {
                 let script = |stored: Stored<ScriptBody>| {
                     let name = stored.body.name.to_ascii_lowercase();
-                    (name, ScriptPlan { id: stored.id, body: Arc::new(stored.body) })
+                    (name, ScriptPlan { id: stored.id, version: stored.version, body: Arc::new(stored.body) })
                 };
                 let campaign = |stored: Stored<CampaignBody>| (CampaignId(stored.id), stored.body);
                 Ok(Known {
@@ -155,6 +157,18 @@ async fn feed_groups(
 #[derive(Deserialize)]
 struct About {
     contact: ContactId,
+    /// Only a plan has it.
+    next: Option<PlannedNext>,
+}
+
+/// The contact that is not called any more with this event. One that is planned to be called again has an event of its
+/// own when that is over, so that each is told of once, however late it is looked at.
+fn done_with(event: &Event) -> Option<ContactId> {
+    let about: About = match event.kind.as_str() {
+        "contact.planned" | "contact.closed" => serde_json::from_str(event.body.get()).ok()?,
+        _ => return None,
+    };
+    matches!(about.next, None | Some(PlannedNext::Final { .. })).then_some(about.contact)
 }
 
 /// Tells scripts of contacts that are not called any more.
@@ -178,26 +192,52 @@ async fn check_in(
         let (last, contacts) = app
             .read(move |tx| {
                 let told = events::read_after(tx, tenant, seen, EVENTS)?;
-                let mut contacts: Vec<Contact> = Vec::new();
-                for event in told
-                    .iter()
-                    .filter(|event| matches!(event.kind.as_str(), "contact.planned" | "contact.closed"))
-                {
-                    let Ok(About { contact }) = serde_json::from_str(event.body.get()) else { continue };
+                let mut contacts: Vec<(i64, Contact)> = Vec::new();
+                for event in &told {
+                    let Some(contact) = done_with(event) else { continue };
                     let found = contact_rows::get(tx, tenant, contact)?;
-                    let is_new = contacts.iter().all(|other| other.id != contact);
-                    contacts.extend(found.filter(|found| is_new && found.feed_state == FeedState::Final));
+                    let is_new = contacts.iter().all(|(_, other)| other.id != contact);
+                    let found = found.filter(|found| is_new && found.feed_state == FeedState::Final);
+                    contacts.extend(found.map(|found| (event.seq, found)));
                 }
                 Ok((told.last().map(|event| event.seq), contacts))
             })
             .await?;
         let Some(last) = last else { return Ok(()) };
-        let told = contacts.iter().filter_map(|contact| {
+        let told = contacts.iter().filter_map(|(seq, contact)| {
             let plan = plan_of(contact.campaign)?;
             let asking = asking(app, tenant, known, contact.campaign, "");
-            Some(async move { service.check_in(&app.store, plan, &asking, contact).await })
+            Some(async move { service.check_in(&app.store, plan, &asking, contact, *seq).await })
         });
         join_all(told).await;
         app.write(move |tx| Ok(rows::checked_in_until(tx, tenant, node, last)?)).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::Time;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    const CONTACT: &str = "00000000-0000-0000-0000-000000000001";
+
+    fn told(kind: &str, next: &str) -> Option<ContactId> {
+        let body = format!(
+            r#"{{"kind": "{kind}", "attempt": null, "group": "{CONTACT}", "contact": "{CONTACT}"{next}}}"#
+        );
+        let body = RawValue::from_string(body).unwrap();
+        done_with(&Event { seq: 1, at: Time::EPOCH, kind: kind.to_owned(), body })
+    }
+
+    #[test]
+    fn a_contact_is_checked_in_with_the_event_that_ends_it_and_with_no_other() {
+        let contact = Some(ContactId(CONTACT.parse().unwrap()));
+        assert_eq!(told("contact.planned", r#", "next": {"final": {"reason": "treated"}}"#), contact);
+        assert_eq!(told("contact.closed", r#", "reason": "closed""#), contact);
+        let again = r#", "next": {"dial": {"phone": 1, "at": "2026-01-01T00:00:00Z", "callback": false}}"#;
+        assert_eq!(told("contact.planned", again), None);
+        assert_eq!(told("contact.returned", ""), None);
     }
 }

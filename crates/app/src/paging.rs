@@ -133,6 +133,15 @@ impl Cursor for String {
     }
 }
 
+impl Cursor for i64 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 impl Cursor for u64 {
     fn write(&self) -> String {
         self.to_string()

@@ -268,7 +268,8 @@ pub struct ScriptConnection {
     /// The name of the only tenant whose scripts may query it; every tenant's without it.
     #[serde(default)]
     pub tenant: Option<String>,
-    /// Where it is: `postgres://user:password@host/database` or `sqlite:///path/to/file`.
+    /// Where it is: `postgres://user:password@host/database`, `mysql://user:password@host/database` or
+    /// `sqlite:///path/to/file`.
     pub url: String,
 }
 

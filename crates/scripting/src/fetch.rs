@@ -128,11 +128,16 @@ fn check(policy: &FetchPolicy, url: &Url) -> Result<(), String> {
     let Some(host) = url.host() else { return Err("fetch: the URL names no host".to_owned()) };
     let name = host.to_string().to_ascii_lowercase();
     let is_allowed = |pattern: &String| match pattern.strip_prefix("*.") {
-        Some(above) => name.strip_suffix(above).is_some_and(|below| below.ends_with('.')),
+        Some(above) => {
+            name.strip_suffix(&above.to_ascii_lowercase()).is_some_and(|below| below.ends_with('.'))
+        }
         None => pattern == "*" || pattern.eq_ignore_ascii_case(&name),
     };
     if !policy.hosts.iter().any(is_allowed) {
-        return Err(format!("fetch: {name} is not among the hosts that scripts may reach"));
+        return Err(format!(
+            "fetch: {name} is not among the hosts that this tenant's scripts may reach: have it added to the tenant's list \
+             under [scripts.hosts] in the configuration"
+        ));
     }
     let address = match host {
         Host::Ipv4(address) => Some(IpAddr::V4(address)),
@@ -146,7 +151,10 @@ fn check(policy: &FetchPolicy, url: &Url) -> Result<(), String> {
 }
 
 fn private(name: &str) -> String {
-    format!("fetch: {name} is a private address, which scripts may not reach")
+    format!(
+        "fetch: {name} is a private address, which scripts may not reach unless the configuration says \
+         allow_private_addresses = true under [scripts]"
+    )
 }
 
 fn redirected(response: &reqwest::Response, from: &Url) -> Option<Url> {
@@ -256,7 +264,7 @@ mod tests {
 
     #[test]
     fn only_hosts_on_the_list_are_reached() {
-        let some = policy(&["crm.example.com", "*.example.org"], false);
+        let some = policy(&["crm.example.com", "*.Example.org"], false);
         for good in ["https://crm.example.com/x", "http://CRM.example.com:8080/", "https://a.b.example.org/"]
         {
             assert_eq!(refusal(&some, good), None, "{good}");
@@ -271,6 +279,8 @@ mod tests {
         ] {
             assert!(refusal(&some, bad).is_some(), "{bad}");
         }
+        let told = refusal(&some, "https://erp.example.com/").unwrap();
+        assert!(told.contains("erp.example.com") && told.contains("[scripts.hosts]"), "{told}");
     }
 
     #[test]

@@ -68,6 +68,8 @@ interface FeedContext {
 /** What `checkIn` is given beside the contact. */
 interface CheckInContext {
   readonly phase: 'checkIn';
+  /** The same each time that this check-in is tried, also by another process: for the other system to know it by. */
+  readonly id: string;
   readonly campaign: { readonly id: string; readonly name: string };
   readonly now: string;
   readonly finalReason: string | null;

@@ -71,7 +71,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         .into_iter()
         .map(|stored| {
             let name = stored.body.name.to_ascii_lowercase();
-            (name, ScriptPlan { id: stored.id, body: Arc::new(stored.body) })
+            (name, ScriptPlan { id: stored.id, version: stored.version, body: Arc::new(stored.body) })
         })
         .collect();
     let tenant_name = tenant_name(tx, tenant)?;

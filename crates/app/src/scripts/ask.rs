@@ -27,6 +27,8 @@ const CHECK_IN_AGAIN: Duration = Duration::from_secs(2);
 pub(crate) struct ScriptPlan {
     /// Which.
     pub(crate) id: Uuid,
+    /// In which version.
+    pub(crate) version: i64,
     /// What it is.
     pub(crate) body: Arc<ScriptBody>,
 }
@@ -167,16 +169,19 @@ impl ScriptService {
         }
     }
 
-    /// Tells a script of a contact that is not called any more; tries again a few times. What goes wrong is kept.
+    /// Tells a script of a contact that is not called any more since the event with this number; tries again a few times.
+    /// What goes wrong is kept.
     pub(crate) async fn check_in(
         &self,
         store: &Store,
         plan: &ScriptPlan,
         asking: &Asking,
         contact: &Contact,
+        event: i64,
     ) {
         let context = json!({
-            "phase": "checkIn", "campaign": {"id": asking.campaign, "name": asking.campaign_name},
+            "phase": "checkIn", "id": format!("{}-{event}", contact.id),
+            "campaign": {"id": asking.campaign, "name": asking.campaign_name},
             "now": asking.now.to_rfc3339(), "finalReason": contact.final_reason,
         });
         let seen = serde_json::to_value(as_stored(contact)).unwrap_or_default();
@@ -226,6 +231,7 @@ impl ScriptService {
             id: app.ids.next(asking.now),
             tenant: asking.tenant,
             script: plan.id,
+            version: Some(plan.version),
             campaign: Some(asking.campaign),
             contact,
             phase: phase.to_owned(),

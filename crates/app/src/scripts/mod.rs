@@ -3,6 +3,7 @@
 mod ask;
 mod host;
 mod try_out;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub(crate) use ask::{Asking, ScriptPlan};
 pub use scripting::TYPE_DEFINITIONS;
 pub use scripting::worker::run as run_worker;
 pub use try_out::{Tried, TryOut};
+pub(crate) use versions::keep as keep_version;
+pub use versions::{ScriptVersion, ScriptVersionView};
 
 use crate::access::{Permission, Principal};
 use crate::definitions::load;
@@ -63,7 +66,7 @@ pub struct ScriptConnection {
     pub name: String,
     /// The name of the only tenant whose scripts may; none lets every tenant's.
     pub tenant: Option<String>,
-    /// Where it is: `postgres://…` or `sqlite:///path`.
+    /// Where it is: `postgres://…`, `mysql://…` or `sqlite:///path`.
     pub url: String,
 }
 
@@ -106,11 +109,13 @@ impl ScriptService {
 /// Something that went wrong with a script.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ScriptErrorView {
+    /// In which version of the script; null of errors from before versions were kept.
+    pub version: Option<i64>,
     /// For which campaign.
     pub campaign: Option<CampaignId>,
     /// About whom.
     pub contact: Option<ContactId>,
-    /// At which point: `pre_call`, `before_reschedule` or `after_reschedule`.
+    /// At which point: `pre_call`, `before_reschedule`, `after_reschedule`, `fields`, `feed` or `check_in`.
     pub phase: String,
     /// When.
     #[serde(with = "rfc3339")]
@@ -126,8 +131,8 @@ pub struct ScriptErrorView {
 
 impl From<ScriptFailure> for ScriptErrorView {
     fn from(failure: ScriptFailure) -> Self {
-        let ScriptFailure { campaign, contact, phase, at, kind, message, stack, .. } = failure;
-        Self { campaign, contact, phase, at, kind, message, stack }
+        let ScriptFailure { version, campaign, contact, phase, at, kind, message, stack, .. } = failure;
+        Self { version, campaign, contact, phase, at, kind, message, stack }
     }
 }
 

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::ask::{Asking, ScriptPlan, as_stored};
 use super::host::RunHost;
 use super::tenant_name;
+use super::versions::by_id_or_name;
 use crate::access::{Permission, Principal};
-use crate::definitions::{load, load_all};
-use crate::model::{CampaignBody, ScriptBody};
+use crate::definitions::load;
+use crate::model::{CampaignBody, Stored};
 use crate::{App, AppError};
 
 /// What a script is tried with.
@@ -37,6 +38,8 @@ pub struct TryOut {
 /// What came of it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Tried {
+    /// Which version of the script was tried.
+    pub version: i64,
     /// What the function returned; null if it failed.
     pub returned: Value,
     /// What went wrong, for programs.
@@ -64,13 +67,7 @@ impl App {
         let (tenant, name, contact, now) = (who.tenant, script.to_owned(), with.contact, self.clock.now());
         let (plan, asking, contact) = self
             .read(move |tx| {
-                let script = match Uuid::parse_str(&name) {
-                    Ok(id) => load::<ScriptBody>(tx, tenant, id)?,
-                    Err(_) => load_all::<ScriptBody>(tx, tenant)?
-                        .into_iter()
-                        .find(|script| script.body.name.eq_ignore_ascii_case(&name))
-                        .ok_or_else(|| AppError::not_found("script", &name))?,
-                };
+                let Stored { id, version, body, .. } = by_id_or_name(tx, tenant, &name)?;
                 let contact = contact_rows::get(tx, tenant, contact)?
                     .ok_or_else(|| AppError::not_found("contact", contact))?;
                 let campaign = load::<CampaignBody>(tx, tenant, contact.campaign.0)?;
@@ -82,7 +79,7 @@ impl App {
                     group_name: String::new(),
                     now,
                 };
-                Ok((ScriptPlan { id: script.id, body: Arc::new(script.body) }, asking, contact))
+                Ok((ScriptPlan { id, version, body: Arc::new(body) }, asking, contact))
             })
             .await?;
         if plan.body.source.is_none() {
@@ -104,6 +101,7 @@ impl App {
             Err(error) => (Value::Null, Some(error)),
         };
         Ok(Tried {
+            version: plan.version,
             returned,
             error: error.as_ref().map(|error| error.kind.name().to_owned()),
             message: error.as_ref().map(|error| error.message.clone()),

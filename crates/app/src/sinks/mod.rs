@@ -31,7 +31,7 @@ use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::definitions::load;
 use crate::model::{Definition, SinkBegin, SinkBody, SinkFormat, Stored};
-use crate::paging::{Cursor, Listing, PageRequest};
+use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 
 /// Below the directory for data.
@@ -137,15 +137,6 @@ pub struct SinkTrial {
     pub delivered: bool,
     /// Why not.
     pub error: Option<String>,
-}
-
-impl Cursor for i64 {
-    fn write(&self) -> String {
-        self.to_string()
-    }
-    fn read(text: &str) -> Option<Self> {
-        text.parse().ok()
-    }
 }
 
 impl From<SinkMessage> for DeadLetter {

@@ -264,7 +264,8 @@ async fn dial(
     let agents = agents::send_to_work(team, &demonstration.agents, &work_ends);
     app.act_on_group(who, demonstration.group, GroupAction::Load, None).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Start, Some(arguments.mode.into())).await?;
-    let best = (arguments.mode.is_paced() && !arguments.is_real()).then(|| best::utilisation(arguments.seed, arguments.agents()));
+    let best = (arguments.mode.is_paced() && !arguments.is_real())
+        .then(|| best::utilisation(arguments.seed, arguments.agents()));
     watch_until_over(running, demonstration, arguments, best).await?;
     // Talk share is that of the dialling itself, not of the time in which the last calls are waited for.
     let live = app.live(who).await?;

@@ -40,8 +40,10 @@ async fn a_pre_call_script_asks_other_systems_and_databases() {
     }
     let configuration = format!(
         "[scripts]\nallow_private_addresses = true\nhosts = {{ \"*\" = [\"127.0.0.1\"] }}\n\
-         [[scripts.connections]]\nname = \"crm\"\nurl = \"sqlite://{}\"\n",
-        file.display()
+         [[scripts.connections]]\nname = \"crm\"\nurl = \"sqlite://{}\"\n\
+         [[scripts.connections]]\nname = \"erp\"\ntenant = \"Demo\"\nurl = \"{}\"\n",
+        file.display(),
+        std::env::var("TEST_MYSQL_URL").expect("TEST_MYSQL_URL is the address of a MariaDB or MySQL server"),
     );
     let demo = quiet(&configuration);
     let source = format!(
@@ -49,7 +51,8 @@ async fn a_pre_call_script_asks_other_systems_and_databases() {
             const answer = await fetch('{}/customers', {{ method: 'GET' }});
             const {{ vip }} = await answer.json();
             const rows = await sql.query('crm', 'SELECT customer FROM bought WHERE customer = ?', ['1']);
-            log('asked', answer.status);
+            const [{{ sum }}] = await sql.query('erp', 'SELECT ? + 1 AS sum', [1]);
+            log('asked', answer.status, sum);
             return vip && rows.length === 1 ? {{ action: 'close', reason: 'has bought' }} : null;
         }}",
         crm.url
@@ -57,19 +60,43 @@ async fn a_pre_call_script_asks_other_systems_and_databases() {
     let contact = any_contact(&demo).await;
     let tried = try_out(&demo, &source, json!({"contact": contact["id"]})).await;
     assert_eq!(tried["returned"], json!({"action": "close", "reason": "has bought"}), "{tried}");
-    assert_eq!(tried["logs"], json!(["asked 200"]));
+    assert_eq!(tried["logs"], json!(["asked 200 2"]));
     // What would change something is told and not done.
     let changes = "export async function executePreCallScript() {
         await kv.set('seen', 1);
         let refused; try { await sql.query('crm', \"DELETE FROM bought\"); } catch (error) { refused = error.message; }
-        return { fields: { last_name: refused } };
+        let also; try { await sql.query('erp', \"CREATE TABLE made (x INT)\"); } catch (error) { also = error.message; }
+        return { fields: { last_name: refused, first_name: also } };
     }";
     let tried = try_out(&demo, changes, json!({"contact": contact["id"]})).await;
     assert_eq!(tried["would_do"], json!([{"function": "kv.set", "arguments": ["seen", 1]}]));
     assert!(tried["returned"]["fields"]["last_name"].as_str().unwrap().contains("readonly"), "{tried}");
+    assert!(tried["returned"]["fields"]["first_name"].as_str().unwrap().contains("READ ONLY"), "{tried}");
     let left = database.query(&json!(["crm", "SELECT COUNT(*) AS n FROM bought"]), false).await.unwrap();
     assert_eq!(left, json!([{"n": 1}]));
     assert_eq!(any_contact(&demo).await["fields"], contact["fields"]);
+}
+
+#[tokio::test]
+async fn what_one_tenant_may_reach_no_other_does_and_the_error_says_what_to_do() {
+    let crm = Other::start().await;
+    let demo = quiet(
+        "[scripts]\nallow_private_addresses = true\nhosts = { Globex = [\"127.0.0.1\"] }\n\
+         [[scripts.connections]]\nname = \"crm\"\ntenant = \"Globex\"\nurl = \"sqlite:///crm.db\"\n",
+    );
+    let source = format!(
+        "async function refusal(what) {{ try {{ await what(); }} catch (error) {{ return error.message; }} }}
+        export async function executePreCallScript() {{
+            log(await refusal(() => fetch('{}')));
+            log(await refusal(() => sql.query('crm', 'SELECT 1')));
+        }}",
+        crm.url
+    );
+    let tried = try_out(&demo, &source, json!({"contact": any_contact(&demo).await["id"]})).await;
+    let said = |line: usize, what: &str| tried["logs"][line].as_str().is_some_and(|text| text.contains(what));
+    assert!(said(0, "127.0.0.1 is not among the hosts") && said(0, "[scripts.hosts]"), "{tried}");
+    assert!(said(1, "no connection 'crm'") && said(1, "[[scripts.connections]]"), "{tried}");
+    assert_eq!(crm.told(), Vec::<Value>::new());
 }
 
 /// "The sample board must have the same script name that the developer uses."
@@ -139,7 +166,7 @@ async fn an_error_is_kept_with_its_stack_and_the_policy_decides() {
     let errors = demo.until(&path, has_any).await;
     let error = &errors["items"][0];
     assert_eq!((&error["kind"], &error["phase"]), (&json!("threw"), &json!("pre_call")));
-    assert_eq!(error["message"], "Error: the CRM is down");
+    assert_eq!((&error["message"], &error["version"]), (&json!("Error: the CRM is down"), &json!(1)));
     assert!(error["stack"].as_str().unwrap().contains("Broken:1"), "{error}");
     let contact = format!("/v1/contacts/{}", error["contact"].as_str().unwrap());
     let closed = demo.until(&contact, |contact| contact["state"] == "final").await;

@@ -21,8 +21,10 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Starts one in which calls take a thirtieth of their time; `configuration` is its file.
+    /// Starts one in which four agents work and calls take a thirtieth of their time, unless the arguments say otherwise;
+    /// `configuration` is its file.
     pub fn start(arguments: &[&str], configuration: &str) -> Self {
+        let defaults = [("--speed", "30"), ("--agents", "4")];
         app::install_tls();
         let files = tempfile::tempdir().unwrap();
         let file = files.path().join("outdial.toml");
@@ -37,7 +39,12 @@ impl Demo {
                 "--listen",
                 "127.0.0.1:0",
             ])
-            .args(["--speed", "30", "--agents", "4"])
+            .args(
+                defaults
+                    .into_iter()
+                    .filter(|(option, _)| !arguments.contains(option))
+                    .flat_map(|it| [it.0, it.1]),
+            )
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -28,6 +28,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, name: "schedules", sql: include_str!("../../migrations/0007_schedules.sql") },
     Migration { version: 8, name: "check_in", sql: include_str!("../../migrations/0008_check_in.sql") },
     Migration { version: 9, name: "messages", sql: include_str!("../../migrations/0009_messages.sql") },
+    Migration {
+        version: 10,
+        name: "script_versions",
+        sql: include_str!("../../migrations/0010_script_versions.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.

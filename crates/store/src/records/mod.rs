@@ -17,6 +17,7 @@ pub mod keys;
 pub mod messages;
 pub mod page;
 pub mod schedules;
+pub mod script_versions;
 pub mod scripts;
 pub mod short_numbers;
 pub mod suppression;

@@ -19,6 +19,8 @@ pub struct ScriptFailure {
     pub tenant: TenantId,
     /// With which script.
     pub script: Uuid,
+    /// In which version of it; not known of those from before versions were kept.
+    pub version: Option<i64>,
     /// For which campaign.
     pub campaign: Option<CampaignId>,
     /// About whom.
@@ -35,7 +37,7 @@ pub struct ScriptFailure {
     pub stack: Option<String>,
 }
 
-debug_showing!(ScriptFailure: id, tenant, script, campaign, contact, phase, at, kind);
+debug_showing!(ScriptFailure: id, tenant, script, version, campaign, contact, phase, at, kind);
 
 /// Where a failure stands in the list.
 pub type FailureCursor = (Time, Uuid);
@@ -46,8 +48,9 @@ pub type FailureCursor = (Time, Uuid);
 /// The database failed.
 pub fn keep_failure(tx: &mut Tx<'_>, failure: &ScriptFailure) -> Result<(), StoreError> {
     tx.execute(
-        "INSERT INTO script_error (id, tenant_id, script_id, campaign_id, contact_id, phase, at, kind, message, stack)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "INSERT INTO script_error (id, tenant_id, script_id, campaign_id, contact_id, phase, at, kind, message, stack,
+                                   version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         &values![
             failure.id,
             failure.tenant,
@@ -58,7 +61,8 @@ pub fn keep_failure(tx: &mut Tx<'_>, failure: &ScriptFailure) -> Result<(), Stor
             failure.at,
             failure.kind.as_str(),
             failure.message.as_str(),
-            failure.stack.as_ref()
+            failure.stack.as_ref(),
+            failure.version
         ],
     )?;
     Ok(())
@@ -75,8 +79,8 @@ pub fn failures(
     page: &Page<FailureCursor>,
 ) -> Result<Rows<ScriptFailure, FailureCursor>, StoreError> {
     let mut select = Select::new(
-        "SELECT id, tenant_id, script_id, campaign_id, contact_id, phase, at, kind, message, stack FROM script_error
-         WHERE tenant_id = $1 AND script_id = $2",
+        "SELECT id, tenant_id, script_id, campaign_id, contact_id, phase, at, kind, message, stack, version
+         FROM script_error WHERE tenant_id = $1 AND script_id = $2",
         values![tenant, script],
     );
     if let Some((at, id)) = page.after {
@@ -97,6 +101,7 @@ fn read(row: &Row) -> Result<ScriptFailure, StoreError> {
         kind: row.get(7)?,
         message: row.get(8)?,
         stack: row.get(9)?,
+        version: row.get(10)?,
     })
 }
 

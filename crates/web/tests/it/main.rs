@@ -20,6 +20,7 @@ mod privacy;
 mod problems;
 mod receiver;
 mod schedule_callback;
+mod scripts;
 mod sinks;
 mod streams;
 mod support;
