@@ -16,6 +16,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::records::messages::{self as rows, Sound};
 use store::{Store, StoreError, Tx};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub use wav::SOUND_BYTES_MAX;
@@ -28,6 +29,9 @@ use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
 use files::Files;
 use speech::Speech;
+
+/// Programs that speak at once, at most: each takes a core for a moment.
+const SPEAKING_AT_ONCE_MAX: usize = 2;
 
 /// How messages are spoken: what only whoever runs the machine may say.
 #[derive(Clone, Debug, Default)]
@@ -89,11 +93,14 @@ enum Spoken {
 pub(crate) struct Messages {
     files: Files,
     speech: OnceLock<Speech>,
+    /// Messages that are being spoken.
+    speaking: Semaphore,
 }
 
 impl Messages {
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self { files: Files::new(data_dir), speech: OnceLock::new() }
+        let speaking = Semaphore::new(SPEAKING_AT_ONCE_MAX);
+        Self { files: Files::new(data_dir), speech: OnceLock::new(), speaking }
     }
 
     /// The sound to play for a message, if its file is on this node.
@@ -141,7 +148,10 @@ impl Messages {
             return Ok(Spoken::NotNeeded);
         }
         let spoken = match self.speech.get() {
-            Some(speech) => speech.speak(&body.text, &body.language).await,
+            Some(speech) => {
+                let _place = self.speaking.acquire().await;
+                speech.speak(&body.text, &body.language).await
+            }
             None => Err("no program that speaks is set up".to_owned()),
         };
         let fresh = spoken.as_ref().ok().map(|spoken| {
