@@ -84,6 +84,7 @@ impl Floor {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            detection: engine::settings::DetectionRules::default(),
             zone: engine::Zone::utc(),
         };
         let definition = GroupDefinition {

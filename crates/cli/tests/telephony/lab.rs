@@ -215,6 +215,14 @@ impl Lab {
         }
     }
 
+    /// The message for people whom no agent is free for, of so many seconds, where Asterisk looks for its own.
+    pub fn make_safe_harbour(&self, seconds: u32) {
+        let file = self.folder().join("sounds/safe-harbour.wav");
+        let mut sox = Command::new("sox");
+        sox.args(["-q", "-n", "-r", "8000", "-c", "1", "-b", "16"]).arg(&file);
+        run(sox.args(["synth", &seconds.to_string(), "sine", "660", "vol", "0.3"]));
+    }
+
     /// How often a number was rung at a carrier.
     pub fn invites(&self, carrier: usize, number: &str) -> usize {
         let log = self.carrier_log(carrier);

@@ -225,6 +225,7 @@ impl<'a> Floor<'a> {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            detection: engine::settings::DetectionRules::default(),
             zone: Zone::utc(),
         };
         GroupDefinition {

@@ -1,6 +1,7 @@
 //! The machines under every order of events, and the stories that users know.
 
 mod callbacks;
+mod detection;
 mod laws;
 mod lines;
 mod modes;
@@ -109,6 +110,7 @@ fn rules() -> Arc<CampaignRules> {
         zone: crate::Zone::utc(),
         safe_harbour: None,
         opt_out_digit: '1',
+        detection: crate::settings::DetectionRules::default(),
     })
 }
 
