@@ -22,6 +22,8 @@ pub struct Lab {
     asterisk: Option<Child>,
     sipp: Vec<Child>,
     pub files: tempfile::TempDir,
+    /// Nobody else has these ports as long as this is open.
+    _ports: std::fs::File,
 }
 
 /// One line of a SIPp log: what happened to which number, and when.
@@ -47,19 +49,19 @@ impl Lab {
         let root = std::env::var("TEST_ASTERISK_ROOT")
             .expect("TEST_ASTERISK_ROOT names no Asterisk tree: run `make test-telephony`, which makes one");
         app::install_tls();
-        let ports = free_ports();
+        let (slot, ports, held) = free_ports();
         let mut lab = Self {
             root: PathBuf::from(root),
             name: format!("test-{}-{}", std::process::id(), ports[0]),
             http_port: ports[0],
             sip_port: ports[1],
-            // Ten blocks of a thousand; who shares one with another test has ports that differ all the same.
-            rtp_start: 10_000 + (ports[0] % 10) * 1000,
+            rtp_start: 10_000 + (slot % 10) * 1000,
             carrier_ports: [ports[2], ports[3]],
             phone_ports: [ports[4], ports[5]],
             asterisk: None,
             sipp: Vec::new(),
             files: tempfile::tempdir().unwrap(),
+            _ports: held,
         };
         let sounds = lab.sounds();
         run(Command::new("bash").arg(format!("{FOLDER}/sounds.sh")).arg(&sounds));
@@ -123,12 +125,20 @@ impl Lab {
             && answer.contains("pong")
     }
 
-    /// What Asterisk complained about.
+    /// What Asterisk and SIPp complained about.
     pub fn words(&self) -> String {
-        let log = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
-        let own = log(self.folder().join("log/messages.log"));
-        let all = format!("{}{own}", log(self.files.path().join("asterisk.log")));
-        all.lines().rev().take(20).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("\n")
+        let last_of = |path: PathBuf| {
+            let text = std::fs::read(&path).map(|text| String::from_utf8_lossy(&text).into_owned());
+            let text = text.unwrap_or_default();
+            let lines: Vec<&str> = text.lines().rev().take(20).collect();
+            lines.into_iter().rev().map(|line| format!("{line}\n")).collect::<String>()
+        };
+        let mut words = last_of(self.files.path().join("asterisk.log"));
+        words += &last_of(self.folder().join("log/messages.log"));
+        for log in ["carrier0", "carrier1", "phone0", "phone1"] {
+            words += &last_of(self.files.path().join(format!("{log}.log.words")));
+        }
+        words
     }
 
     /// Kills Asterisk as a power cut would.
@@ -174,6 +184,12 @@ impl Lab {
             .spawn()
             .expect("SIPp starts (Debian's sip-tester)");
         self.sipp.push(sipp);
+        // It listens once the port is taken.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            assert!(Instant::now() < deadline, "SIPp does not listen: {}", self.words());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What a carrier (0, 1) noted.
@@ -232,6 +248,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the lab's last words:\n{}", self.words());
+        }
         for child in self.sipp.iter_mut().chain(&mut self.asterisk) {
             let _ = child.kill();
             let _ = child.wait();
@@ -260,19 +279,23 @@ fn run(command: &mut Command) {
 }
 
 /// Free for TCP and UDP now; below Linux's range for outgoing connections, so that none of those takes them meanwhile.
-fn free_ports() -> Vec<u16> {
-    let mut seed = u64::from(std::process::id()) * 7919 + Instant::now().elapsed().as_nanos() as u64;
-    let mut ports: Vec<u16> = Vec::new();
-    while ports.len() < 10 {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let port = 20_000 + (seed >> 33) as u16 % 12_000;
+/// Ports that nobody listens on, with the number of their block and what holds it: tests that run at the same time get
+/// different ones.
+fn free_ports() -> (u16, Vec<u16>, std::fs::File) {
+    for slot in 0..100 {
+        let path = std::env::temp_dir().join(format!("outdial-lab-{slot}.lock"));
+        let held = std::fs::File::create(path).unwrap();
+        if held.try_lock().is_err() {
+            continue;
+        }
         // SIPp's media takes the ports after the first, too.
-        let near = ports.iter().any(|other| other.abs_diff(port) < 4);
-        let is_free =
-            TcpListener::bind(("127.0.0.1", port)).is_ok() && UdpSocket::bind(("127.0.0.1", port)).is_ok();
-        if !near && is_free {
-            ports.push(port & !1);
+        let ports: Vec<u16> = (0..10).map(|index| 20_000 + slot * 100 + index * 10).collect();
+        let is_free = |port: &u16| {
+            TcpListener::bind(("127.0.0.1", *port)).is_ok() && UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+        };
+        if ports.iter().all(is_free) {
+            return (slot, ports, held);
         }
     }
-    ports
+    panic!("no ports are free between 20000 and 30000");
 }
