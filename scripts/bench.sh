@@ -4,8 +4,13 @@
 
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source scripts/postgres.sh
+source scripts/lab.sh
 
-trap stop_postgres EXIT
+finish() {
+    stop_lab
+    stop_postgres
+}
+trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -13,4 +18,12 @@ need_build_tools
 [ -n "${TEST_PG_URL:-}" ] || start_postgres || fail "the benchmarks need PostgreSQL"
 say "building with optimisation (the first time takes some minutes)"
 cargo build --locked --release --package outdial </dev/null || fail "the build failed; the lines above say why"
-"${CARGO_TARGET_DIR:-target}/release/outdial" bench --db sqlite --db "$TEST_PG_URL" "$@"
+lab=()
+case " $* " in
+*" calls "*)
+    start_lab bench || fail "the bench of real calls needs an Asterisk; the reason why there is none is above"
+    lab=(--config "$lab_dir/outdial.toml")
+    set -- "$@" --carrier-log "$lab_dir/carrier.log"
+    ;;
+esac
+"${CARGO_TARGET_DIR:-target}/release/outdial" "${lab[@]}" bench --db sqlite --db "$TEST_PG_URL" "$@"

@@ -27,6 +27,7 @@ pub mod short_numbers;
 pub mod sinks;
 pub mod source_maps;
 pub mod suppression;
+pub mod telephones;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};

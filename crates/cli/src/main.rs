@@ -96,7 +96,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::CheckConfig => admin::check_config(&config),
             Task::Check(task) => check::run(&config, &task).await,
             Task::Simulate(arguments) => simulate::run(&config, &arguments).await,
-            Task::Bench(arguments) => bench::run(arguments).await,
+            Task::Bench(arguments) => bench::run(&config, arguments).await,
             // It was started above, without a runtime.
             Task::ScriptWorker => Ok(()),
         }

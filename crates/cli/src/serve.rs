@@ -42,6 +42,14 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     let store = Store::open(&target, StoreOptions::default())
         .await
         .with_context(|| format!("cannot open the database {}", target_name(&config.database.url)))?;
+    start_on(config, store, clock).await
+}
+
+/// As [`start`], on a database that is open.
+///
+/// # Errors
+/// The address is taken, or a part cannot start.
+pub async fn start_on(config: &Config, store: Store, clock: Arc<dyn Clock>) -> anyhow::Result<Running> {
     let (driver, carrier, events) = start_driver(config, &clock)?;
     let settings = AppSettings { node: config.node.name.clone(), data_dir: config.node.data_dir.clone() };
     let app = App::start(store, clock, driver, events, settings).await?;

@@ -20,6 +20,9 @@ pub trait Driver: Send + Sync {
     /// The request was not taken and will have no effect.
     fn send(&self, request: Request) -> Result<(), SendError>;
 
+    /// Whether calls can be placed now. `DriverBack` and `DriverLost` tell of every change.
+    fn is_connected(&self) -> bool;
+
     /// Which calls are up on the switch, for the comparison after a restart or a lost connection.
     ///
     /// It completes even if nobody takes events meanwhile, and includes the effect of every request that was taken
@@ -28,6 +31,32 @@ pub trait Driver: Send + Sync {
     /// # Errors
     /// The switch cannot be asked now.
     fn live_calls(&self) -> BoxFuture<'_, Result<Vec<LiveCall>, DriverError>>;
+
+    /// The switches behind it; none if there is nothing to be serviced.
+    fn switches(&self) -> Vec<SwitchState> {
+        Vec::new()
+    }
+
+    /// Places no more calls on a switch, so that it can be serviced once those that are up have ended; or takes it into
+    /// use again. Whether there is such a switch.
+    fn drain(&self, _switch: &str, _drained: bool) -> bool {
+        false
+    }
+}
+
+/// A switch that calls are placed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SwitchState {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Whether it can be reached now.
+    pub is_connected: bool,
+    /// Whether it is given no more calls.
+    pub is_drained: bool,
+    /// Calls on it.
+    pub calls: u32,
+    /// Agents' lines on it.
+    pub agent_lines: u32,
 }
 
 /// What a switch is asked to do.

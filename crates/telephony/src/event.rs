@@ -30,6 +30,16 @@ pub enum Event {
         /// When it was noticed.
         at: Time,
     },
+    /// No switch is to be given calls any more; those that are up go on, and nothing of them is missed.
+    Drained {
+        /// When.
+        at: Time,
+    },
+    /// Ends `Drained`.
+    Used {
+        /// When.
+        at: Time,
+    },
     /// The connection is there again. Compare with `live_calls`: what is not up any more has ended unheard.
     DriverBack {
         /// When.
@@ -45,6 +55,8 @@ impl Event {
             Self::LineUp { at, .. }
             | Self::LineDown { at, .. }
             | Self::DriverLost { at }
+            | Self::Drained { at }
+            | Self::Used { at }
             | Self::DriverBack { at } => *at,
         }
     }

@@ -46,7 +46,7 @@ pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, 
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
     AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall,
-    Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, Variables,
+    Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, SwitchState, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

@@ -16,7 +16,7 @@ use engine::{
 };
 use store::Store;
 use store::lease::{self, GroupRow};
-use telephony::{Clock, Driver, Event, SystemClock};
+use telephony::{Clock, Driver, Event, Request, SendError, SwitchState, SystemClock};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
@@ -71,9 +71,9 @@ impl Floor {
             store,
             clock,
             wall: SystemClock,
+            routes: Routes::new(driver.is_connected()),
             driver,
             node,
-            routes: Routes::default(),
             messages,
             scripts: OnceLock::new(),
         };
@@ -164,6 +164,24 @@ impl Floor {
         AgentSession::open(self.runner(tenant).await?, agent).await
     }
 
+    /// Asks the switch for something that no engine needs to know of.
+    ///
+    /// # Errors
+    /// The driver has too much to do, or the switch cannot be reached.
+    pub(crate) fn ask_switch(&self, request: Request) -> Result<(), AppError> {
+        self.shared.driver.send(request).map_err(not_taken)
+    }
+
+    /// The switches that calls are placed on.
+    pub(crate) fn switches(&self) -> Vec<SwitchState> {
+        self.shared.driver.switches()
+    }
+
+    /// Places no more calls on a switch, or does again. Whether there is one of this name.
+    pub(crate) fn drain_switch(&self, name: &str, drained: bool) -> bool {
+        self.shared.driver.drain(name, drained)
+    }
+
     /// Definitions of the tenant were changed: running groups and agents take them up.
     pub async fn definitions_changed(&self, tenant: TenantId) {
         self.tell(tenant, Message::DefinitionsChanged).await;
@@ -218,6 +236,7 @@ impl Floor {
         }
         let (sender, receiver) = mpsc::channel(RUNNER_QUEUE);
         let runner = Runner::start(Arc::clone(&self.shared), tenant, sender.clone(), receiver).await?;
+        self.shared.routes.add_runner(sender.clone());
         tokio::spawn(runner.run());
         runners.insert(tenant, sender.clone());
         Ok(sender)
@@ -226,4 +245,13 @@ impl Floor {
 
 fn stopped() -> AppError {
     AppError::Unavailable("the dialler")
+}
+
+fn not_taken(error: SendError) -> AppError {
+    match error {
+        SendError::Overloaded => AppError::Overloaded,
+        SendError::NotConnected | SendError::Stopped => {
+            AppError::conflict("switch_away", "the switch cannot be reached now: try again when it is back")
+        }
+    }
 }

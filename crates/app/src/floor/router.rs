@@ -1,4 +1,4 @@
-//! Brings the switch's events to the runner whose call they are about.
+//! Brings the switch's events to the runner whose call they are about, and those about the switch to all.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,16 +19,41 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const STRANGERS_MAY_STAY: Duration = Duration::from_secs(60);
 
 /// Which runner each call and each agent's line belongs to.
-#[derive(Default)]
 pub(crate) struct Routes(Mutex<Table>);
 
-#[derive(Default)]
 struct Table {
+    /// Whether the switch can be reached, as far as the runners were told.
+    is_reached: bool,
+    runners: Vec<mpsc::Sender<Message>>,
     calls: HashMap<AttemptId, mpsc::Sender<Message>>,
     lines: HashMap<AgentId, mpsc::Sender<Message>>,
 }
 
 impl Routes {
+    /// Nobody's yet; `is_reached`: whether the switch can be reached now.
+    pub fn new(is_reached: bool) -> Self {
+        let table = Table { is_reached, runners: Vec::new(), calls: HashMap::new(), lines: HashMap::new() };
+        Self(Mutex::new(table))
+    }
+
+    /// A runner that has begun: it is told at once if there is no switch to dial on, and of every change.
+    pub fn add_runner(&self, runner: mpsc::Sender<Message>) {
+        let mut table = self.lock();
+        table.runners.retain(|other| !other.is_closed());
+        // Its queue is empty, so there is room. Within the lock, so that no change can come before.
+        if !table.is_reached && runner.try_send(Message::Lines { up: false }).is_err() {
+            tracing::error!("a runner could not be told that there is no switch");
+        }
+        table.runners.push(runner);
+    }
+
+    /// Notes whether the switch can be reached, and gives the runners that are to be told.
+    fn reached(&self, is_reached: bool) -> Vec<mpsc::Sender<Message>> {
+        let mut table = self.lock();
+        table.is_reached = is_reached;
+        table.runners.clone()
+    }
+
     pub fn add(&self, attempt: AttemptId, runner: mpsc::Sender<Message>) {
         self.lock().calls.insert(attempt, runner);
     }
@@ -74,7 +99,8 @@ pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>
             }
             Event::LineUp { agent, .. } => tell_line(&shared, agent, true).await,
             Event::LineDown { agent, .. } => tell_line(&shared, agent, false).await,
-            Event::DriverLost { .. } => tell_all(&shared, false).await,
+            Event::DriverLost { .. } | Event::Drained { .. } => tell_all(&shared, false).await,
+            Event::Used { .. } => tell_all(&shared, true).await,
             Event::DriverBack { .. } => {
                 end_what_is_gone(&shared).await;
                 tell_all(&shared, true).await;
@@ -100,13 +126,10 @@ async fn end_strangers(shared: Arc<Shared>) {
     }
 }
 
+/// Every runner, those without a call too: a group that stands still for want of a switch goes on when it is back.
 async fn tell_all(shared: &Shared, up: bool) {
-    let mut told: Vec<mpsc::Sender<Message>> = Vec::new();
-    for (_, runner) in shared.routes.all() {
-        if !told.iter().any(|other| other.same_channel(&runner)) {
-            let _ = runner.send(Message::Lines { up }).await;
-            told.push(runner);
-        }
+    for runner in shared.routes.reached(up) {
+        let _ = runner.send(Message::Lines { up }).await;
     }
 }
 

@@ -59,16 +59,17 @@ impl Files {
 }
 
 impl Files {
-    /// Removes files that nothing has named for a day, and what a crash left unfinished; a call that plays one has ended
-    /// by then.
+    /// Removes files of our own that nothing has named for a day, and what a crash left unfinished; a call that plays one
+    /// has ended by then. What somebody else put there, such as the switch's own message, stays.
     pub(super) fn sweep(&self, in_use: &HashSet<[u8; 32]>, now: SystemTime) {
         let Ok(entries) = std::fs::read_dir(&self.directory) else { return };
         let in_use: HashSet<String> = in_use.iter().map(|digest| format!("{}.wav", hex(digest))).collect();
         for entry in entries.flatten() {
             let changed = entry.metadata().and_then(|it| it.modified()).ok();
             let is_old = changed.and_then(|at| now.duration_since(at).ok()).is_some_and(|age| age > KEPT_FOR);
-            let named = entry.file_name().to_str().is_some_and(|name| in_use.contains(name));
-            if !is_old || named {
+            let name = entry.file_name();
+            let removable = name.to_str().is_some_and(|name| is_own(name) && !in_use.contains(name));
+            if !is_old || !removable {
                 continue;
             }
             let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,6 +79,13 @@ impl Files {
             }
         }
     }
+}
+
+/// Whether a file is named like those that [`write`] makes: a digest, then `.wav` or what an unfinished one has.
+fn is_own(name: &str) -> bool {
+    let (digest, rest) = name.split_once('.').unwrap_or_default();
+    let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest && (rest == "wav" || rest.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
 }
 
 fn write(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -103,11 +111,18 @@ mod tests {
             write(&files.directory, &hex(&[digest; 32]), b"sound").unwrap();
             files.ready.lock().unwrap().insert([digest; 32]);
         }
+        // The switch's own message, which whoever runs it put there, and what a crash left.
+        let (foreign, unfinished) =
+            (files.directory.join("safe-harbour.wav"), path(3).with_extension("12.0"));
+        for file in [&foreign, &unfinished] {
+            std::fs::write(file, b"sound").unwrap();
+        }
         let in_use = HashSet::from([[1; 32]]);
         files.sweep(&in_use, SystemTime::now());
         assert!(path(1).exists() && path(2).exists());
         files.sweep(&in_use, SystemTime::now() + Duration::from_secs(25 * 3600));
         assert!(path(1).exists() && !path(2).exists());
+        assert!(foreign.exists() && !unfinished.exists());
         assert!(files.ready(&[1; 32]).is_some() && files.ready(&[2; 32]).is_none());
     }
 }

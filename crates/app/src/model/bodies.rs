@@ -12,6 +12,7 @@ use engine::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use telephony::AgentPhone;
 use uuid::Uuid;
 
 use super::{Definition, DetectionProfileBody, MessageBody, NamedReference, Reference, ScriptBody};
@@ -95,21 +96,27 @@ fn yes() -> bool {
 }
 
 impl AgentTelephone {
-    fn check(&self) -> Result<(), AppError> {
+    /// Checks that it can be rung; `field` is what the error names.
+    pub(crate) fn check(&self, field: &str) -> Result<(), AppError> {
         match (&self.number, &self.endpoint) {
             (Some(_), None) => Ok(()),
             (None, Some(endpoint)) if is_endpoint(endpoint) => Ok(()),
             (None, Some(_)) => Err(AppError::invalid(
                 "invalid_endpoint",
-                "telephone.endpoint",
+                &format!("{field}endpoint"),
                 "an endpoint is like PJSIP/1001 or PJSIP/1001/sip:1001@10.0.0.7: at most 120 characters",
             )),
             _ => Err(AppError::invalid(
                 "one_of_two",
-                "telephone",
+                &format!("{field}number"),
                 "a telephone has either a number or an endpoint",
             )),
         }
+    }
+
+    /// Where the switch rings it.
+    pub(crate) fn phone(self) -> Option<AgentPhone> {
+        self.number.map(AgentPhone::Number).or(self.endpoint.map(AgentPhone::Endpoint))
     }
 }
 
@@ -146,7 +153,7 @@ impl Definition for AgentBody {
                 return Err(AppError::invalid("named_twice", &field, "this skill is named twice"));
             }
         }
-        self.telephone.as_ref().map_or(Ok(()), AgentTelephone::check)
+        self.telephone.as_ref().map_or(Ok(()), |telephone| telephone.check("telephone."))
     }
 }
 

@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use bodies::{
-    AgentBody, AgentSkill, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
-    DuplicateScope, FeedScript, PostCallPhase, SkillBody, SourceBody, SourceMapBody, SuppressionListBody,
-    TreatmentSetBody,
+    AgentBody, AgentSkill, AgentTelephone, CallingHoursBody, CampaignBody, CampaignGroupBody,
+    CampaignScripts, DuplicateScope, FeedScript, PostCallPhase, SkillBody, SourceBody, SourceMapBody,
+    SuppressionListBody, TreatmentSetBody,
 };
 
 pub use detection::DetectionProfileBody;

@@ -21,8 +21,8 @@ use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
 use crate::messages::belongs;
 use crate::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, DetectionProfileBody,
-    MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
+    AgentBody, AgentTelephone, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
+    DetectionProfileBody, MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
 };
 use crate::scripts::{ScriptPlan, tenant_name};
 
@@ -135,10 +135,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         let skills = stored.body.skills.iter().map(|own| (own.skill, own.proficiency)).collect();
         let telephone = stored.body.telephone;
         let is_standing = telephone.as_ref().is_some_and(|telephone| telephone.standing);
-        let phone = telephone.and_then(|telephone| {
-            let number = telephone.number.map(AgentPhone::Number);
-            number.or(telephone.endpoint.map(AgentPhone::Endpoint))
-        });
+        let phone = telephone.and_then(AgentTelephone::phone);
         let plan = AgentPlan { name: stored.body.name, skills, phone, is_standing };
         definitions.agents.insert(AgentId(stored.id), plan);
     }

@@ -8,7 +8,8 @@ use super::{Message, Runner};
 /// What the calls of a group may play.
 pub(super) fn messages_of(definition: &GroupDefinition) -> impl Iterator<Item = MessageId> + use<> {
     let own = definition.settings.agentless.map(|own| own.message);
-    definition.rules.safe_harbour.into_iter().chain(own)
+    let for_machines = definition.rules.detection.message;
+    definition.rules.safe_harbour.into_iter().chain(own).chain(for_machines)
 }
 
 impl Runner {

@@ -17,6 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use crate::lab::{Lab, USER};
 
 const PATIENCE: Duration = Duration::from_secs(40);
+const ROOT_KEY: &str = "the root key of the lab 0123456789";
 /// Says hello, and talks for a minute.
 const PERSON: &str = "+447700900600";
 
@@ -33,7 +34,7 @@ impl Centre {
     fn start(lab: &Lab, database: &str) -> Self {
         let configuration = lab.files.path().join("outdial.toml");
         let text = format!(
-            "[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
+            "[server]\nroot_key = \"{ROOT_KEY}\"\n[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
              recordings = \"{inside}/spool/monitor\"\n[[telephony.asterisk]]\nname = \"lab\"\n\
              url = \"http://127.0.0.1:{port}\"\nuser = \"{USER}\"\npassword = \"{USER}\"\n\
              [[telephony.trunks]]\nname = \"carrier\"\ndial = \"PJSIP/{{number}}@carrier\"\n",
@@ -80,15 +81,32 @@ impl Centre {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
-        let mut request = self.client.request(method, format!("{}{path}", self.id("base_url")));
-        request = request.bearer_auth(self.id("api_key"));
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
+        let (is_good, answer) = self.send(self.id("api_key"), method, path, body).await;
+        assert!(is_good, "{path}: {answer}");
+        answer
+    }
+
+    async fn send(&self, key: &str, method: Method, path: &str, body: Option<Value>) -> (bool, Value) {
+        let request = self.client.request(method, format!("{}{path}", self.id("base_url"))).bearer_auth(key);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
         let response = request.send().await.unwrap();
         let (status, text) = (response.status(), response.text().await.unwrap());
-        assert!(status.is_success(), "{path}: {status} {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(format!("{status} {text}")));
+        (status.is_success(), value)
+    }
+
+    /// With the root key.
+    async fn root(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let (is_good, answer) = self.send(ROOT_KEY, method, path, body).await;
+        assert!(is_good, "{path}: {answer}");
+        answer
+    }
+
+    /// What is answered to a request that is refused.
+    async fn refused(&self, path: &str, body: Value) -> Value {
+        let (is_good, answer) = self.send(self.id("api_key"), Method::POST, path, Some(body)).await;
+        assert!(!is_good, "{path}: {answer}");
+        answer
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -314,6 +332,85 @@ async fn whom_no_agent_is_free_for_hears_the_message_and_is_called_no_more_if_th
         assert!(why.to_string().contains("suppress"), "{why}");
     }
     println!("1 person connected, 1 heard the message in time: {expected}");
+}
+
+#[tokio::test]
+async fn without_an_asterisk_nobody_is_dialled_and_with_it_the_group_goes_on_by_itself() {
+    let mut lab = Lab::start();
+    lab.kill_asterisk();
+    let files = tempfile::tempdir().unwrap();
+    let centre = Centre::start(&lab, files.path().join("a.db").to_str().unwrap());
+    let messages = centre.get("/v1/messages").await;
+    let message = messages["items"][0]["id"].as_str().unwrap();
+    let settings = json!({"dial_mode": "agentless", "agentless": {"ports": 2, "message": message}});
+    let (campaign, group) = centre.campaign(&["+447700900001"], settings).await;
+    let status = format!("/v1/campaign-groups/{group}/status");
+    let stands_still = |status: &Value| status["live"]["idle_reason"] == "no_lines";
+    centre.until(&status, stands_still).await;
+    let attempts = centre.get(&format!("/v1/attempts?campaign={campaign}")).await;
+    assert_eq!(attempts["items"], json!([]), "no attempt is spent on a switch that is away");
+    lab.start_asterisk();
+    assert_eq!(centre.results(&campaign, 1).await["+447700900001"], "busy");
+    // Lost again while no call is up.
+    lab.kill_asterisk();
+    centre.until(&status, stands_still).await;
+    let sources = centre.get("/v1/sources").await;
+    let of_campaign = |source: &&Value| source["campaign"] == *campaign;
+    let source = sources["items"].as_array().unwrap().iter().find(of_campaign).unwrap();
+    let people = json!({"contacts": [{"external_id": "b", "phones": [{"number": "+447700900011"}]}]});
+    centre.post(&format!("/v1/sources/{}/contacts", source["id"].as_str().unwrap()), people).await;
+    lab.start_asterisk();
+    assert_eq!(centre.results(&campaign, 2).await["+447700900011"], "busy");
+    println!("2 calls, none before Asterisk was there, each rung once");
+    assert_eq!((lab.invites(0, "+447700900001"), lab.invites(0, "+447700900011")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_supervisor_listens_over_the_api_and_a_drained_switch_gets_no_more_calls() {
+    let lab = Lab::start();
+    let files = tempfile::tempdir().unwrap();
+    let centre = Centre::start(&lab, files.path().join("a.db").to_str().unwrap());
+    let agents = centre.agents().await;
+    let mut screen = Screen::open(&centre, &agents[0]).await;
+    screen.say(json!({"type": "ready"})).await;
+    screen.until_state("ready").await;
+    let supervision = format!("/v1/agents/{}/supervision", agents[0]);
+    let wish = json!({"part": "monitor", "endpoint": "PJSIP/agent-1002"});
+    let refused = centre.refused(&supervision, wish.clone()).await;
+    assert_eq!(refused["code"], "not_on_a_call", "{refused}");
+    let settings = json!({"dial_mode": "progressive"});
+    let (campaign, group) = centre.campaign(&[PERSON], settings).await;
+    screen.until(|message| message["type"] == "connected").await;
+    let listens = centre.post(&supervision, wish).await;
+    assert_eq!(listens["part"], "monitor");
+    lab.phone_does(1, "ANSWER", 1).await;
+    let audit = centre.get("/v1/audit?limit=5").await;
+    assert!(audit.to_string().contains("supervise"), "{audit}");
+    let switches = centre.root(Method::GET, "/v1/switches", None).await;
+    assert_eq!(
+        switches["items"],
+        json!([{"name": "lab", "is_connected": true, "is_drained": false, "calls": 1, "agent_lines": 1}])
+    );
+    let drain = Some(json!({"action": "drain"}));
+    let drained = centre.root(Method::POST, "/v1/switches/lab/actions", drain).await;
+    assert_eq!(drained["items"][0]["is_drained"], true);
+    // The call goes on, and no other begins.
+    screen.say(json!({"type": "hang_up"})).await;
+    screen.until(|message| message["type"] == "call_ended").await;
+    lab.phone_does(1, "BYE", 1).await;
+    screen.say(json!({"type": "dispose", "disposition": "sale"})).await;
+    let sources = centre.get("/v1/sources").await;
+    let source =
+        sources["items"].as_array().unwrap().iter().find(|one| one["campaign"] == *campaign).unwrap();
+    let people = json!({"contacts": [{"external_id": "b", "phones": [{"number": "+447700900001"}]}]});
+    centre.post(&format!("/v1/sources/{}/contacts", source["id"].as_str().unwrap()), people).await;
+    let status = format!("/v1/campaign-groups/{group}/status");
+    centre.until(&status, |status| status["live"]["idle_reason"] == "no_lines").await;
+    let attempts = centre.get(&format!("/v1/attempts?campaign={campaign}")).await;
+    assert_eq!(attempts["items"].as_array().unwrap().len(), 1, "no attempt is spent on a drained switch");
+    centre.root(Method::POST, "/v1/switches/lab/actions", Some(json!({"action": "use"}))).await;
+    assert_eq!(centre.results(&campaign, 2).await["+447700900001"], "busy");
+    println!("1 call listened to, 0 calls on a drained switch, 1 once it is used again");
 }
 
 async fn a_conversation_outlives_the_program(database: &str) {

@@ -41,6 +41,7 @@ fn a_sound_asterisk_passes_and_each_fault_is_named_with_its_remedy() {
     lab.spoil("extensions.conf", |text| text.replace("[outdial-", "[other-"));
     lab.spoil("modules.conf", |text| text.replace("load = app_amd.so", ";"));
     lab.spoil("ari.conf", |text| text.replace("channelvars", ";channelvars"));
+    lab.spoil("pjsip.conf", |text| text.replace("allow = alaw,ulaw", "allow = gsm"));
     let (passes, said) = check(&lab, lab.http_port, USER, trunk);
     assert!(!passes);
     for remedy in [
@@ -48,8 +49,9 @@ fn a_sound_asterisk_passes_and_each_fault_is_named_with_its_remedy() {
         "contrib/asterisk/extensions.conf",
         "load = app_amd.so",
         "channelvars = OUTDIAL_NODE",
+        "only gsm",
     ] {
         assert!(said.contains(remedy), "{remedy}: {said}");
     }
-    println!("6 faults found, each with its remedy");
+    println!("7 faults found, each with its remedy");
 }

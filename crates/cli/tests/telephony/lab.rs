@@ -249,7 +249,7 @@ impl Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("the lab's last words:\n{}", self.words());
+            println!("the lab's last words:\n{}", self.words());
         }
         for child in self.sipp.iter_mut().chain(&mut self.asterisk) {
             let _ = child.kill();

@@ -10,7 +10,7 @@ use super::settings::{AsteriskSettings, HostSettings};
 use super::switchboard::{KIND, NODE};
 
 /// Modules that the driver and the shipped dial plan use, and what for.
-const MODULES: [(&str, &str); 9] = [
+const MODULES: [(&str, &str); 11] = [
     ("res_ari_channels.so", "placing calls"),
     ("res_ari_bridges.so", "connecting calls"),
     ("res_ari_playbacks.so", "playing messages"),
@@ -20,6 +20,8 @@ const MODULES: [(&str, &str); 9] = [
     ("res_tonedetect.so", "detecting faxes"),
     ("app_mixmonitor.so", "recordings"),
     ("chan_pjsip.so", "SIP"),
+    ("codec_alaw.so", "hearing and playing on G.711 A-law calls"),
+    ("codec_ulaw.so", "hearing and playing on G.711 µ-law calls"),
 ];
 /// What the shipped dial plan has.
 const CONTEXTS: [(&str, &str); 4] = [
@@ -88,7 +90,7 @@ impl Look<'_> {
         self.at_clock().await;
         self.at_modules().await;
         if socket {
-            self.at_dial_plan(&application).await;
+            self.at_dial_plan(&application, settings).await;
         }
         self.at_trunks(settings).await;
     }
@@ -170,7 +172,7 @@ impl Look<'_> {
     }
 
     /// The dial plan and the variables are read through a channel that leads nowhere: functions need one.
-    async fn at_dial_plan(&mut self, application: &str) {
+    async fn at_dial_plan(&mut self, application: &str, settings: &AsteriskSettings) {
         let uri = format!("channels/create?endpoint=Local/s@outdial-check/n&app={}", quoted(application));
         let made = self.do_it(Ask::post(uri)).await;
         let Some(channel) = body(&made)["id"].as_str().map(str::to_owned) else {
@@ -202,7 +204,37 @@ impl Look<'_> {
             );
             self.note("channelvars", false, what);
         }
+        for trunk in &settings.trunks {
+            if let Some(endpoint) = endpoint_of(&trunk.dial) {
+                self.at_codecs(&channel, &trunk.name, endpoint).await;
+            }
+        }
         self.do_it(Ask::delete(format!("channels/{}", quoted(&channel)))).await;
+    }
+
+    /// Every carrier takes G.711, and sounds and detection are of its quality; another codec costs a conversion a call.
+    async fn at_codecs(&mut self, channel: &str, trunk: &str, endpoint: &str) {
+        let step = format!("codecs of trunk {trunk}");
+        let allowed = self.function(channel, &format!("PJSIP_ENDPOINT({endpoint},allow)")).await;
+        // An endpoint that is not there has no codecs either: the step on the trunk says so.
+        let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) else {
+            return self.note(
+                &step,
+                false,
+                "cannot be asked for: load func_pjsip_endpoint.so, name the endpoint",
+            );
+        };
+        let codecs: Vec<&str> =
+            allowed.split([',', '|', '(', ')', ' ']).filter(|one| !one.is_empty()).collect();
+        let listed = codecs.join(", ");
+        if codecs.iter().any(|codec| matches!(*codec, "alaw" | "ulaw")) {
+            self.note(&step, true, listed);
+        } else {
+            let what = format!(
+                "only {listed}: carriers take G.711, so `allow = alaw,ulaw` in pjsip.conf, [{endpoint}]"
+            );
+            self.note(&step, false, what);
+        }
     }
 
     /// The value of a dial plan function, or none if the switch does not know the function.

@@ -29,7 +29,7 @@ use engine::{AgentId, AttemptId, Time};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::driver::{BoxFuture, Driver, DriverError, LiveCall, PlaceCall, Request, SendError};
+use crate::driver::{BoxFuture, Driver, DriverError, LiveCall, PlaceCall, Request, SendError, SwitchState};
 use crate::event::{CallEvent, EndCause, Event, EventKind};
 pub use check::{Finding, check};
 use connection::{FromHost, Question};
@@ -44,13 +44,8 @@ const SAID_MAX: usize = 4096;
 
 /// The handle of a running driver. It stops when all handles are dropped.
 pub struct AsteriskDriver {
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Request>,
     ledger: Arc<Ledger>,
-}
-
-enum Command {
-    Request(Request),
-    Drain { host: String, drained: bool },
 }
 
 impl AsteriskDriver {
@@ -66,7 +61,7 @@ impl AsteriskDriver {
         let (commands, commands_in) = mpsc::channel(settings.requests_max.max(1));
         let (events_out, events) = mpsc::channel(settings.events_max.max(1));
         let (said_out, said) = mpsc::channel(SAID_MAX);
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::of(settings.hosts.iter().map(|host| host.name.clone())));
         let settings = Arc::new(settings);
         let mut hosts = Vec::new();
         for (index, host) in settings.hosts.iter().enumerate() {
@@ -75,27 +70,11 @@ impl AsteriskDriver {
             let said = said_out.clone();
             tokio::spawn(connection::keep(index, host.clone(), application, questions_in, said));
             let switchboard = Switchboard::new(Arc::clone(&settings), host.clone(), Arc::clone(&ledger));
-            hosts.push(Host { name: host.name.clone(), switchboard, questions, is_drained: false });
+            hosts.push(Host { name: host.name.clone(), switchboard, questions, noted: (false, (0, 0)) });
         }
-        let fleet = Fleet { clock, hosts, events: events_out, ledger: Arc::clone(&ledger) };
+        let fleet = Fleet { clock, hosts, events: events_out, ledger: Arc::clone(&ledger), is_used: true };
         tokio::spawn(fleet.run(commands_in, said));
         Ok((Arc::new(Self { commands, ledger }), events))
-    }
-
-    /// Places no more calls on a host, so that it can be serviced once those that are up have ended; or takes it into
-    /// use again.
-    ///
-    /// # Errors
-    /// Too many requests wait, or the driver has stopped.
-    pub fn drain(&self, host: &str, drained: bool) -> Result<(), SendError> {
-        self.command(Command::Drain { host: host.to_owned(), drained })
-    }
-
-    fn command(&self, command: Command) -> Result<(), SendError> {
-        self.commands.try_send(command).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SendError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => SendError::Stopped,
-        })
     }
 }
 
@@ -105,7 +84,14 @@ impl Driver for AsteriskDriver {
         if is_place && !self.ledger.is_connected() && !self.commands.is_closed() {
             return Err(SendError::NotConnected);
         }
-        self.command(Command::Request(request))
+        self.commands.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Overloaded,
+            mpsc::error::TrySendError::Closed(_) => SendError::Stopped,
+        })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.ledger.is_connected()
     }
 
     fn live_calls(&self) -> BoxFuture<'_, Result<Vec<LiveCall>, DriverError>> {
@@ -118,13 +104,26 @@ impl Driver for AsteriskDriver {
         };
         Box::pin(std::future::ready(answer))
     }
+
+    fn switches(&self) -> Vec<SwitchState> {
+        self.ledger.switches()
+    }
+
+    fn drain(&self, switch: &str, drained: bool) -> bool {
+        let is_known = self.ledger.drain(switch, drained);
+        if is_known {
+            tracing::info!(switch, drained, "a switch's use was changed");
+        }
+        is_known
+    }
 }
 
 struct Host {
     name: String,
     switchboard: Switchboard,
     questions: mpsc::Sender<Question>,
-    is_drained: bool,
+    /// What was written down of it last: whether it is up, its calls and agents' lines.
+    noted: (bool, (u32, u32)),
 }
 
 /// All hosts.
@@ -133,12 +132,14 @@ struct Fleet {
     hosts: Vec<Host>,
     events: mpsc::Sender<Event>,
     ledger: Arc<Ledger>,
+    /// Whether a switch is given calls, as far as was told.
+    is_used: bool,
 }
 
 impl Fleet {
     async fn run(
         mut self,
-        mut commands: mpsc::Receiver<Command>,
+        mut commands: mpsc::Receiver<Request>,
         mut said: mpsc::Receiver<(usize, FromHost)>,
     ) {
         loop {
@@ -152,22 +153,41 @@ impl Fleet {
                     self.heard(index, said).await;
                 }
                 command = commands.recv() => match command {
-                    Some(Command::Request(request)) => self.request(request).await,
-                    Some(Command::Drain { host, drained }) => self.drain(&host, drained),
+                    Some(request) => self.request(request).await,
                     None => return,
                 },
                 () = self.clock.sleep_until(wake) => {
                     let now = self.clock.now();
                     self.hosts.iter_mut().for_each(|host| host.switchboard.woken(now));
                 }
+                () = self.ledger.use_changed.notified() => {}
                 () = self.events.closed() => return,
             }
             for index in 0..self.hosts.len() {
                 if self.carry_out(index).await.is_err() {
                     return;
                 }
+                self.note(index);
+            }
+            if self.tell_use().await.is_err() {
+                return;
             }
         }
+    }
+
+    /// Tells when the last switch that was given calls is drained, and when there is one again.
+    async fn tell_use(&mut self) -> Result<(), ()> {
+        let is_used = self.hosts.iter().enumerate().any(|(index, host)| self.is_in_use(index, host));
+        if is_used == self.is_used || !self.ledger.is_connected() {
+            return Ok(());
+        }
+        self.is_used = is_used;
+        let at = self.clock.now();
+        self.events.send(if is_used { Event::Used { at } } else { Event::Drained { at } }).await.map_err(drop)
+    }
+
+    fn is_in_use(&self, index: usize, host: &Host) -> bool {
+        host.switchboard.is_up() && !self.ledger.is_drained(index)
     }
 
     async fn heard(&mut self, index: usize, said: FromHost) {
@@ -181,6 +201,8 @@ impl Fleet {
                 let unplaced = host.switchboard.take_queue();
                 if self.ledger.is_connected() && !self.hosts.iter().any(|host| host.switchboard.is_up()) {
                     self.ledger.set_connected(false);
+                    // What comes next is that the connection is back, which says that calls can be placed.
+                    self.is_used = true;
                     // The receiver that is gone ends the task at its next turn.
                     let _ = self.events.send(Event::DriverLost { at: now }).await;
                 }
@@ -218,12 +240,13 @@ impl Fleet {
         if self.host_of_call(place.attempt).is_some() {
             return;
         }
-        let free = |host: &Host| host.switchboard.load().filter(|_| !host.is_drained);
+        let is_used = |index: &usize| !self.ledger.is_drained(*index);
         let emptiest = self
             .hosts
             .iter()
             .enumerate()
-            .filter_map(|(index, host)| free(host).map(|load| (index, load)))
+            .filter(|(index, _)| is_used(index))
+            .filter_map(|(index, host)| host.switchboard.load().map(|load| (index, load)))
             .min_by(|(_, one), (_, other)| one.total_cmp(other));
         if let Some(host) = emptiest.and_then(|(index, _)| self.hosts.get_mut(index)) {
             return host.switchboard.request(now, Request::Place(place));
@@ -242,14 +265,18 @@ impl Fleet {
 
     /// Lines stand on the first host that is in use: a call that is placed on another rings the agent for itself.
     fn host_for_line(&self) -> Option<usize> {
-        let in_use = |host: &Host| host.switchboard.is_up() && !host.is_drained;
-        self.hosts.iter().position(in_use).or(Some(0))
+        let in_use =
+            |(index, host): (usize, &Host)| host.switchboard.is_up() && !self.ledger.is_drained(index);
+        self.hosts.iter().enumerate().position(in_use).or(Some(0))
     }
 
-    fn drain(&mut self, name: &str, drained: bool) {
-        for host in self.hosts.iter_mut().filter(|host| host.name == name) {
-            tracing::info!(host = host.name, drained, "a host's use was changed");
-            host.is_drained = drained;
+    /// Writes down how a host is, for whoever asks.
+    fn note(&mut self, index: usize) {
+        let Some(host) = self.hosts.get_mut(index) else { return };
+        let now = (host.switchboard.is_up(), host.switchboard.counts());
+        if now != host.noted {
+            host.noted = now;
+            self.ledger.note_switch(index, now.0, now.1);
         }
     }
 

@@ -178,6 +178,11 @@ impl Switchboard {
         self.lines.contains_key(&agent)
     }
 
+    /// Calls and agents' lines on it.
+    pub fn counts(&self) -> (u32, u32) {
+        (self.calls.len() as u32, self.lines.len() as u32)
+    }
+
     /// How full it is in parts of its weight; none if it can take no call.
     pub fn load(&self) -> Option<f64> {
         let room = self.is_up() && (self.calls.len() as u64) < u64::from(self.host.lines_max);

@@ -164,6 +164,10 @@ impl Driver for SimulatedCarrier {
         })
     }
 
+    fn is_connected(&self) -> bool {
+        !self.ledger.disconnected.load(Ordering::Acquire)
+    }
+
     fn live_calls(&self) -> BoxFuture<'_, Result<Vec<LiveCall>, DriverError>> {
         // From the shared ledger, not by asking the task: the task may be waiting for room in the events' queue.
         let answer = self.check_connection().map(|()| self.ledger.live_calls());

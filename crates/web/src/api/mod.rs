@@ -16,6 +16,7 @@ mod plans;
 mod scripts;
 mod sinks;
 mod suppression;
+mod telephones;
 
 pub(crate) use contacts::number_in_query;
 
@@ -37,6 +38,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = scripts::routes(api);
     let api = plans::routes(api);
     let api = messages::routes(api);
+    let api = telephones::routes(api);
     audit::routes(api)
 }
 

@@ -1,0 +1,93 @@
+//! What is done with switches and telephones beside dialling: a supervisor listens, a switch is serviced.
+
+use engine::{AgentId, AgentState, AttemptId, PhoneNumber};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use telephony::Request;
+pub use telephony::{Supervision, SwitchState};
+
+use crate::access::{Permission, Principal};
+use crate::audit::{self, Action};
+use crate::model::{AgentBody, AgentTelephone, Definition};
+use crate::{App, AppError};
+
+/// A supervisor's wish to take part in the call that an agent is on.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewSupervision {
+    /// How.
+    pub part: Supervision,
+    /// The supervisor's telephone number, in E.164, which is rung; they leave by hanging up.
+    #[serde(default)]
+    pub number: Option<PhoneNumber>,
+    /// Or an endpoint in the switch's own notation, such as `PJSIP/2001`.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+}
+
+/// That a supervisor's telephone is being rung.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Supervision")]
+pub struct SupervisionView {
+    /// The call.
+    pub attempt: AttemptId,
+    /// How they take part.
+    pub part: Supervision,
+}
+
+impl App {
+    /// Rings a supervisor and lets them take part in the call that an agent is on, until it ends or they hang up.
+    ///
+    /// # Errors
+    /// The caller may not, the telephone cannot be, or the agent is not on a call on this node.
+    pub async fn supervise(
+        &self,
+        who: &Principal,
+        agent: AgentId,
+        wish: NewSupervision,
+    ) -> Result<SupervisionView, AppError> {
+        who.may(Permission::Operate)?;
+        self.get::<AgentBody>(who, agent.0).await?;
+        let telephone = AgentTelephone { number: wish.number, endpoint: wish.endpoint, standing: false };
+        telephone.check("")?;
+        let phone = telephone
+            .phone()
+            .ok_or_else(|| AppError::invalid("missing", "number", "name the telephone that is to be rung"))?;
+        let live = self.floor.live(who.tenant).await?;
+        let on_call = live
+            .agents
+            .iter()
+            .find(|one| one.now.agent == agent && one.now.state == AgentState::OnCall)
+            .and_then(|one| one.now.attempt);
+        let attempt = on_call.ok_or_else(|| {
+            AppError::conflict(
+                "not_on_a_call",
+                "the agent is not on a call: GET /v1/live tells who is (state on_call)",
+            )
+        })?;
+        let (audit_id, now) = (self.ids.next(self.clock.now()), self.clock.now());
+        let (by, part) = (who.clone(), wish.part);
+        // Noted first: nobody listens unseen.
+        self.write(move |tx| {
+            let after = Some(serde_json::json!({ "supervise": part, "attempt": attempt }));
+            audit::note(tx, &by, audit_id, now, Action::Act, AgentBody::KIND, Some(agent.0), None, after)
+        })
+        .await?;
+        self.floor.ask_switch(Request::Supervise { attempt, phone, part })?;
+        Ok(SupervisionView { attempt, part })
+    }
+
+    /// The switches that this node places calls on.
+    pub fn switches(&self) -> Vec<SwitchState> {
+        self.floor.switches()
+    }
+
+    /// Places no more calls on a switch, so that it can be serviced once those that are up have ended; or takes it into
+    /// use again.
+    ///
+    /// # Errors
+    /// There is no such switch.
+    pub fn drain_switch(&self, name: &str, drained: bool) -> Result<(), AppError> {
+        if self.floor.drain_switch(name, drained) { Ok(()) } else { Err(AppError::not_found("switch", name)) }
+    }
+}

@@ -1,0 +1,67 @@
+# A lab with real calls: an Asterisk and, played by SIPp, a carrier with everybody behind it and four agents' phones.
+# Sourced after common.sh.
+# shellcheck shell=bash
+
+source scripts/asterisk.sh
+
+lab_dir=
+lab_pids=()
+
+# stop_lab: ends everything that start_lab started.
+stop_lab() {
+    [ ${#lab_pids[@]} -eq 0 ] || kill "${lab_pids[@]}" 2>/dev/null || true
+    stop_asterisk
+    [ -z "$lab_dir" ] || rm -rf "$lab_dir"
+}
+
+# lab_play SCENARIO PORT LOG [OPTION...]: one SIPp, on a port of its own.
+lab_play() {
+    local scenario=$1 port=$2 log=$3
+    shift 3
+    (cd "$cache/telephony-sounds" && exec sipp -sf "$repository/crates/cli/tests/telephony/sipp/$scenario" "$@" \
+        -i 127.0.0.1 -p "$port" -mi 127.0.0.1 -mp $(($(free_port) / 2 * 2)) -trace_logs -log_file "$lab_dir/$log" \
+        -nostdin </dev/null >/dev/null 2>&1) &
+    lab_pids+=($!)
+}
+
+# start_lab NAME: sets lab_dir, which holds outdial.toml for this Asterisk and carrier.log. False, with the reason said,
+# when it cannot.
+start_lab() {
+    local name=$1 carrier number
+    local -a phones=()
+    make_asterisk_root && need_sipp || return 1
+    lab_dir=$(mktemp -d)
+    bash "$repository/crates/cli/tests/telephony/sounds.sh" "$cache/telephony-sounds"
+    carrier=$(free_port)
+    lab_play carrier.xml "$carrier" carrier.log
+    for number in 1 2 3 4; do
+        phones+=("$(free_port)")
+        lab_play phone.xml "${phones[-1]}" "phone$number.log" -set answer 0
+    done
+    start_asterisk "$name" "$carrier" "${phones[@]}" || {
+        say "Asterisk does not start; its words are above"
+        return 1
+    }
+    mkdir -p "$asterisk_dir/sounds"
+    espeak-ng -w "$lab_dir/spoken.wav" "Hello. This is Outdial's demonstration. Nobody is free to talk to you. To be called no more, press one." &&
+        sox -q "$lab_dir/spoken.wav" -r 8000 -c 1 -b 16 "$asterisk_dir/sounds/safe-harbour.wav" ||
+        say "no message could be made for people whom nobody is free for"
+    cat >"$lab_dir/outdial.toml" <<EOF
+[telephony]
+driver = "asterisk"
+sounds = "/run/outdial/$name/sounds"
+recordings = "/run/outdial/$name/spool/monitor"
+[[telephony.asterisk]]
+name = "$name"
+url = "http://127.0.0.1:$asterisk_http_port"
+user = "outdial"
+password = "outdial"
+lines_max = 1000
+calls_per_second_max = 100
+[[telephony.trunks]]
+name = "carrier"
+dial = "PJSIP/{number}@carrier"
+lines_max = 1000
+calls_per_second_max = 100
+EOF
+}
