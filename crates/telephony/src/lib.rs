@@ -16,24 +16,26 @@
 //!   driver stops.
 //! - After `DriverLost` events are missing until `DriverBack`; then the runner compares with `live_calls`.
 //!
-//! # How a driver for Asterisk (ARI) fits
+//! # How Asterisk keeps it (ARI)
 //!
 //! | here | there |
 //! |---|---|
-//! | `Place` | `POST /channels` with `channelId` = attempt, `timeout` = ring timeout, `variables`; 409 means that it exists already |
-//! | `Cancel`, `HangUp` | `DELETE /channels/{attempt}`; for `Cancel` only while the channel is not `Up` |
-//! | `Connect` | the agent's leg by `POST /channels` (or the leg that is up already), both into one mixing bridge |
-//! | `Play` | `POST /channels/{attempt}/play` with the sound's file, or with what speaks the text |
-//! | `Placed`, `Ringing`, `Answered` | `ChannelCreated`, `ChannelStateChange` to `Ringing`, to `Up` |
+//! | `Place` | `POST /channels/{attempt}` into the dial plan, with `timeout` = ring timeout and `variables`; 409 means that it exists already |
+//! | `Cancel`, `HangUp` | `DELETE /channels/{attempt}`; for `Cancel` only while nobody has answered |
+//! | `OpenLine`, `CloseLine` | `POST /channels/line.…` with a mixing bridge of the same id; `DELETE` |
+//! | `Connect` | `POST /bridges/line.…/addChannel`, after the agent's line was rung if it did not stand |
+//! | `Play` | `POST /channels/{attempt}/play` with the sound's file; on a machine after the dial plan has waited for the end of the greeting |
+//! | `Placed` | the answer to the request |
+//! | `Ringing`, `Answered` | `ChannelStateChange` or `Dial`; `ChannelStateChange` to `Up` or `StasisStart` |
 //! | `Detected` | `StasisStart` after `AMD()` in the dial plan, from `AMDSTATUS` |
-//! | `Connected` | `ChannelEnteredBridge` of the second leg |
+//! | `Connected` | `ChannelEnteredBridge` of the call, into the bridge of its agent's line |
 //! | `PlayFinished` | `PlaybackFinished` |
 //! | `Digit` | `ChannelDtmfReceived` |
-//! | `Ended` | `ChannelDestroyed`; its `cause` (Q.850) is the [`EndCause`]: 17 busy, 18 and 19 no answer, 21 rejected, 1 and 28 invalid number, 34 and 42 congestion |
-//! | `live_calls` | `GET /channels` |
-//! | `DriverLost`, `DriverBack` | the events' WebSocket closed, open again |
+//! | `Ended` | `ChannelDestroyed`; its `tech_cause` (SIP) and `cause` (Q.850) are the [`EndCause`] |
+//! | `live_calls` | `GET /channels`, compared after each new connection |
+//! | `DriverLost`, `DriverBack` | the events' WebSocket closed; open again and compared |
 //!
-//! Such a driver is a task with a queue of requests, as [`SimulatedCarrier`] is; nothing in this interface changes.
+//! `docs/decisions/0034-…` says why, `0035-…` how a driver for FreeSWITCH would fit; nothing in this interface would change.
 
 pub mod asterisk;
 pub mod clock;
