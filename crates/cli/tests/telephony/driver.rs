@@ -68,7 +68,7 @@ impl Desk {
         Self::with(settings).await
     }
 
-    async fn with(settings: AsteriskSettings) -> Self {
+    pub async fn with(settings: AsteriskSettings) -> Self {
         let (driver, events) = AsteriskDriver::start(settings, Arc::new(SystemClock)).unwrap();
         let mut desk = Self { driver, events, told: HashMap::new(), others: Vec::new() };
         desk.other("the connection", |event| matches!(event, Event::DriverBack { .. })).await;
@@ -100,7 +100,8 @@ impl Desk {
         attempt
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next thing that is told.
+    pub async fn next(&mut self) {
         let event = timeout(PATIENCE, self.events.recv()).await;
         match event.unwrap_or_else(|_| panic!("nothing more was told; so far {:?}", self.told)) {
             Some(Event::Call(event)) => {

@@ -7,6 +7,7 @@ mod centre;
 mod checks;
 mod conversations;
 mod driver;
+mod fleet;
 mod lab;
 mod outages;
 mod sound;
