@@ -216,13 +216,11 @@ impl Look<'_> {
     async fn at_codecs(&mut self, channel: &str, trunk: &str, endpoint: &str) {
         let step = format!("codecs of trunk {trunk}");
         let allowed = self.function(channel, &format!("PJSIP_ENDPOINT({endpoint},allow)")).await;
-        // An endpoint that is not there has no codecs either: the step on the trunk says so.
         let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) else {
-            return self.note(
-                &step,
-                false,
-                "cannot be asked for: load func_pjsip_endpoint.so, name the endpoint",
+            let what = format!(
+                "cannot be asked for: is there an endpoint {endpoint} in pjsip.conf, and does func_pjsip_endpoint.so run?"
             );
+            return self.note(&step, false, what);
         };
         let codecs: Vec<&str> =
             allowed.split([',', '|', '(', ')', ' ']).filter(|one| !one.is_empty()).collect();
