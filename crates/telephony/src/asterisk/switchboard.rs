@@ -462,6 +462,8 @@ impl Switchboard {
         let is_good = (200..300).contains(&response.status_code);
         let status = response.status_code;
         match asked {
+            // The answer may come behind the events of a call that is quick, even behind its end.
+            Asked::Place(attempt) if is_good && !self.is_at(attempt, CallStage::Placed) => {}
             Asked::Place(attempt) if is_good => self.tell(attempt, EventKind::Placed),
             // It is up already: its events come all the same.
             Asked::Place(_) if status == 409 => {}
@@ -515,6 +517,10 @@ impl Switchboard {
 
     pub(super) fn tell_event(&mut self, event: Event) {
         self.outputs.push_back(Output::Tell(event));
+    }
+
+    fn is_at(&self, attempt: AttemptId, stage: CallStage) -> bool {
+        self.calls.get(&attempt).is_some_and(|call| call.stage == stage)
     }
 
     /// The call whose channel this is.
