@@ -76,7 +76,8 @@ pub enum Request {
         attempt: AttemptId,
     },
     /// Connect an answered call with an agent. Answered by `Connected` or `AgentFailed`, unless the call ends first.
-    /// A message that plays goes on until `Connected`, and then stops without `PlayFinished`.
+    /// A message that plays goes on until `Connected`, and then stops without `PlayFinished`. A call that is with an
+    /// agent goes over to another one: it leaves the first at once and waits, with music if the switch has any.
     Connect {
         /// Which call.
         attempt: AttemptId,

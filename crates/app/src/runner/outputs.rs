@@ -121,6 +121,8 @@ impl Runner {
         let party = |party: ThirdParty| match party {
             ThirdParty::Number(number) => Some(AgentPhone::Number(number)),
             ThirdParty::Agent(agent) => self.phone_of(agent),
+            // The engine chooses one of their agents, or refuses.
+            ThirdParty::Skill(_) => None,
         };
         let control = match control {
             CallControl::Hold => Control::Hold,

@@ -335,6 +335,43 @@ async fn whom_no_agent_is_free_for_hears_the_message_and_is_called_no_more_if_th
 }
 
 #[tokio::test]
+async fn a_call_goes_from_one_agent_to_another_who_wraps_it_up_and_both_were_with_the_person() {
+    let lab = Lab::start();
+    let files = tempfile::tempdir().unwrap();
+    let centre = Centre::start(&lab, files.path().join("a.db").to_str().unwrap());
+    let agents = centre.agents().await;
+    let mut first = Screen::open(&centre, &agents[0]).await;
+    first.say(json!({"type": "ready"})).await;
+    first.until_state("ready").await;
+    let (campaign, _) = centre.campaign(&[PERSON], json!({"dial_mode": "progressive"})).await;
+    first.until(|message| message["type"] == "connected").await;
+    first.say(json!({"type": "mute"})).await;
+    first.say(json!({"type": "transfer", "skill": centre.id("skill")})).await;
+    first.until(|message| message["type"] == "refused" && message["why"] == "nobody of that skill is ready").await;
+    let mut second = Screen::open(&centre, &agents[1]).await;
+    second.say(json!({"type": "ready"})).await;
+    second.until_state("ready").await;
+    first.say(json!({"type": "transfer", "agent": agents[1]})).await;
+    let ended = first.until(|message| message["type"] == "call_ended").await;
+    assert_eq!(ended["result"], "transferred");
+    first.until_state("ready").await;
+    let call = second.until(|message| message["type"] == "call").await;
+    second.until(|message| message["type"] == "connected").await;
+    // And back, to an agent who is heard again.
+    second.say(json!({"type": "transfer", "skill": centre.id("skill")})).await;
+    first.until(|message| message["type"] == "connected").await;
+    second.until_state("ready").await;
+    first.say(json!({"type": "hang_up"})).await;
+    first.until(|message| message["type"] == "call_ended").await;
+    first.say(json!({"type": "dispose", "disposition": "sale"})).await;
+    assert_eq!(centre.results(&campaign, 1).await[PERSON], "answer");
+    let attempt = centre.get(&format!("/v1/attempts/{}", call["attempt"].as_str().unwrap())).await;
+    assert_eq!((&attempt["agent"], &attempt["disposition"]), (&json!(agents[0]), &json!("sale")), "{attempt}");
+    assert_eq!(lab.invites(0, PERSON), 1);
+    println!("1 person with 2 agents in turn, 2 hand-overs, rung once");
+}
+
+#[tokio::test]
 async fn without_an_asterisk_nobody_is_dialled_and_with_it_the_group_goes_on_by_itself() {
     let mut lab = Lab::start();
     lab.kill_asterisk();

@@ -75,10 +75,12 @@ impl Engine {
                 self.detected(attempt, detected);
             }
             (CallEvent::Connected, Stage::Connecting) => {
-                call.connected_at = Some(now);
+                // One that is handed over was connected before.
+                let is_first = call.connected_at.is_none();
+                call.connected_at = call.connected_at.or(Some(now));
                 let agent = call.agent;
                 let waited = now.since(call.answered_at.unwrap_or(now));
-                if let Some(group) = self.groups.get_mut(&call.group) {
+                if let Some(group) = self.groups.get_mut(&call.group).filter(|_| is_first) {
                     group.pacing.observe(now, Observation::Connected { waited });
                 }
                 self.enter(attempt, Stage::Talking, None);

@@ -314,7 +314,8 @@ pub enum CallControl {
     Join,
     /// Ends the consultation.
     EndConsult,
-    /// Leaves the called party to the third party that was consulted, or to one that is rung now.
+    /// Leaves the called party to the third party that was consulted, or to one that is rung now. To an agent who is
+    /// logged in, and to a skill, the call is handed over: it stays the campaign's.
     Transfer(Option<ThirdParty>),
 }
 
@@ -332,6 +333,8 @@ pub enum ThirdParty {
     Number(PhoneNumber),
     /// Another agent, on their telephone.
     Agent(AgentId),
+    /// Whoever would get a call for this skill now; only to transfer to.
+    Skill(SkillId),
 }
 
 /// Something the engine wants done.

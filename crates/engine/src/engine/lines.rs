@@ -5,7 +5,7 @@ use crate::call_result::CallResult;
 use crate::ids::{AgentId, AttemptId};
 
 use super::Engine;
-use super::io::{AgentNotice, CallControl, Output};
+use super::io::{AgentNotice, CallControl, Output, ThirdParty};
 use super::state::{Afterwards, Agent, Stage};
 
 impl Agent {
@@ -79,7 +79,40 @@ impl Engine {
         {
             return self.refuse(id, "keys are 1 to 32 of 0 to 9, * and #");
         }
-        self.outputs.push_back(Output::Control { attempt, control });
+        let to = match control {
+            CallControl::Transfer(Some(ThirdParty::Skill(skill))) => match self.choose_agent(skill, None) {
+                Some(to) => Some(to),
+                None => return self.refuse(id, "nobody of that skill is ready"),
+            },
+            CallControl::Consult(ThirdParty::Skill(_)) => {
+                return self
+                    .refuse(id, "a skill can be transferred to, not consulted: name an agent or a number");
+            }
+            CallControl::Transfer(Some(ThirdParty::Agent(to))) => match self.agents.get(&to) {
+                Some(agent) if agent.state == AgentState::Ready => Some(to),
+                Some(agent) if agent.state != AgentState::LoggedOut => {
+                    return self.refuse(id, "that agent is not ready");
+                }
+                // Somebody who is not at work here is rung like anybody.
+                _ => None,
+            },
+            _ => None,
+        };
+        match to {
+            Some(to) => self.hand_over(attempt, id, to),
+            None => self.outputs.push_back(Output::Control { attempt, control }),
+        }
+    }
+
+    /// Another agent goes on with a call. What the first one said of it is forgotten: the other wraps it up.
+    fn hand_over(&mut self, attempt: AttemptId, from: AgentId, to: AgentId) {
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.disposal = None;
+        }
+        self.connect(attempt, to);
+        let result = CallResult::Transferred;
+        self.tell(from, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
+        self.release_agent(from, None);
     }
 
     /// The agent left the call to somebody else: for the campaign it is over.

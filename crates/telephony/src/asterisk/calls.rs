@@ -81,10 +81,17 @@ impl Switchboard {
 
     pub(super) fn connect(&mut self, attempt: AttemptId, agent: AgentId, phone: Option<AgentPhone>) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        if call.agent.is_some() {
+        let is_handed_over = call.agent.is_some_and(|before| before != agent)
+            && call.stage == CallStage::Connected
+            && call.third.is_none();
+        if call.is_transferred || (call.agent.is_some() && !is_handed_over) {
             let reason = AgentFailure::CallNotWaiting;
             return self.tell(attempt, EventKind::AgentFailed { agent, reason });
         }
+        if is_handed_over {
+            self.part_from_agent(attempt);
+        }
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.agent = Some(agent);
         if let Some(playback) = call.playback.take() {
             self.ask(Asked::Aside("stop a message"), Ask::delete(format!("playbacks/{playback}")));
@@ -103,8 +110,13 @@ impl Switchboard {
 
     /// Brings a call to the line of its agent.
     pub(super) fn bridge(&mut self, attempt: AttemptId, agent: AgentId) {
-        let Some(line) = self.lines.get(&agent) else { return };
-        let uri = format!("bridges/{}/addChannel?channel={attempt}", line.id);
+        let Some(line) = self.lines.get(&agent).map(|line| line.id.clone()) else { return };
+        if let Some(call) = self.calls.get_mut(&attempt)
+            && std::mem::take(&mut call.is_held)
+        {
+            self.ask(Asked::Aside("stop music on hold"), Ask::delete(format!("channels/{attempt}/moh")));
+        }
+        let uri = format!("bridges/{line}/addChannel?channel={attempt}");
         self.ask(Asked::Connect(attempt, agent), Ask::post(uri));
     }
 

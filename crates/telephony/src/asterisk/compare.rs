@@ -75,7 +75,8 @@ impl Switchboard {
                 self.ask(Asked::Aside("hang a line of before up"), ask);
             }
             None => {
-                let line = Line { id: channel.id.clone(), is_up, is_standing: true, call: None };
+                let line =
+                    Line { id: channel.id.clone(), is_up, is_standing: true, is_muted: false, call: None };
                 self.lines.insert(agent, line);
             }
         }

@@ -19,6 +19,8 @@ pub(super) struct Line {
     pub is_up: bool,
     /// Stands until it is closed; else it ends with its call.
     pub is_standing: bool,
+    /// The agent is not heard on it.
+    pub is_muted: bool,
     /// The call that is or will be on it.
     pub call: Option<AttemptId>,
 }
@@ -49,7 +51,7 @@ impl Switchboard {
     fn ring_agent(&mut self, agent: AgentId, phone: &AgentPhone, call: Option<AttemptId>) {
         let id = format!("line.{agent}.{}", self.fresh());
         let is_standing = call.is_none();
-        self.lines.insert(agent, Line { id: id.clone(), is_up: false, is_standing, call });
+        self.lines.insert(agent, Line { id: id.clone(), is_up: false, is_standing, is_muted: false, call });
         let seconds = if is_standing { SESSION_RINGS_SECONDS } else { CALL_RINGS_SECONDS };
         let body = self.ring(phone, "line", seconds);
         self.ask(
@@ -108,8 +110,20 @@ impl Switchboard {
     pub(super) fn leave_line(&mut self, agent: AgentId, attempt: AttemptId) {
         let Some(line) = self.lines.get_mut(&agent).filter(|line| line.call == Some(attempt)) else { return };
         line.call = None;
+        let unmutes = std::mem::take(&mut line.is_muted).then(|| line.id.clone());
         if !line.is_standing {
-            self.close_line(agent);
+            return self.close_line(agent);
         }
+        // Or whoever is next would not hear them.
+        if let Some(line) = unmutes {
+            let ask = Ask::delete(format!("channels/{line}/mute?direction=in"));
+            self.ask(Asked::Aside("unmute an agent"), ask);
+        }
+    }
+
+    /// The line of the agent whom a call is with.
+    pub(super) fn line_of(&mut self, attempt: AttemptId) -> Option<&mut Line> {
+        let agent = self.calls.get(&attempt)?.agent?;
+        self.lines.get_mut(&agent)
     }
 }

@@ -42,10 +42,16 @@ impl Switchboard {
             Control::Hold => self.hold(attempt, &line),
             Control::Resume => self.resume(attempt, &line),
             Control::Mute => {
+                if let Some(line) = self.line_of(attempt) {
+                    line.is_muted = true;
+                }
                 let ask = Ask::post(format!("channels/{line}/mute?direction=in"));
                 self.ask(Asked::Aside("mute an agent"), ask);
             }
             Control::Unmute => {
+                if let Some(line) = self.line_of(attempt) {
+                    line.is_muted = false;
+                }
                 let ask = Ask::delete(format!("channels/{line}/mute?direction=in"));
                 self.ask(Asked::Aside("unmute an agent"), ask);
             }
@@ -79,6 +85,20 @@ impl Switchboard {
         let ask = Ask::post(format!("bridges/{line}/removeChannel?channel={attempt}"));
         self.ask(Asked::Aside("put a call on hold"), ask);
         self.ask(Asked::Aside("play music on hold"), Ask::post(format!("channels/{attempt}/moh")));
+    }
+
+    /// A call waits between one agent, who is free at once, and another.
+    pub(super) fn part_from_agent(&mut self, attempt: AttemptId) {
+        let agent = self.calls.get_mut(&attempt).and_then(|call| call.agent);
+        let Some(agent) = agent else { return };
+        if let Some(line) = self.lines.get(&agent).map(|line| line.id.clone()) {
+            self.hold(attempt, &line);
+        }
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            (call.agent, call.stage) = (None, CallStage::Answered);
+        }
+        self.ledger.put(attempt, CallStage::Answered, None);
+        self.leave_line(agent, attempt);
     }
 
     fn resume(&mut self, attempt: AttemptId, line: &str) {

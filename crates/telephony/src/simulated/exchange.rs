@@ -47,6 +47,8 @@ struct Call {
     detect_machine: bool,
     stage: CallStage,
     agent_on_the_way: bool,
+    /// An agent was connected, this one or one before.
+    was_connected: bool,
     /// When it was picked up.
     answered_at: Time,
     /// How many messages were begun, so that the end of one that was replaced is not taken for the end of the latest.
@@ -235,6 +237,7 @@ impl Exchange {
             detect_machine,
             stage,
             agent_on_the_way: false,
+            was_connected: false,
             messages: 0,
             has_had_enough: false,
             answered_at: now,
@@ -373,8 +376,10 @@ impl Exchange {
     }
 
     fn connect(&mut self, attempt: AttemptId, agent: AgentId, phone: Option<AgentPhone>, now: Time) {
+        let talks_with = self.ledger.book().live.get(&attempt).and_then(|call| call.agent);
         let Some(call) = self.calls.get_mut(&attempt) else { return self.ignore() };
-        if !call.is_waiting() || call.agent_on_the_way {
+        let is_handed_over = talks_with.is_some_and(|before| before != agent);
+        if !(call.is_waiting() || is_handed_over) || call.agent_on_the_way {
             let reason = AgentFailure::CallNotWaiting;
             return self.tell(attempt, now, EventKind::AgentFailed { agent, reason });
         }
@@ -406,9 +411,11 @@ impl Exchange {
         call.agent_on_the_way = false;
         call.plays = None;
         let (is_person, talk) = (call.is_person(), call.outcome.talk);
-        self.ledger.book().statistics.connected += 1;
+        let is_first = !std::mem::replace(&mut call.was_connected, true);
+        self.ledger.book().statistics.connected += u64::from(is_first);
         self.reach(attempt, at, CallStage::Connected, EventKind::Connected { agent });
-        if is_person {
+        // Whom else they are handed over to, they talk for as long.
+        if is_person && is_first {
             self.schedule(at + talk, attempt, Step::TalkEnds);
         }
     }

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use engine::time::rfc3339_option;
-use engine::{AgentEvent, AgentId, AgentNotice, CallControl, PhoneNumber, ThirdParty, Time};
+use engine::{AgentEvent, AgentId, AgentNotice, CallControl, PhoneNumber, SkillId, ThirdParty, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -215,6 +215,8 @@ enum Said {
         number: Option<PhoneNumber>,
         #[serde(default)]
         agent: Option<AgentId>,
+        #[serde(default)]
+        skill: Option<SkillId>,
     },
     Dispose {
         #[serde(default)]
@@ -252,7 +254,10 @@ impl TryFrom<Said> for AgentEvent {
                 let whom = third_party(number, agent).ok_or("say whom to consult: a number or an agent")?;
                 Self::Control(Call::Consult(whom))
             }
-            Said::Transfer { number, agent } => Self::Control(Call::Transfer(third_party(number, agent))),
+            Said::Transfer { number, agent, skill } => {
+                let whom = third_party(number, agent).or(skill.map(ThirdParty::Skill));
+                Self::Control(Call::Transfer(whom))
+            }
             Said::LogIn => Self::LogIn,
             Said::LogOut => Self::LogOut,
             Said::Ready => Self::Ready,

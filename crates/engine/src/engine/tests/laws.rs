@@ -69,6 +69,10 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => dispose,
         1 => Just(AgentEvent::ConnectionLost),
         1 => Just(AgentEvent::Control(CallControl::Hold)),
+        1 => (1..=3_u128).prop_map(|to| {
+            AgentEvent::Control(CallControl::Transfer(Some(ThirdParty::Agent(agent_id(to)))))
+        }),
+        1 => Just(AgentEvent::Control(CallControl::Transfer(Some(ThirdParty::Skill(skill_id(1)))))),
     ];
     let actions = prop_oneof![
         1 => Just(GroupAction::Load),

@@ -81,6 +81,52 @@ fn a_call_that_its_agent_left_to_somebody_else_is_over_for_the_campaign_as_trans
     assert_eq!(floor.ended[&attempt], CallResult::Transferred);
 }
 
+/// Two agents of one skill, of whom the first talks.
+fn one_talks_and_one_is_ready() -> (Floor, AttemptId) {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1]), (2, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(1);
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.agent(2, AgentEvent::LogIn);
+    (floor, attempt)
+}
+
+fn transfers(to: ThirdParty) -> AgentEvent {
+    AgentEvent::Control(CallControl::Transfer(Some(to)))
+}
+
+#[test]
+fn a_call_that_is_handed_over_is_wrapped_up_by_the_other_agent_and_the_first_is_free_at_once() {
+    for to in [ThirdParty::Agent(agent_id(2)), ThirdParty::Skill(skill_id(1))] {
+        let (mut floor, attempt) = one_talks_and_one_is_ready();
+        floor.agent(1, transfers(to));
+        assert_eq!(floor.state_of(1), AgentState::OnCall, "the other is not ready yet");
+        floor.agent(2, AgentEvent::Ready);
+        floor.agent(1, transfers(to));
+        assert_eq!(floor.state_of(1), AgentState::Ready);
+        assert_eq!(floor.state_of(2), AgentState::Reserved);
+        floor.call(attempt, CallEvent::Connected);
+        assert_eq!(floor.state_of(2), AgentState::OnCall);
+        floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+        assert_eq!(floor.state_of(2), AgentState::WrapUp);
+        assert_eq!(floor.state_of(1), AgentState::Ready);
+        floor.store_all();
+        assert_eq!(floor.ended[&attempt], CallResult::Answer);
+    }
+}
+
+#[test]
+fn whom_a_call_was_handed_over_to_and_whose_telephone_fails_passes_it_on_to_whoever_is_ready() {
+    let (mut floor, attempt) = one_talks_and_one_is_ready();
+    floor.agent(2, AgentEvent::Ready);
+    floor.agent(1, transfers(ThirdParty::Agent(agent_id(2))));
+    floor.call(attempt, CallEvent::AgentFailed);
+    assert_eq!(floor.state_of(2), AgentState::NotReady);
+    assert_eq!(floor.state_of(1), AgentState::Reserved, "the first is ready, and gets it back");
+}
+
 /// A floor whose process died with one call up.
 fn after_a_crash(live: LiveCall) -> (Floor, AttemptId) {
     let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
