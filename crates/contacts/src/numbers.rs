@@ -1,7 +1,9 @@
 //! Reading telephone numbers as people write them.
 
 use engine::PhoneNumber;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumber as ParsedNumber, ValidationError};
+use rlibphonenumber::{
+    PHONE_NUMBER_UTIL, ParseError, PhoneNumber as ParsedNumber, PhoneNumberType, ValidationError,
+};
 
 use crate::country::Country;
 
@@ -81,6 +83,21 @@ pub fn country_of(number: PhoneNumber) -> Option<Country> {
         .get_region_for_number(&parsed)
         .or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(parsed.country_code))
         .and_then(Country::from_region)
+}
+
+/// How many leading digits the country code and the area code of a number have together; where its country has no area
+/// codes, or it is of no country, the country code's alone. The code of a mobile network counts as an area.
+pub fn area_digits(number: PhoneNumber) -> u8 {
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.to_string(), None) else { return 0 };
+    let util = &PHONE_NUMBER_UTIL;
+    let area = match util.get_number_type(&parsed) {
+        Ok(PhoneNumberType::FixedLine | PhoneNumberType::FixedLineOrMobile) => {
+            util.get_length_of_geographical_area_code(&parsed)
+        }
+        _ => util.get_length_of_national_destination_code(&parsed),
+    };
+    let country = parsed.country_code.checked_ilog10().map_or(0, |digits| digits as usize + 1);
+    u8::try_from(country + area.unwrap_or(0)).unwrap_or(0)
 }
 
 fn parse_error(error: &ParseError, international: bool, default: Option<Country>) -> NumberError {

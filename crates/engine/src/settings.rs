@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackSettings;
+use crate::caller_id::{CallerIdRule, CallerIdRules};
 use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
-use crate::ids::MessageId;
+use crate::ids::{CallerIdPoolId, MessageId};
 use crate::phone::PhoneNumber;
 use crate::treatment::{Disposition, Treatment};
 use crate::zones::Zone;
@@ -259,6 +260,8 @@ pub struct CampaignRules {
     pub safe_harbour: Option<MessageId>,
     /// The key by which whoever hears a message is called no more.
     pub opt_out_digit: char,
+    /// Which numbers are shown.
+    pub caller_ids: CallerIdRules,
 }
 
 impl CampaignRules {
@@ -293,8 +296,11 @@ pub struct GroupSettings {
     pub reject_needs_reason: Option<bool>,
     /// What is done with an answering machine.
     pub machine_action: MachineAction,
-    /// The number shown to called parties.
+    /// The number shown to called parties of whom neither their number nor their source says another.
     pub caller_id: Option<PhoneNumber>,
+    /// Or the pool that it is chosen from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_id_pool: Option<CallerIdPoolId>,
     /// Stop and unload by itself when no contact is left to call.
     pub auto_complete: bool,
     /// What is done with callbacks.
@@ -322,6 +328,7 @@ impl Default for GroupSettings {
             reject_needs_reason: None,
             machine_action: MachineAction::HangUp,
             caller_id: None,
+            caller_id_pool: None,
             auto_complete: false,
             callbacks: CallbackSettings::default(),
             predictive: PredictiveSettings::default(),
@@ -366,6 +373,9 @@ impl GroupSettings {
         if !(5..=900).contains(&self.preview_seconds_max) {
             return bad("preview_seconds_max", "5 to 900".into());
         }
+        if self.caller_id.is_some() && self.caller_id_pool.is_some() {
+            return bad("caller_id_pool", "left out where a caller_id is given: choose one of the two".into());
+        }
         if self.callbacks.agent_wait_minutes > 10_080 {
             return bad("callbacks.agent_wait_minutes", "0 to 10080 (a week)".into());
         }
@@ -378,6 +388,11 @@ impl GroupSettings {
         self.agentless.iter().try_for_each(AgentlessSettings::check)?;
         self.predictive.check()?;
         Ok(())
+    }
+
+    /// The number that is shown, or the pool, as far as the group is concerned.
+    pub fn caller_id_rule(&self) -> Option<CallerIdRule> {
+        CallerIdRule::of(self.caller_id, self.caller_id_pool)
     }
 
     /// Whether an agent who rejects a preview has to say why.

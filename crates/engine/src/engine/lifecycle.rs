@@ -20,6 +20,7 @@ impl Engine {
         match command {
             Command::PutGroup(definition) => self.put_group(definition),
             Command::PutAgent(definition) => self.put_agent(definition),
+            Command::PutCallerIds(state) => self.caller_ids.put(self.now, state),
             Command::RemoveAgent(agent) => self.remove_agent(agent),
             Command::Act { group, action, dial_mode, actor, reply } => {
                 let outcome = self.act(group, action, dial_mode, actor);
@@ -61,6 +62,7 @@ impl Engine {
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
             next_call_at: Time::EPOCH,
+            no_caller_id_until: None,
             calls_up: 0,
             on_lines: 0,
             ringing: 0,

@@ -106,6 +106,11 @@ impl Engine {
             self.refuse(id, "this contact may not be called any more at this hour");
             return self.move_on(id);
         }
+        if let Some(until) = self.no_caller_id_until(group, &contact) {
+            self.give_back(group, &contact, Some(until));
+            self.refuse(id, "every number that this contact may see was shown as often as it may be: ask for another");
+            return self.move_on(id);
+        }
         self.set_agent_state(id, AgentState::Reserved, None);
         let attempt = self.start_attempt(group, contact, Some(id));
         if let Some(agent) = self.agents.get_mut(&id) {

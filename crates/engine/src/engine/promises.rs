@@ -131,6 +131,10 @@ impl Engine {
                 self.give_back(id, &contact, None);
                 continue;
             };
+            if let Some(until) = self.no_caller_id_until(id, &contact) {
+                self.give_back(id, &contact, Some(until));
+                continue;
+            }
             let is_personal = promise.agent.is_some();
             let agent = match promise.agent {
                 Some(own) => self.choose_agent(skill, Some(own)).filter(|chosen| *chosen == own),

@@ -66,6 +66,8 @@ pub enum IdleReason {
     NothingCallableNow,
     /// No contact is left.
     NothingLeft,
+    /// Every number that its contacts may see was shown as often as it may be.
+    CallerIdsUsedUp,
 }
 
 /// An agent at one instant.
@@ -127,6 +129,8 @@ impl Engine {
             Some(IdleReason::NothingLeft)
         } else if group.hopper.is_empty() && group.fetch_not_before > self.now {
             Some(IdleReason::NothingCallableNow)
+        } else if !group.hopper.is_empty() && group.no_caller_id_until.is_some_and(|until| until > self.now) {
+            Some(IdleReason::CallerIdsUsedUp)
         } else if ready == 0 && !agentless {
             Some(IdleReason::AgentsBusy)
         } else if group.dial_mode() == DialMode::Preview && nobody_asked() {

@@ -9,6 +9,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::phone::PhoneNumber;
 use crate::pacing::{Forecast, Lines, Pacing, Segment};
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
@@ -50,6 +51,8 @@ pub(super) struct Group {
     pub ran_dry: bool,
     /// When the next call may be placed, by the group's limit on calls per second.
     pub next_call_at: Time,
+    /// Every contact in the hopper waits for a number that may be shown; until when.
+    pub no_caller_id_until: Option<Time>,
     /// Calls that are not over.
     pub calls_up: u32,
     /// Of those, how many take a line.
@@ -153,6 +156,8 @@ pub(super) struct Call {
     pub stage: Stage,
     /// When it was decided on.
     pub placed_at: Time,
+    /// The number that it shows.
+    pub caller_id: Option<PhoneNumber>,
     /// What kind of call it is.
     pub segment: Segment,
     pub agent: Option<AgentId>,

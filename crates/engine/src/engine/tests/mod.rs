@@ -23,7 +23,8 @@ use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
-use crate::ids::{CallbackId, CampaignId, ContactId, MessageId};
+use crate::caller_id::CallerIdRules;
+use crate::ids::{CallbackId, CampaignId, ContactId, MessageId, SourceId};
 use crate::settings::{
     AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
 };
@@ -56,6 +57,7 @@ fn contact(index: u64) -> HopperContact {
     };
     HopperContact {
         contact: ContactId(Uuid::from_u128(u128::from(index))),
+        source: SourceId(Uuid::nil()),
         rank: Rank(index as i64),
         phones: smallvec![phone],
         phone: 0,
@@ -109,6 +111,7 @@ fn rules() -> Arc<CampaignRules> {
         zone: crate::Zone::utc(),
         safe_harbour: None,
         opt_out_digit: '1',
+        caller_ids: CallerIdRules::default(),
     })
 }
 

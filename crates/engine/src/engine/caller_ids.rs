@@ -1,0 +1,74 @@
+//! The numbers that calls show.
+
+use crate::contact::HopperContact;
+use crate::ids::{AttemptId, CallerIdPoolId, GroupId};
+use crate::phone::PhoneNumber;
+use crate::time::Time;
+
+use super::Engine;
+use super::dialling::may_be_called;
+use super::io::WakeReason;
+use super::state::Group;
+use crate::caller_id::CallerIdRule;
+
+impl Engine {
+    /// Takes the first contact from the hopper whom a number can be shown to now. Those who may not be called any more
+    /// are taken as well, so that nobody waits in the hopper for a number when their hours are over.
+    pub(super) fn first_with_caller_id(&mut self, id: GroupId) -> Option<HopperContact> {
+        let Self { groups, caller_ids, now, .. } = self;
+        let Group { definition, hopper, no_caller_id_until, .. } = groups.get_mut(&id)?;
+        // A pool is looked at once and not for each contact: hoppers are large, and pools, too.
+        let mut looked_at: Vec<(CallerIdPoolId, Option<Time>)> = Vec::new();
+        let mut held_until = |contact: &HopperContact| {
+            let Some(CallerIdRule::Pool(pool)) = rule(definition, contact) else { return None };
+            if let Some((_, until)) = looked_at.iter().find(|(known, _)| *known == pool) {
+                return *until;
+            }
+            let until = caller_ids.held_until(pool);
+            looked_at.push((pool, until));
+            until
+        };
+        let taken = hopper.take_first(|contact| !may_be_called(contact, *now) || held_until(contact).is_none());
+        let until = looked_at.iter().filter_map(|(_, until)| *until).min();
+        *no_caller_id_until = until.filter(|_| taken.is_none());
+        if let Some(until) = *no_caller_id_until {
+            self.set_timer(until, WakeReason::CallerIds(id));
+        }
+        taken
+    }
+
+    /// From when on a number may be shown to a contact; none if one may be now.
+    pub(super) fn no_caller_id_until(&self, id: GroupId, contact: &HopperContact) -> Option<Time> {
+        match rule(&self.groups.get(&id)?.definition, contact)? {
+            CallerIdRule::Number(_) => None,
+            CallerIdRule::Pool(pool) => self.caller_ids.held_until(pool),
+        }
+    }
+
+    /// Chooses the number that an attempt shows, and counts it.
+    pub(super) fn choose_caller_id(
+        &mut self,
+        id: GroupId,
+        contact: &HopperContact,
+        attempt: AttemptId,
+    ) -> Result<Option<PhoneNumber>, Time> {
+        let Some(group) = self.groups.get(&id) else { return Ok(None) };
+        let chosen = match (rule(&group.definition, contact), contact.current_phone()) {
+            (Some(CallerIdRule::Number(number)), _) => Some(number),
+            // The lower half of an attempt's id is drawn from the engine's seed.
+            (Some(CallerIdRule::Pool(pool)), Some(phone)) => {
+                self.caller_ids.choose(pool, phone.number, attempt.0.as_u64_pair().1)?
+            }
+            (Some(CallerIdRule::Pool(_)) | None, _) => None,
+        };
+        if let Some(number) = chosen {
+            self.caller_ids.shown(number);
+        }
+        Ok(chosen)
+    }
+}
+
+fn rule(definition: &super::GroupDefinition, contact: &HopperContact) -> Option<CallerIdRule> {
+    let own = contact.current_phone().and_then(|phone| phone.caller_id);
+    definition.rules.caller_ids.rule(own, contact.source, definition.settings.caller_id_rule())
+}
