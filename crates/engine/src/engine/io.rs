@@ -233,8 +233,10 @@ pub enum CallEvent {
 /// Who picked a call up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// A person, or what could be one: doubt counts as a person.
+    /// A person.
     Person,
+    /// Detection came to no conclusion: it could be a person.
+    Unsure,
     /// An answering machine.
     Machine,
     /// A fax.
@@ -548,6 +550,8 @@ pub struct DialRequest {
     pub ring_timeout: Duration,
     /// Which attempt on the contact it is, from 1.
     pub attempt_number: u16,
+    /// Whether to find out who answers; if not, every answer counts as a person's.
+    pub detects: bool,
 }
 
 /// What an agent's screen is told.
