@@ -91,13 +91,18 @@ pub fn area_digits(number: PhoneNumber) -> u8 {
     let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.to_string(), None) else { return 0 };
     let util = &PHONE_NUMBER_UTIL;
     let area = match util.get_number_type(&parsed) {
-        Ok(PhoneNumberType::FixedLine | PhoneNumberType::FixedLineOrMobile) => {
+        PhoneNumberType::FixedLine | PhoneNumberType::FixedLineOrMobile => {
             util.get_length_of_geographical_area_code(&parsed)
         }
         _ => util.get_length_of_national_destination_code(&parsed),
     };
-    let country = parsed.country_code.checked_ilog10().map_or(0, |digits| digits as usize + 1);
-    u8::try_from(country + area.unwrap_or(0)).unwrap_or(0)
+    u8::try_from(usize::from(country_digits(number)) + area).unwrap_or(0)
+}
+
+/// How many digits the country code of a number has; 0 if no country has it.
+pub fn country_digits(number: PhoneNumber) -> u8 {
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.to_string(), None) else { return 0 };
+    parsed.country_code.checked_ilog10().map_or(0, |digits| digits as u8 + 1)
 }
 
 fn parse_error(error: &ParseError, international: bool, default: Option<Country>) -> NumberError {
@@ -202,6 +207,20 @@ mod tests {
         }
         assert_eq!(read("07700 900123", "GB"), Ok("+447700900123".into()));
         assert_eq!(read("+447700901000", ""), Err(NumberError::NotValid));
+    }
+
+    #[test]
+    fn a_number_knows_how_long_its_area_is() {
+        let digits = |text: &str| {
+            let number = text.parse().unwrap();
+            (country_digits(number), area_digits(number))
+        };
+        assert_eq!(digits("+442079460000"), (2, 4), "London");
+        assert_eq!(digits("+441632960000"), (2, 6));
+        assert_eq!(digits("+12125550123"), (1, 4));
+        assert_eq!(digits("+33142685300"), (2, 3));
+        assert_eq!(digits("+390669812345").1, 4, "the zero belongs to the area code of Rome");
+        assert_eq!(digits("+99912345678"), (0, 0), "no country");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which number is shown to the called party: who decides it, and how a pool chooses among its numbers.
 //!
-//! A choice is a function of the pool, of how often each number was shown, of the instant and of the called number;
-//! for `random` a draw is handed in.
+//! A choice is a function of the pool, of how often each number was shown, of the instant, of the called number and of
+//! what the contact was shown before.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,14 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CallerIdPoolId, SourceId};
 use crate::phone::PhoneNumber;
-use crate::settings::BadSetting;
 use crate::time::Time;
 use crate::zones::Zone;
 
-/// Numbers of a pool at most.
-pub const POOL_NUMBERS_MAX: usize = 1000;
-/// The largest limit on the calls of one number: more than any line carries in a day.
-const CALLS_MAX: u32 = 1_000_000;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// How a pool chooses among the numbers that are not used up.
@@ -29,55 +24,39 @@ pub enum Choose {
     /// The one that was shown longest ago.
     #[default]
     Rotate,
-    /// One of the called number's area, the one that has most leading digits in common with it; else as `rotate`.
+    /// Of those of the called number's area the one that has most leading digits in common with it; else one of its
+    /// country, else any. Among equals the one that was shown longest ago.
     SameArea,
-    /// Any.
-    Random,
 }
 
 /// What is done when every number of a pool was shown as often as it may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenUsedUp {
-    /// The one is shown that was shown least often today.
-    #[default]
-    NextLeastUsed,
     /// Contacts who would see the pool are not dialled until one of its numbers is free again.
+    #[default]
     Hold,
+    /// The plain `caller_id` is shown: that of the source, else of the campaign group, else of the campaign. Without any
+    /// as `hold`.
+    Campaign,
 }
 
 /// A number of a pool. Every call that shows it counts, also one for which it was set without the pool.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PoolNumber {
     /// The number.
     pub number: PhoneNumber,
-    /// Calls on a day of the tenant's zone, 1 to 1000000; without it any number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Calls on a day of the tenant's zone; none is any number.
     pub calls_per_day_max: Option<u32>,
-    /// Calls in an hour by the clock of the tenant's zone, 1 to 1000000; without it any number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Calls in an hour by the clock of the tenant's zone; none is any number.
     pub calls_per_hour_max: Option<u32>,
+    /// How many digits its country code has.
+    pub country_digits: u8,
+    /// How many country code and area code have together: the country code alone where its country has no area codes.
+    pub area_digits: u8,
 }
 
 impl PoolNumber {
-    /// Checks its ranges.
-    ///
-    /// # Errors
-    /// The first that is out of range, with the range.
-    pub fn check(&self) -> Result<(), BadSetting> {
-        let limits = [
-            ("calls_per_day_max", self.calls_per_day_max),
-            ("calls_per_hour_max", self.calls_per_hour_max),
-        ];
-        for (field, limit) in limits {
-            if limit.is_some_and(|limit| !(1..=CALLS_MAX).contains(&limit)) {
-                return Err(BadSetting { field, allowed: format!("1 to {CALLS_MAX}, or left out") });
-            }
-        }
-        Ok(())
-    }
-
     /// Whether it may not be shown any more, having been shown so often.
     pub fn is_used_up(&self, this_hour: u32, today: u32) -> bool {
         self.calls_per_hour_max.is_some_and(|max| this_hour >= max) || self.is_used_up_today(today)
@@ -86,6 +65,24 @@ impl PoolNumber {
     fn is_used_up_today(&self, today: u32) -> bool {
         self.calls_per_day_max.is_some_and(|max| today >= max)
     }
+
+    /// How near it is to a called number: digits in common if they are of one area, then 1 if of one country, else 0.
+    fn nearness(&self, called: PhoneNumber) -> u32 {
+        let length = |number: PhoneNumber| number.digits().ilog10() + 1;
+        let leading = |number: PhoneNumber, digits: u32| {
+            number.digits() / 10_u64.pow(length(number).saturating_sub(digits))
+        };
+        let shares = |digits: u32| leading(self.number, digits) == leading(called, digits);
+        let (country, area) = (u32::from(self.country_digits), u32::from(self.area_digits));
+        let shortest = length(self.number).min(length(called));
+        if country == 0 || !shares(country) {
+            0
+        } else if area <= country || !shares(area) {
+            1
+        } else {
+            (area..=shortest).take_while(|digits| shares(*digits)).last().unwrap_or(area)
+        }
+    }
 }
 
 /// A pool as the engine knows it.
@@ -93,11 +90,12 @@ impl PoolNumber {
 pub struct CallerIdPool {
     /// How it chooses.
     pub choose: Choose,
+    /// Whether a contact who is called again is shown the same number, as long as that is not used up.
+    pub sticky: bool,
     /// What is done when no number is left.
     pub when_used_up: WhenUsedUp,
-    /// Its numbers, each with how many leading digits country code and area code have: the country code alone where
-    /// its country has no area codes.
-    pub numbers: Vec<(PoolNumber, u8)>,
+    /// Its numbers.
+    pub numbers: Vec<PoolNumber>,
 }
 
 /// The number to show, or the pool to take it from.
@@ -105,24 +103,31 @@ pub struct CallerIdPool {
 pub enum CallerIdRule {
     /// This number.
     Number(PhoneNumber),
-    /// One of this pool.
-    Pool(CallerIdPoolId),
+    /// One of a pool.
+    Pool {
+        /// Which.
+        pool: CallerIdPoolId,
+        /// What is shown when it is used up and does not hold its calls.
+        otherwise: Option<PhoneNumber>,
+    },
 }
 
-impl CallerIdRule {
-    /// What two settings of which at most one is given say.
-    pub fn of(number: Option<PhoneNumber>, pool: Option<CallerIdPoolId>) -> Option<Self> {
-        number.map(Self::Number).or(pool.map(Self::Pool))
-    }
+/// What a source, a campaign group or a campaign says of caller ids. The pool goes before the number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CallerIdSetting {
+    /// A plain number.
+    pub number: Option<PhoneNumber>,
+    /// A pool.
+    pub pool: Option<CallerIdPoolId>,
 }
 
 /// What a campaign says of caller ids.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct CallerIdRules {
     /// For all its groups that say nothing themselves.
-    pub campaign: Option<CallerIdRule>,
+    pub campaign: CallerIdSetting,
     /// For the contacts of single sources.
-    pub sources: BTreeMap<SourceId, CallerIdRule>,
+    pub sources: BTreeMap<SourceId, CallerIdSetting>,
 }
 
 impl CallerIdRules {
@@ -132,10 +137,19 @@ impl CallerIdRules {
         &self,
         phone: Option<PhoneNumber>,
         source: SourceId,
-        group: Option<CallerIdRule>,
+        group: CallerIdSetting,
     ) -> Option<CallerIdRule> {
-        let source = || self.sources.get(&source).copied();
-        phone.map(CallerIdRule::Number).or_else(source).or(group).or(self.campaign)
+        if let Some(number) = phone {
+            return Some(CallerIdRule::Number(number));
+        }
+        let source = self.sources.get(&source).copied().unwrap_or_default();
+        let levels = [source, group, self.campaign];
+        let from = levels.iter().position(|level| *level != CallerIdSetting::default())?;
+        let otherwise = levels[from..].iter().find_map(|level| level.number);
+        match levels[from].pool {
+            Some(pool) => Some(CallerIdRule::Pool { pool, otherwise }),
+            None => otherwise.map(CallerIdRule::Number),
+        }
     }
 }
 
@@ -204,9 +218,10 @@ struct Count {
 
 struct Pool {
     choose: Choose,
+    sticky: bool,
     when_used_up: WhenUsedUp,
-    /// With the leading digits of country and area, and the place of its count.
-    numbers: Vec<(PoolNumber, u8, usize)>,
+    /// With the place of its count.
+    numbers: Vec<(PoolNumber, usize)>,
 }
 
 /// All pools, and how often each of their numbers was shown in this hour and on this day.
@@ -238,16 +253,16 @@ impl CallerIds {
         self.counts.clear();
         self.pools.clear();
         for (id, pool) in state.pools {
-            let CallerIdPool { choose, when_used_up, numbers } = pool;
-            let numbers = numbers.into_iter().map(|(number, area)| {
+            let CallerIdPool { choose, sticky, when_used_up, numbers } = pool;
+            let numbers = numbers.into_iter().map(|number| {
                 let place = *self.places.entry(number.number).or_insert_with(|| {
                     self.counts.push(before.get(&number.number).copied().unwrap_or_default());
                     self.counts.len() - 1
                 });
-                (number, area, place)
+                (number, place)
             });
             let numbers = numbers.collect();
-            self.pools.insert(id, Pool { choose, when_used_up, numbers });
+            self.pools.insert(id, Pool { choose, sticky, when_used_up, numbers });
         }
         self.period.hour_until = self.period.hour_until.min(now);
         self.turn_to(now);
@@ -288,52 +303,49 @@ impl CallerIds {
         self.period = period;
     }
 
-    /// The number that a pool shows to this called number; none if the pool is not known. `draw` decides between
-    /// numbers of a pool that chooses at random.
+    /// The number that is shown to this called number; none if the pool is not known. `before` is what the contact was
+    /// shown last.
     ///
     /// # Errors
-    /// Every number is used up and the pool holds its calls: the instant from which on one is free again.
+    /// Every number is used up and the calls are held: the instant from which on one is free again.
     pub fn choose(
         &self,
-        pool: CallerIdPoolId,
+        rule: CallerIdRule,
         called: PhoneNumber,
-        draw: u64,
+        before: Option<PhoneNumber>,
     ) -> Result<Option<PhoneNumber>, Time> {
-        let Some(known) = self.pools.get(&pool) else { return Ok(None) };
-        let free = || known.numbers.iter().filter(|number| self.is_free(number));
-        let turn = |number: &&(PoolNumber, u8, usize)| self.counts[number.2].turn;
-        let rotated = || free().min_by_key(turn);
-        let chosen = match known.choose {
-            Choose::Rotate => rotated(),
-            Choose::SameArea => {
-                let nearest = free().filter_map(|number| {
-                    let shared = shared_digits(number.0.number, number.1, called)?;
-                    Some(((Reverse(shared), turn(&number)), number))
-                });
-                nearest.min_by_key(|(order, _)| *order).map(|(_, number)| number).or_else(rotated)
-            }
-            Choose::Random => match free().count() {
-                0 => None,
-                count => free().nth((draw % count as u64) as usize),
-            },
+        let (pool, otherwise) = match rule {
+            CallerIdRule::Number(number) => return Ok(Some(number)),
+            CallerIdRule::Pool { pool, otherwise } => (pool, otherwise),
         };
-        if let Some((number, ..)) = chosen {
-            return Ok(Some(number.number));
+        let Some(known) = self.pools.get(&pool) else { return Ok(otherwise) };
+        let free = || known.numbers.iter().filter(|number| self.is_free(number));
+        if let Some((same, _)) = free().find(|(own, _)| known.sticky && Some(own.number) == before) {
+            return Ok(Some(same.number));
         }
-        if let Some(until) = self.held_until(pool) {
-            return Err(until);
+        let turn = |place: usize| self.counts[place].turn;
+        let chosen = match known.choose {
+            Choose::Rotate => free().min_by_key(|(_, place)| turn(*place)),
+            Choose::SameArea => {
+                free().min_by_key(|(number, place)| (Reverse(number.nearness(called)), turn(*place)))
+            }
+        };
+        match (chosen, self.held_until(rule)) {
+            (Some((number, _)), _) => Ok(Some(number.number)),
+            (None, Some(until)) => Err(until),
+            (None, None) => Ok(otherwise),
         }
-        let least = known.numbers.iter().min_by_key(|number| (self.counts[number.2].today, turn(number)));
-        Ok(least.map(|(number, ..)| number.number))
     }
 
-    /// From when on a pool has a number again; none if it shows one now.
-    pub fn held_until(&self, pool: CallerIdPoolId) -> Option<Time> {
-        let pool = self.pools.get(&pool).filter(|pool| pool.when_used_up == WhenUsedUp::Hold)?;
-        if pool.numbers.iter().any(|number| self.is_free(number)) {
+    /// From when on something can be shown again; none if it can be now.
+    pub fn held_until(&self, rule: CallerIdRule) -> Option<Time> {
+        let CallerIdRule::Pool { pool, otherwise } = rule else { return None };
+        let pool = self.pools.get(&pool)?;
+        let has_other = pool.when_used_up == WhenUsedUp::Campaign && otherwise.is_some();
+        if has_other || pool.numbers.iter().any(|number| self.is_free(number)) {
             return None;
         }
-        let free_from = |(number, _, place): &(PoolNumber, u8, usize)| {
+        let free_from = |(number, place): &(PoolNumber, usize)| {
             if number.is_used_up_today(self.counts[*place].today) {
                 self.period.day_until
             } else {
@@ -353,21 +365,10 @@ impl CallerIds {
         count.turn = self.turn;
     }
 
-    fn is_free(&self, (number, _, place): &(PoolNumber, u8, usize)) -> bool {
+    fn is_free(&self, (number, place): &(PoolNumber, usize)) -> bool {
         let count = &self.counts[*place];
         !number.is_used_up(count.this_hour, count.today)
     }
-}
-
-/// How many leading digits two numbers have in common, if they are of one area.
-fn shared_digits(own: PhoneNumber, area: u8, called: PhoneNumber) -> Option<u32> {
-    let length = |number: PhoneNumber| number.digits().ilog10() + 1;
-    let leading = |number: PhoneNumber, digits: u32| {
-        number.digits() / 10_u64.pow(length(number).saturating_sub(digits))
-    };
-    let shortest = length(own).min(length(called));
-    let is_shared = |digits: u32| leading(own, digits) == leading(called, digits);
-    (u32::from(area)..=shortest).take_while(|digits| is_shared(*digits)).last()
 }
 
 #[cfg(test)]

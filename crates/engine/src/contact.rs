@@ -178,6 +178,8 @@ pub struct HopperContact {
     pub contact: ContactId,
     /// Where they come from.
     pub source: SourceId,
+    /// The number that their last call showed.
+    pub last_caller_id: Option<PhoneNumber>,
     /// Its place in the feed's order; the lowest is dialled first.
     pub rank: Rank,
     /// All its numbers, in order.

@@ -25,7 +25,7 @@ pub mod zones;
 pub use agent::AgentState;
 pub use call_result::CallResult;
 pub use callback::{CallbackSettings, CallbackState, Promise};
-pub use caller_id::{CallerIdPool, CallerIdRule, CallerIdRules, CallerIdState};
+pub use caller_id::{CallerIdPool, CallerIdRules, CallerIdSetting, CallerIdState, PoolNumber};
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
@@ -37,8 +37,8 @@ pub use engine::{
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
-    AgentId, AttemptId, CallbackId, CallerIdPoolId, CampaignId, ContactId, GroupId, IdSource, ImportId, MessageId, SkillId,
-    SourceId, SuppressionListId, TenantId,
+    AgentId, AttemptId, CallbackId, CallerIdPoolId, CampaignId, ContactId, GroupId, IdSource, ImportId,
+    MessageId, SkillId, SourceId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
 pub use settings::{AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackSettings;
-use crate::caller_id::{CallerIdRule, CallerIdRules};
+use crate::caller_id::{CallerIdRules, CallerIdSetting};
 use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
 use crate::ids::{CallerIdPoolId, MessageId};
@@ -340,7 +340,7 @@ pub struct GroupSettings {
     pub machine_action: MachineAction,
     /// The number shown to called parties of whom neither their number nor their source says another.
     pub caller_id: Option<PhoneNumber>,
-    /// Or the pool that it is chosen from.
+    /// The pool that it is chosen from; goes before `caller_id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller_id_pool: Option<CallerIdPoolId>,
     /// Stop and unload by itself when no contact is left to call.
@@ -415,9 +415,6 @@ impl GroupSettings {
         if !(5..=900).contains(&self.preview_seconds_max) {
             return bad("preview_seconds_max", "5 to 900".into());
         }
-        if self.caller_id.is_some() && self.caller_id_pool.is_some() {
-            return bad("caller_id_pool", "left out where a caller_id is given: choose one of the two".into());
-        }
         if self.callbacks.agent_wait_minutes > 10_080 {
             return bad("callbacks.agent_wait_minutes", "0 to 10080 (a week)".into());
         }
@@ -432,9 +429,9 @@ impl GroupSettings {
         Ok(())
     }
 
-    /// The number that is shown, or the pool, as far as the group is concerned.
-    pub fn caller_id_rule(&self) -> Option<CallerIdRule> {
-        CallerIdRule::of(self.caller_id, self.caller_id_pool)
+    /// What the group says of the numbers that are shown.
+    pub fn caller_ids(&self) -> CallerIdSetting {
+        CallerIdSetting { number: self.caller_id, pool: self.caller_id_pool }
     }
 
     /// Whether an agent who rejects a preview has to say why.

@@ -4,6 +4,7 @@
 //! sets of the round in one transaction (group commit). One write is under way at a time, so sets are stored in the
 //! order in which they were decided.
 
+mod caller_ids;
 mod definitions;
 mod feed;
 mod groups;
@@ -156,8 +157,9 @@ impl Runner {
         myself: mpsc::Sender<Message>,
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
+        let now = shared.clock.now();
         let definitions =
-            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant))).await?;
+            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant, now))).await?;
         let mut runner = Self {
             shared,
             tenant,

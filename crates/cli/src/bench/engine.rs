@@ -194,6 +194,7 @@ impl Floor {
         HopperContact {
             contact: ContactId(Uuid::from_u128(u128::from(self.next_contact))),
             source: engine::SourceId(Uuid::nil()),
+            last_caller_id: None,
             rank: Rank(self.next_contact as i64),
             phones: phone.into_iter().collect(),
             phone: 0,

@@ -1,7 +1,7 @@
 //! The numbers that calls show.
 
 use crate::contact::HopperContact;
-use crate::ids::{AttemptId, CallerIdPoolId, GroupId};
+use crate::ids::GroupId;
 use crate::phone::PhoneNumber;
 use crate::time::Time;
 
@@ -17,18 +17,19 @@ impl Engine {
     pub(super) fn first_with_caller_id(&mut self, id: GroupId) -> Option<HopperContact> {
         let Self { groups, caller_ids, now, .. } = self;
         let Group { definition, hopper, no_caller_id_until, .. } = groups.get_mut(&id)?;
-        // A pool is looked at once and not for each contact: hoppers are large, and pools, too.
-        let mut looked_at: Vec<(CallerIdPoolId, Option<Time>)> = Vec::new();
+        // A rule is looked at once and not for each contact: hoppers are large, and pools, too.
+        let mut looked_at: Vec<(CallerIdRule, Option<Time>)> = Vec::new();
         let mut held_until = |contact: &HopperContact| {
-            let Some(CallerIdRule::Pool(pool)) = rule(definition, contact) else { return None };
-            if let Some((_, until)) = looked_at.iter().find(|(known, _)| *known == pool) {
+            let rule = rule(definition, contact).filter(|rule| matches!(rule, CallerIdRule::Pool { .. }))?;
+            if let Some((_, until)) = looked_at.iter().find(|(known, _)| *known == rule) {
                 return *until;
             }
-            let until = caller_ids.held_until(pool);
-            looked_at.push((pool, until));
+            let until = caller_ids.held_until(rule);
+            looked_at.push((rule, until));
             until
         };
-        let taken = hopper.take_first(|contact| !may_be_called(contact, *now) || held_until(contact).is_none());
+        let taken =
+            hopper.take_first(|contact| !may_be_called(contact, *now) || held_until(contact).is_none());
         let until = looked_at.iter().filter_map(|(_, until)| *until).min();
         *no_caller_id_until = until.filter(|_| taken.is_none());
         if let Some(until) = *no_caller_id_until {
@@ -39,28 +40,21 @@ impl Engine {
 
     /// From when on a number may be shown to a contact; none if one may be now.
     pub(super) fn no_caller_id_until(&self, id: GroupId, contact: &HopperContact) -> Option<Time> {
-        match rule(&self.groups.get(&id)?.definition, contact)? {
-            CallerIdRule::Number(_) => None,
-            CallerIdRule::Pool(pool) => self.caller_ids.held_until(pool),
-        }
+        self.caller_ids.held_until(rule(&self.groups.get(&id)?.definition, contact)?)
     }
 
-    /// Chooses the number that an attempt shows, and counts it.
+    /// Chooses the number that a call to this contact shows, and counts it.
+    ///
+    /// # Errors
+    /// None may be shown now: from when on one may be.
     pub(super) fn choose_caller_id(
         &mut self,
         id: GroupId,
         contact: &HopperContact,
-        attempt: AttemptId,
     ) -> Result<Option<PhoneNumber>, Time> {
-        let Some(group) = self.groups.get(&id) else { return Ok(None) };
-        let chosen = match (rule(&group.definition, contact), contact.current_phone()) {
-            (Some(CallerIdRule::Number(number)), _) => Some(number),
-            // The lower half of an attempt's id is drawn from the engine's seed.
-            (Some(CallerIdRule::Pool(pool)), Some(phone)) => {
-                self.caller_ids.choose(pool, phone.number, attempt.0.as_u64_pair().1)?
-            }
-            (Some(CallerIdRule::Pool(_)) | None, _) => None,
-        };
+        let rule = self.groups.get(&id).and_then(|group| rule(&group.definition, contact));
+        let (Some(rule), Some(phone)) = (rule, contact.current_phone()) else { return Ok(None) };
+        let chosen = self.caller_ids.choose(rule, phone.number, contact.last_caller_id)?;
         if let Some(number) = chosen {
             self.caller_ids.shown(number);
         }
@@ -70,5 +64,5 @@ impl Engine {
 
 fn rule(definition: &super::GroupDefinition, contact: &HopperContact) -> Option<CallerIdRule> {
     let own = contact.current_phone().and_then(|phone| phone.caller_id);
-    definition.rules.caller_ids.rule(own, contact.source, definition.settings.caller_id_rule())
+    definition.rules.caller_ids.rule(own, contact.source, definition.settings.caller_ids())
 }

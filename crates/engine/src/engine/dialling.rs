@@ -199,14 +199,14 @@ impl Engine {
         contact: HopperContact,
         agent: Option<AgentId>,
     ) -> Option<AttemptId> {
-        let attempt = AttemptId(self.ids.next(self.now));
-        let caller_id = match self.choose_caller_id(id, &contact, attempt) {
+        let caller_id = match self.choose_caller_id(id, &contact) {
             Ok(caller_id) => caller_id,
             Err(until) => {
                 self.give_back(id, &contact, Some(until));
                 return None;
             }
         };
+        let attempt = AttemptId(self.ids.next(self.now));
         let group = self.groups.get_mut(&id)?;
         let phone = contact.current_phone()?;
         let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(self.now).hour());

@@ -108,7 +108,10 @@ impl Engine {
         }
         if let Some(until) = self.no_caller_id_until(group, &contact) {
             self.give_back(group, &contact, Some(until));
-            self.refuse(id, "every number that this contact may see was shown as often as it may be: ask for another");
+            self.refuse(
+                id,
+                "every number that this contact may see was shown as often as it may be: ask for another",
+            );
             return self.move_on(id);
         }
         self.set_agent_state(id, AgentState::Reserved, None);

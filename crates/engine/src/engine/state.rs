@@ -9,8 +9,8 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
-use crate::phone::PhoneNumber;
 use crate::pacing::{Forecast, Lines, Pacing, Segment};
+use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
 

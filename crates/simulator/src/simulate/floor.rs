@@ -713,6 +713,7 @@ fn person(group: usize, place: u64) -> Option<HopperContact> {
     Some(HopperContact {
         contact: ContactId(Uuid::from_u128(u128::from(number.digits()))),
         source: engine::SourceId(Uuid::nil()),
+        last_caller_id: None,
         rank: Rank(place as i64),
         phones: std::iter::once(phone).collect(),
         phone: 0,

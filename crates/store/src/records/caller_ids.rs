@@ -1,22 +1,9 @@
-//! How often numbers were shown to called parties, and how often those answered.
+//! How often numbers were shown to called parties.
 
 use engine::caller_id::ShownSoFar;
 use engine::{PhoneNumber, TenantId, Time};
 
 use crate::{Row, StoreError, Tx, Value, values};
-
-/// What came of the calls that showed a number.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct AnsweredOf {
-    /// The number.
-    pub number: PhoneNumber,
-    /// Calls.
-    pub calls: u64,
-    /// Of those, picked up by whomever.
-    pub answered: u64,
-}
-
-super::debug_showing!(AnsweredOf: calls, answered);
 
 fn array(numbers: &[PhoneNumber]) -> Value {
     Value::integers(numbers.iter().map(|number| number.as_i64()))
@@ -51,32 +38,6 @@ pub fn shown(
             today: row.get(2)?,
             last_at: row.get(3)?,
         })
-    };
-    rows.iter().map(read).collect()
-}
-
-/// What came of the calls that showed these numbers, began at `since` or later and are over; numbers without any are
-/// left out.
-///
-/// # Errors
-/// Those of the database.
-pub fn answered(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    numbers: &[PhoneNumber],
-    since: Time,
-) -> Result<Vec<AnsweredOf>, StoreError> {
-    if numbers.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = tx.query(
-        "SELECT caller_id, COUNT(*), COUNT(answered_at) FROM attempt
-         WHERE tenant_id = $1 AND caller_id = ANY($2) AND started_at >= $3 AND state > 0
-         GROUP BY caller_id ORDER BY caller_id",
-        &values![tenant, array(numbers), since],
-    )?;
-    let read = |row: &Row| {
-        Ok(AnsweredOf { number: row.get(0)?, calls: row.get(1)?, answered: row.get(2)? })
     };
     rows.iter().map(read).collect()
 }

@@ -20,11 +20,11 @@ use super::*;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::callback::{CallbackState, Promise};
+use crate::caller_id::CallerIdRules;
 use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
-use crate::caller_id::CallerIdRules;
 use crate::ids::{CallbackId, CampaignId, ContactId, MessageId, SourceId};
 use crate::settings::{
     AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
@@ -59,6 +59,7 @@ fn contact(index: u64) -> HopperContact {
     HopperContact {
         contact: ContactId(Uuid::from_u128(u128::from(index))),
         source: SourceId(Uuid::nil()),
+        last_caller_id: None,
         rank: Rank(index as i64),
         phones: smallvec![phone],
         phone: 0,
