@@ -243,8 +243,7 @@ impl Default for CallerIds {
 }
 
 impl CallerIds {
-    /// Takes the pools as they are now. What was counted of a number goes on; of what is stored and what was counted here
-    /// the larger holds, since either may know of calls that the other does not.
+    /// Takes the pools as they are now. What was counted of a number goes on.
     pub fn put(&mut self, now: Time, state: CallerIdState) {
         let before: BTreeMap<PhoneNumber, Count> =
             self.places.iter().map(|(number, place)| (*number, self.counts[*place])).collect();
@@ -266,15 +265,20 @@ impl CallerIds {
         }
         self.period.hour_until = self.period.hour_until.min(now);
         self.turn_to(now);
-        let mut shown = state.shown;
+        self.count_in(state.read_at, state.shown);
+    }
+
+    /// Takes in what was stored at `read_at` of how often numbers were shown. Of that and what was counted here the larger
+    /// holds, since either may know of calls that the other does not.
+    pub fn count_in(&mut self, read_at: Time, mut shown: Vec<ShownSoFar>) {
         shown.sort_by_key(|shown| (shown.last_at, shown.number));
         for shown in shown {
             let Some(place) = self.places.get(&shown.number) else { continue };
             let count = &mut self.counts[*place];
-            if state.read_at >= self.period.hour_from {
+            if read_at >= self.period.hour_from {
                 count.this_hour = count.this_hour.max(shown.this_hour);
             }
-            if state.read_at >= self.period.day_from {
+            if read_at >= self.period.day_from {
                 count.today = count.today.max(shown.today);
             }
             if count.turn == 0 {

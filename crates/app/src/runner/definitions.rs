@@ -224,7 +224,7 @@ impl Runner {
 
     pub(super) fn take_definitions(&mut self, definitions: Definitions) {
         let before = std::mem::replace(&mut self.definitions, definitions);
-        if let Some(state) = self.definitions.caller_ids.take() {
+        if let Some(state) = self.definitions.caller_ids.clone() {
             self.command(Command::PutCallerIds(state));
         }
         let gone: Vec<AgentId> = before

@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::caller_id::ShownSoFar;
 use engine::{
     Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
     Engine, GroupAction, GroupId, GroupState, HookVerdict, HopperContact, Input, PhoneNumber, Supply,
@@ -98,6 +99,11 @@ pub(crate) enum Message {
         lost: Vec<GroupId>,
     },
     DefinitionsChanged,
+    /// What was shown to called parties by then, also by other nodes.
+    CallerIdsShown {
+        read_at: Time,
+        shown: Vec<ShownSoFar>,
+    },
     ContactsAdded {
         campaign: CampaignId,
     },
@@ -146,6 +152,7 @@ pub(crate) struct Runner {
     times: crate::floor::live::AgentTimes,
     states: HashMap<AgentId, (engine::AgentState, Time)>,
     renew_at: tokio::time::Instant,
+    read_caller_ids_at: tokio::time::Instant,
     shutting_down: Option<ShuttingDown>,
 }
 
@@ -178,6 +185,7 @@ impl Runner {
             times: crate::floor::live::AgentTimes::default(),
             states: HashMap::new(),
             renew_at: tokio::time::Instant::now() + RENEW_EVERY,
+            read_caller_ids_at: tokio::time::Instant::now(),
             shutting_down: None,
         };
         runner.take_definitions(definitions);
@@ -239,6 +247,9 @@ impl Runner {
             Message::Stored { sets, outcome } => self.stored(sets, outcome).await,
             Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
             Message::DefinitionsChanged => self.reload_definitions().await,
+            Message::CallerIdsShown { read_at, shown } => {
+                self.command(Command::CallerIdsShown { read_at, shown });
+            }
             Message::ContactsAdded { campaign } => self.contacts_added(campaign),
             Message::Suppressed { list, numbers } => self.suppressed(list, &numbers),
             Message::Look { reply } => {

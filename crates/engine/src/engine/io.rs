@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
-use crate::caller_id::CallerIdState;
+use crate::caller_id::{CallerIdState, ShownSoFar};
 use crate::change::{ChangeSet, ContactPlanned};
 use crate::contact::{HopperContact, PhoneStatus};
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
@@ -120,6 +120,13 @@ pub enum Command {
     PutAgent(AgentDefinition),
     /// Makes all pools of caller ids known as they are now.
     PutCallerIds(CallerIdState),
+    /// Tells how often numbers were shown by then, also by calls of other engines.
+    CallerIdsShown {
+        /// When that was read.
+        read_at: Time,
+        /// Numbers that were shown on that day.
+        shown: Vec<ShownSoFar>,
+    },
     /// Forgets an agent, once they are logged out.
     RemoveAgent(AgentId),
     /// Asks something of a group; answered with [`Output::Answer`].

@@ -21,6 +21,7 @@ impl Engine {
             Command::PutGroup(definition) => self.put_group(definition),
             Command::PutAgent(definition) => self.put_agent(definition),
             Command::PutCallerIds(state) => self.caller_ids.put(self.now, state),
+            Command::CallerIdsShown { read_at, shown } => self.caller_ids.count_in(read_at, shown),
             Command::RemoveAgent(agent) => self.remove_agent(agent),
             Command::Act { group, action, dial_mode, actor, reply } => {
                 let outcome = self.act(group, action, dial_mode, actor);

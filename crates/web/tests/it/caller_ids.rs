@@ -212,3 +212,41 @@ async fn a_pool_that_cannot_be_is_refused_and_the_number_is_named() {
         admin.delete(&place, "\"1\"").await.expect(204);
     }
 }
+
+/// A node by itself, as on SQLite, has nobody to ask.
+#[tokio::test]
+async fn what_another_node_shows_counts_within_seconds() {
+    let database = TestDatabase::postgres();
+    let store = database.store.clone();
+    let server = Server::start(database, web::WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let centre = centre_with(&admin, 0).await;
+    at_noon(&admin).await;
+    let pool = json!({"name": "One", "numbers": [{"number": "+442079460003", "calls_per_day_max": 500}]});
+    let pool = admin.create("/v1/caller-id-pools", pool).await;
+    run(&admin, &centre, json!({ "caller_id_pool": pool })).await;
+    let list = source(&admin).await;
+    add(&admin, &list, &["+447700900001"]).await;
+    shown(&admin, 1).await;
+    let ids = [admin.get("/v1/tenant").await.text("id"), &centre.campaign]
+        .map(|id| id.parse::<uuid::Uuid>().unwrap());
+    let [tenant, campaign] = ids;
+    let insert = "INSERT INTO attempt (id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
+                      dial_mode, caller_id, epoch, state, started_at)
+                  SELECT gen_random_uuid(), $1, $2, gen_random_uuid(), gen_random_uuid(), 0, 447700900011, 1, 0,
+                         442079460003, 1, 2, started_at FROM attempt, generate_series(1, 500)";
+    store.write(move |tx| tx.execute(insert, &store::values![tenant, campaign])).await.unwrap();
+    let path = format!("/v1/campaign-groups/{}/status", centre.group);
+    let mut called = 0;
+    for area in 212..272 {
+        add(&admin, &list, &[format!("+1{area}5550101").as_str()]).await;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        called += 1;
+        if admin.get(&path).await.body["live"]["idle_reason"] == "caller_ids_used_up" {
+            break;
+        }
+    }
+    assert!(called < 60, "the calls of the other node are never counted");
+    until_used_up(&admin, &centre.group).await;
+    server.stop().await;
+}

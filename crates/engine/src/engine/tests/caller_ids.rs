@@ -121,6 +121,17 @@ fn what_was_shown_before_a_restart_counts() {
 }
 
 #[test]
+fn what_other_engines_showed_counts_too() {
+    let own = pool(&[33_100_000], 5, WhenUsedUp::Hold);
+    let mut floor = dialling(own, with_pool(with_mode(DialMode::Agentless)));
+    assert_eq!(floor.dialled.len(), 3);
+    let shown = ShownSoFar { number: number(33_100_000), this_hour: 4, today: 4, last_at: floor.now };
+    floor.input(Input::Command(Command::CallerIdsShown { read_at: floor.now, shown: vec![shown] }));
+    end_all(&mut floor);
+    assert_eq!(floor.dialled.len(), 4, "one was left");
+}
+
+#[test]
 fn contacts_of_a_source_with_a_number_of_its_own_are_called_while_others_wait() {
     let mut floor =
         dialling(pool(&[33_100_000], 1, WhenUsedUp::Hold), with_pool(with_mode(DialMode::Agentless)));
