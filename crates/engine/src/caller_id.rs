@@ -232,13 +232,23 @@ pub struct CallerIds {
     counts: Vec<Count>,
     period: Period,
     turn: u64,
+    /// Grows whenever a number may have become free.
+    state: u64,
 }
 
 impl Default for CallerIds {
     fn default() -> Self {
         let zone = Zone::utc();
         let period = Period::at(&zone, Time::EPOCH);
-        Self { zone, pools: BTreeMap::new(), places: BTreeMap::new(), counts: Vec::new(), period, turn: 0 }
+        Self {
+            zone,
+            pools: BTreeMap::new(),
+            places: BTreeMap::new(),
+            counts: Vec::new(),
+            period,
+            turn: 0,
+            state: 0,
+        }
     }
 }
 
@@ -263,6 +273,7 @@ impl CallerIds {
             let numbers = numbers.collect();
             self.pools.insert(id, Pool { choose, sticky, when_used_up, numbers });
         }
+        self.state += 1;
         self.period.hour_until = self.period.hour_until.min(now);
         self.turn_to(now);
         self.count_in(state.read_at, state.shown);
@@ -305,6 +316,12 @@ impl CallerIds {
             }
         }
         self.period = period;
+        self.state += 1;
+    }
+
+    /// As long as it is the same no number becomes free.
+    pub fn state(&self) -> u64 {
+        self.state
     }
 
     /// The number that is shown to this called number; none if the pool is not known. `before` is what the contact was

@@ -1,5 +1,7 @@
 //! The numbers that calls show.
 
+use std::time::Duration;
+
 use crate::contact::HopperContact;
 use crate::ids::GroupId;
 use crate::phone::PhoneNumber;
@@ -11,12 +13,34 @@ use super::io::WakeReason;
 use super::state::Group;
 use crate::caller_id::CallerIdRule;
 
+/// A large hopper in which all contacts wait is not looked through again at every input; what can change before its
+/// `until` makes it looked through at once, but for contacts whose hours end.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// That every contact in a hopper waits for a number that may be shown.
+#[derive(Clone, Copy)]
+pub(super) struct Held {
+    /// From when on there is one.
+    pub until: Time,
+    look_again_at: Time,
+    /// Contacts in the hopper, and which state of the pools it was.
+    hopper: usize,
+    pools: u64,
+}
+
 impl Engine {
     /// Takes the first contact from the hopper whom a number can be shown to now. Those who may not be called any more
     /// are taken as well, so that nobody waits in the hopper for a number when their hours are over.
     pub(super) fn first_with_caller_id(&mut self, id: GroupId) -> Option<HopperContact> {
         let Self { groups, caller_ids, now, .. } = self;
-        let Group { definition, hopper, no_caller_id_until, .. } = groups.get_mut(&id)?;
+        let Group { definition, hopper, held, .. } = groups.get_mut(&id)?;
+        let is_held = |held: &Held| {
+            let same = (held.hopper, held.pools) == (hopper.len(), caller_ids.state());
+            same && *now < held.until.min(held.look_again_at)
+        };
+        if held.as_ref().is_some_and(is_held) {
+            return None;
+        }
         // A rule is looked at once and not for each contact: hoppers are large, and pools, too.
         let mut looked_at: Vec<(CallerIdRule, Option<Time>)> = Vec::new();
         let mut held_until = |contact: &HopperContact| {
@@ -31,8 +55,13 @@ impl Engine {
         let taken =
             hopper.take_first(|contact| !may_be_called(contact, *now) || held_until(contact).is_none());
         let until = looked_at.iter().filter_map(|(_, until)| *until).min();
-        *no_caller_id_until = until.filter(|_| taken.is_none());
-        if let Some(until) = *no_caller_id_until {
+        *held = until.filter(|_| taken.is_none()).map(|until| Held {
+            until,
+            look_again_at: *now + LOOK_AGAIN,
+            hopper: hopper.len(),
+            pools: caller_ids.state(),
+        });
+        if let Some(Held { until, .. }) = *held {
             self.set_timer(until, WakeReason::CallerIds(id));
         }
         taken

@@ -40,6 +40,7 @@ impl Engine {
             let turns_to_callbacks =
                 definition.settings.callbacks_only && !group.definition.settings.callbacks_only;
             group.definition = definition;
+            group.held = None;
             if turns_to_callbacks {
                 self.empty_hopper(id);
             }
@@ -63,7 +64,7 @@ impl Engine {
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
             next_call_at: Time::EPOCH,
-            no_caller_id_until: None,
+            held: None,
             calls_up: 0,
             on_lines: 0,
             ringing: 0,

@@ -129,7 +129,7 @@ impl Engine {
             Some(IdleReason::NothingLeft)
         } else if group.hopper.is_empty() && group.fetch_not_before > self.now {
             Some(IdleReason::NothingCallableNow)
-        } else if !group.hopper.is_empty() && group.no_caller_id_until.is_some_and(|until| until > self.now) {
+        } else if !group.hopper.is_empty() && group.held.is_some_and(|held| held.until > self.now) {
             Some(IdleReason::CallerIdsUsedUp)
         } else if ready == 0 && !agentless {
             Some(IdleReason::AgentsBusy)

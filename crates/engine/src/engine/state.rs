@@ -14,6 +14,7 @@ use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
 
+use super::caller_ids::Held;
 use super::io::GroupDefinition;
 
 /// What is to happen once changes are durable.
@@ -51,8 +52,8 @@ pub(super) struct Group {
     pub ran_dry: bool,
     /// When the next call may be placed, by the group's limit on calls per second.
     pub next_call_at: Time,
-    /// Every contact in the hopper waits for a number that may be shown; until when.
-    pub no_caller_id_until: Option<Time>,
+    /// Every contact in the hopper waits for a number that may be shown.
+    pub held: Option<Held>,
     /// Calls that are not over.
     pub calls_up: u32,
     /// Of those, how many take a line.

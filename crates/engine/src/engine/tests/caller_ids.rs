@@ -77,7 +77,7 @@ fn a_group_whose_pool_is_used_up_dials_nobody_says_why_and_goes_on_the_next_day(
     assert_eq!(floor.dialled.len(), 2);
     assert_eq!(idle_reason(&floor), Some(IdleReason::CallerIdsUsedUp));
     assert!(!floor.claimed.is_empty(), "the contacts wait in the hopper");
-    let until = floor.engine.groups[&group_id(1)].no_caller_id_until.unwrap();
+    let until = floor.engine.groups[&group_id(1)].held.unwrap().until;
     // The engine wakes by itself when the day is over, whatever else it wakes for before.
     while floor.now < until {
         floor.now = floor.engine.next_wake().expect("it wakes by itself").0;
