@@ -219,6 +219,8 @@ mod tests {
         assert_eq!(digits("+441632960000"), (2, 6));
         assert_eq!(digits("+12125550123"), (1, 4));
         assert_eq!(digits("+33142685300"), (2, 3));
+        assert_eq!(digits("+447700900001"), (2, 6), "a mobile's network");
+        assert_eq!(digits("+4532123456"), (2, 2), "Denmark has no areas");
         assert_eq!(digits("+390669812345").1, 4, "the zero belongs to the area code of Rome");
         assert_eq!(digits("+99912345678"), (0, 0), "no country");
     }

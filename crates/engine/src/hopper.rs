@@ -39,8 +39,7 @@ impl Hopper {
     }
 
     /// Takes the first contact of which this holds.
-    pub fn take_first(&mut self, wanted: impl FnMut(&HopperContact) -> bool) -> Option<HopperContact> {
-        let mut wanted = wanted;
+    pub fn take_first(&mut self, mut wanted: impl FnMut(&HopperContact) -> bool) -> Option<HopperContact> {
         let key = *self.contacts.iter().find(|(_, contact)| wanted(contact))?.0;
         let contact = self.contacts.remove(&key)?;
         self.members.remove(&contact.contact);

@@ -72,6 +72,16 @@ impl Engine {
         self.caller_ids.held_until(rule(&self.groups.get(&id)?.definition, contact)?)
     }
 
+    /// Whether a group has contacts, and all of them wait for a number that may be shown.
+    pub(super) fn waits_for_caller_ids(&self, id: GroupId) -> bool {
+        let Some(group) = self.groups.get(&id) else { return false };
+        let (hopper, promised) = (&group.hopper, &group.promised);
+        let waits = |contact: &HopperContact| self.no_caller_id_until(id, contact).is_some();
+        (!hopper.is_empty() || !promised.is_empty())
+            && (hopper.is_empty() || group.held.is_some_and(|held| self.now < held.until))
+            && promised.iter().all(waits)
+    }
+
     /// Chooses the number that a call to this contact shows, and counts it.
     ///
     /// # Errors

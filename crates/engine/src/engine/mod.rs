@@ -26,7 +26,7 @@ pub use io::{
     Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
     LiveCall, NextStep, Output, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
 };
-pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
+pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
 
 use crate::caller_id::CallerIds;

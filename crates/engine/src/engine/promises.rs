@@ -132,7 +132,8 @@ impl Engine {
                 continue;
             };
             if let Some(until) = self.no_caller_id_until(id, &contact) {
-                self.give_back(id, &contact, Some(until));
+                self.set_timer(until, WakeReason::CallerIds(id));
+                self.take_up(id, contact);
                 continue;
             }
             let is_personal = promise.agent.is_some();

@@ -66,7 +66,8 @@ pub enum IdleReason {
     NothingCallableNow,
     /// No contact is left.
     NothingLeft,
-    /// Every number that its contacts may see was shown as often as it may be.
+    /// Every number that its contacts may see was shown as often as it may be: it goes on by itself, or when a pool of
+    /// caller ids is given numbers or higher limits.
     CallerIdsUsedUp,
 }
 
@@ -125,12 +126,12 @@ impl Engine {
             Some(IdleReason::NoLines)
         } else if working == 0 && !agentless {
             Some(IdleReason::NoAgents)
+        } else if self.waits_for_caller_ids(id) {
+            Some(IdleReason::CallerIdsUsedUp)
         } else if group.hopper.is_empty() && group.ran_dry {
             Some(IdleReason::NothingLeft)
         } else if group.hopper.is_empty() && group.fetch_not_before > self.now {
             Some(IdleReason::NothingCallableNow)
-        } else if !group.hopper.is_empty() && group.held.is_some_and(|held| held.until > self.now) {
-            Some(IdleReason::CallerIdsUsedUp)
         } else if ready == 0 && !agentless {
             Some(IdleReason::AgentsBusy)
         } else if group.dial_mode() == DialMode::Preview && nobody_asked() {

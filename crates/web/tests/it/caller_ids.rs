@@ -147,7 +147,18 @@ async fn a_kill_forgets_no_call(database: TestDatabase) {
     let server = server.killed_and_restarted(life).await;
     let admin = server.with_key(&key);
     until_used_up(&admin, &centre.group).await;
-    assert_eq!(shown(&admin, 2).await.len(), 2, "the third is not called");
+    let called = shown(&admin, 2).await;
+    assert_eq!(called.len(), 2, "the third is not called");
+    let contacts = admin.get(&format!("/v1/contacts?campaign={}", centre.campaign)).await.expect(200);
+    let waits = contacts.body["items"].as_array().unwrap().iter().find(|contact| {
+        let number = contact["phones"][0]["number"].as_str().unwrap();
+        !called.contains_key(number)
+    });
+    let why = format!("/v1/contacts/{}/why-not", waits.unwrap()["id"].as_str().unwrap());
+    let rules = admin.get(&why).await.expect(200);
+    let rules: Vec<&str> =
+        rules.body["reasons"].as_array().unwrap().iter().map(|it| it["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["in_hopper", "caller_ids_used_up"]);
     server.stop().await;
 }
 

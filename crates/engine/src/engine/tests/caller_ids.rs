@@ -171,6 +171,7 @@ fn an_agent_who_accepts_a_preview_when_the_pool_is_used_up_meanwhile_is_told_so(
     let is_refusal = |notice: &AgentNotice| matches!(notice, AgentNotice::Refused { .. });
     assert!(floor.notices.iter().any(|(agent, notice)| *agent == agent_id(2) && is_refusal(notice)));
     assert_eq!(idle_reason(&floor), None, "the one call rings");
+    assert!(floor.returned.is_empty(), "the contact waits in the hopper");
 }
 
 #[test]
@@ -183,9 +184,13 @@ fn a_callback_waits_for_a_number_too() {
     floor.log_in(1);
     floor.settle(1);
     assert!(floor.dialled.is_empty());
-    let until = floor.returned[0].not_before.unwrap();
-    assert!(until > floor.now);
+    // Every second callback is of an agent who is not there.
+    let anybodys = contact(1).contact;
+    assert!(floor.returned.iter().all(|returned| returned.contact != anybodys), "it waits where it is");
+    assert_eq!(idle_reason(&floor), Some(IdleReason::CallerIdsUsedUp));
     assert_eq!(floor.state_of(1), AgentState::Ready);
+    know(&mut floor, pool(&[33_100_000], 2, WhenUsedUp::Hold), Vec::new());
+    assert_eq!(floor.state_of(1), AgentState::Preview, "a higher limit, and it is offered");
 }
 
 proptest! {
