@@ -132,6 +132,32 @@ async fn the_phone_goes_before_the_list_before_the_group_before_the_campaign() {
     }
 }
 
+#[tokio::test]
+async fn who_is_called_again_sees_the_same_number_of_a_sticky_pool() {
+    for database in databases() {
+        let server = Server::start_sixty_times_as_fast(database).await;
+        let admin = server.tenant("A").await;
+        let centre = centre_with(&admin, 0).await;
+        at_noon(&admin).await;
+        let numbers = ["+442079460001", "+442079460002"].map(|number| json!({ "number": number }));
+        let pool = json!({"name": "Two", "numbers": numbers, "sticky": true});
+        let pool = admin.create("/v1/caller-id-pools", pool).await;
+        let again = json!({"name": "Soon", "treatments": [{"then": {"action": "retry_in", "minutes": 1}}]});
+        let again = admin.create("/v1/treatment-sets", again).await;
+        let place = format!("/v1/campaigns/{}", centre.campaign);
+        let mut body = admin.get(&place).await.expect(200).body;
+        body["treatments"] = json!(again);
+        admin.put(&place, "\"1\"", body).await.expect(200);
+        add(&admin, &source(&admin).await, &["+447700900001"]).await;
+        run(&admin, &centre, json!({ "caller_id_pool": pool })).await;
+        let attempts = until(|| admin.get("/v1/attempts"), |found| found.items("id").len() >= 3).await;
+        let mut shown = attempts.items("caller_id");
+        shown.dedup();
+        assert_eq!(shown.len(), 1, "{}", attempts.body);
+        server.stop().await;
+    }
+}
+
 async fn a_kill_forgets_no_call(database: TestDatabase) {
     let life = tokio::runtime::Runtime::new().unwrap();
     let server = life.spawn(Server::start(database, web::WebSettings::default())).await.unwrap();
