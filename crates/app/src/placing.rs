@@ -285,6 +285,8 @@ impl App {
                 zone_policy: model.map(|model| model.zone_policy).unwrap_or_default(),
                 duplicates: Default::default(),
                 expires_after_days: None,
+                caller_id: None,
+                caller_id_pool: None,
             };
             let value = serde_json::to_value(&body).map_err(|error| AppError::Internal(error.to_string()))?;
             let parent = Some(campaign.0);

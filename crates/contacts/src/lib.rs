@@ -23,7 +23,7 @@ pub use country::{Country, UnknownCountry};
 pub use field::{FieldDefinition, FieldError, FieldKind, FieldMeaning, FieldName, FieldValue};
 pub use normalise::{NewContact, NewPhone, Rules, ZonePolicy, normalise};
 pub use number_zones::zones_of;
-pub use numbers::{NumberError, country_of, read_number};
+pub use numbers::{NumberError, area_digits, country_digits, country_of, read_number};
 pub use raw::{RawContact, RawPhone, RawText, RawWindow, TextFormat};
 pub use read::{
     BrokenRow, Encoding, FileFormat, ReadError, ReadOptions, ReadRow, RecordReader, Row, RowContent, Sniffed,

@@ -1,7 +1,9 @@
 //! Reading telephone numbers as people write them.
 
 use engine::PhoneNumber;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumber as ParsedNumber, ValidationError};
+use rlibphonenumber::{
+    PHONE_NUMBER_UTIL, ParseError, PhoneNumber as ParsedNumber, PhoneNumberType, ValidationError,
+};
 
 use crate::country::Country;
 
@@ -81,6 +83,26 @@ pub fn country_of(number: PhoneNumber) -> Option<Country> {
         .get_region_for_number(&parsed)
         .or_else(|| PHONE_NUMBER_UTIL.get_region_for_country_code(parsed.country_code))
         .and_then(Country::from_region)
+}
+
+/// How many leading digits the country code and the area code of a number have together; where its country has no area
+/// codes, or it is of no country, the country code's alone. The code of a mobile network counts as an area.
+pub fn area_digits(number: PhoneNumber) -> u8 {
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.to_string(), None) else { return 0 };
+    let util = &PHONE_NUMBER_UTIL;
+    let area = match util.get_number_type(&parsed) {
+        PhoneNumberType::FixedLine | PhoneNumberType::FixedLineOrMobile => {
+            util.get_length_of_geographical_area_code(&parsed)
+        }
+        _ => util.get_length_of_national_destination_code(&parsed),
+    };
+    u8::try_from(usize::from(country_digits(number)) + area).unwrap_or(0)
+}
+
+/// How many digits the country code of a number has; 0 if no country has it.
+pub fn country_digits(number: PhoneNumber) -> u8 {
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(number.to_string(), None) else { return 0 };
+    parsed.country_code.checked_ilog10().map_or(0, |digits| digits as u8 + 1)
 }
 
 fn parse_error(error: &ParseError, international: bool, default: Option<Country>) -> NumberError {
@@ -185,6 +207,22 @@ mod tests {
         }
         assert_eq!(read("07700 900123", "GB"), Ok("+447700900123".into()));
         assert_eq!(read("+447700901000", ""), Err(NumberError::NotValid));
+    }
+
+    #[test]
+    fn a_number_knows_how_long_its_area_is() {
+        let digits = |text: &str| {
+            let number = text.parse().unwrap();
+            (country_digits(number), area_digits(number))
+        };
+        assert_eq!(digits("+442079460000"), (2, 4), "London");
+        assert_eq!(digits("+441632960000"), (2, 6));
+        assert_eq!(digits("+12125550123"), (1, 4));
+        assert_eq!(digits("+33142685300"), (2, 3));
+        assert_eq!(digits("+447700900001"), (2, 6), "a mobile's network");
+        assert_eq!(digits("+4532123456"), (2, 2), "Denmark has no areas");
+        assert_eq!(digits("+390669812345").1, 4, "the zero belongs to the area code of Rome");
+        assert_eq!(digits("+99912345678"), (0, 0), "no country");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::call_result::CallResult;
 use crate::callback::Promise;
 use crate::hours::DayWindow;
-use crate::ids::{AgentId, ContactId};
+use crate::ids::{AgentId, ContactId, SourceId};
 use crate::phone::PhoneNumber;
 use crate::time::Time;
 use crate::zones::ZoneSet;
@@ -176,6 +176,10 @@ impl Phone {
 pub struct HopperContact {
     /// Who.
     pub contact: ContactId,
+    /// Where they come from.
+    pub source: SourceId,
+    /// The number that their last call showed.
+    pub last_caller_id: Option<PhoneNumber>,
     /// Its place in the feed's order; the lowest is dialled first.
     pub rank: Rank,
     /// All its numbers, in order.

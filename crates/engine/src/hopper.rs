@@ -38,9 +38,10 @@ impl Hopper {
         true
     }
 
-    /// Takes the contact that comes first.
-    pub fn take_first(&mut self) -> Option<HopperContact> {
-        let (_, contact) = self.contacts.pop_first()?;
+    /// Takes the first contact of which this holds.
+    pub fn take_first(&mut self, mut wanted: impl FnMut(&HopperContact) -> bool) -> Option<HopperContact> {
+        let key = *self.contacts.iter().find(|(_, contact)| wanted(contact))?.0;
+        let contact = self.contacts.remove(&key)?;
         self.members.remove(&contact.contact);
         Some(contact)
     }

@@ -80,6 +80,8 @@ ids! {
     SuppressionListId,
     /// Something that is said to called parties.
     MessageId,
+    /// Numbers to choose from that are shown to called parties.
+    CallerIdPoolId,
 }
 
 /// Makes identifiers from instants that are handed in and a seed, so that a recorded run mints the same ones again.

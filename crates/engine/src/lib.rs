@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod call_result;
 pub mod callback;
+pub mod caller_id;
 pub mod change;
 pub mod contact;
 pub mod engine;
@@ -24,6 +25,7 @@ pub mod zones;
 pub use agent::AgentState;
 pub use call_result::CallResult;
 pub use callback::{CallbackSettings, CallbackState, Promise};
+pub use caller_id::{CallerIdPool, CallerIdRules, CallerIdSetting, CallerIdState, PoolNumber};
 pub use change::{Change, ChangeSet};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
@@ -35,8 +37,8 @@ pub use engine::{
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
-    AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, IdSource, ImportId, MessageId, SkillId,
-    SourceId, SuppressionListId, TenantId,
+    AgentId, AttemptId, CallbackId, CallerIdPoolId, CampaignId, ContactId, GroupId, IdSource, ImportId,
+    MessageId, SkillId, SourceId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
 pub use settings::{AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};

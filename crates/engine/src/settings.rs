@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::callback::CallbackSettings;
+use crate::caller_id::{CallerIdRules, CallerIdSetting};
 use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
-use crate::ids::MessageId;
+use crate::ids::{CallerIdPoolId, MessageId};
 use crate::phone::PhoneNumber;
 use crate::treatment::{Disposition, Treatment};
 use crate::zones::Zone;
@@ -299,6 +300,8 @@ pub struct CampaignRules {
     pub safe_harbour: Option<MessageId>,
     /// The key by which whoever hears a message is called no more.
     pub opt_out_digit: char,
+    /// Which numbers are shown.
+    pub caller_ids: CallerIdRules,
     /// What is done with what detection found out.
     pub detection: DetectionRules,
 }
@@ -335,8 +338,11 @@ pub struct GroupSettings {
     pub reject_needs_reason: Option<bool>,
     /// What is done with an answering machine.
     pub machine_action: MachineAction,
-    /// The number shown to called parties.
+    /// The number shown to called parties of whom neither their number nor their source says another.
     pub caller_id: Option<PhoneNumber>,
+    /// The pool that it is chosen from; goes before `caller_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_id_pool: Option<CallerIdPoolId>,
     /// Stop and unload by itself when no contact is left to call.
     pub auto_complete: bool,
     /// What is done with callbacks.
@@ -364,6 +370,7 @@ impl Default for GroupSettings {
             reject_needs_reason: None,
             machine_action: MachineAction::HangUp,
             caller_id: None,
+            caller_id_pool: None,
             auto_complete: false,
             callbacks: CallbackSettings::default(),
             predictive: PredictiveSettings::default(),
@@ -420,6 +427,11 @@ impl GroupSettings {
         self.agentless.iter().try_for_each(AgentlessSettings::check)?;
         self.predictive.check()?;
         Ok(())
+    }
+
+    /// What the group says of the numbers that are shown.
+    pub fn caller_ids(&self) -> CallerIdSetting {
+        CallerIdSetting { number: self.caller_id, pool: self.caller_id_pool }
     }
 
     /// Whether an agent who rejects a preview has to say why.

@@ -21,6 +21,8 @@ fn phone(position: u8) -> Phone {
 fn contact(phones: u8) -> HopperContact {
     HopperContact {
         contact: ContactId(Uuid::from_u128(1)),
+        source: crate::SourceId(Uuid::nil()),
+        last_caller_id: None,
         rank: Rank(0),
         phones: (0..phones).map(phone).collect(),
         phone: 0,

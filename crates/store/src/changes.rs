@@ -261,7 +261,7 @@ fn dial_again<'a>(
         let PlannedNext::Dial { phone, bucket, at, rank, callback } = &it.next else { continue };
         let mut set = values![it.contact, it.group].to_vec();
         set.extend(history(it));
-        set.extend(values![i64::from(*at <= it.at), *at, *phone, *bucket, *rank, *callback]);
+        set.extend(values![i64::from(*at <= it.at), *at, *phone, *bucket, *rank, *callback, it.attempt]);
         dialled.push(*it);
         sets.push(set);
     }
@@ -273,7 +273,8 @@ fn dial_again<'a>(
                 feed_state = $7, next_at = $8, next_phone = $9,
                 bucket_id = COALESCE($10, (SELECT p.bucket_id FROM phone p
                                            WHERE p.contact_id = contact.id AND p.position = $9), bucket_id),
-                rank = COALESCE($11, rank), is_callback = $12, claimed_by = NULL, claim_epoch = NULL
+                rank = COALESCE($11, rank), is_callback = $12, claimed_by = NULL, claim_epoch = NULL,
+                last_caller_id = COALESCE((SELECT a.caller_id FROM attempt a WHERE a.id = $13), last_caller_id)
          WHERE id = $1 AND claimed_by = $2 AND feed_state = 2",
         &sets,
     )?;

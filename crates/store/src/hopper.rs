@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentId, BucketId, CallResult, ContactId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank, Time,
-    ZoneSet,
+    AgentId, BucketId, CallResult, ContactId, HopperContact, Phone, PhoneKind, PhoneNumber, PhoneStatus,
+    Rank, SourceId, Time, ZoneSet,
 };
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -17,6 +17,10 @@ use crate::{Row, StoreError, Tx, Value};
 pub struct ClaimedContact {
     /// Who.
     pub contact: ContactId,
+    /// Where they come from.
+    pub source: SourceId,
+    /// The number that their last call showed.
+    pub last_caller_id: Option<PhoneNumber>,
     /// Its place in the feed's order.
     pub rank: Rank,
     /// All its numbers, in order.
@@ -44,6 +48,8 @@ impl ClaimedContact {
     pub fn into_hopper(self, zones: Arc<ZoneSet>, dial_until: Time) -> HopperContact {
         HopperContact {
             contact: self.contact,
+            source: self.source,
+            last_caller_id: self.last_caller_id,
             rank: self.rank,
             phones: self.phones,
             phone: self.phone,
@@ -78,15 +84,17 @@ impl ClaimedContact {
 
 /// The columns that [`read_contact`] reads, in order.
 pub(crate) const COLUMNS: &str = "id, rank, next_phone, bucket_id, attempts, last_result, last_result_in_a_row, \
-                                  is_callback, preferred_agent, expires_at";
+                                  is_callback, preferred_agent, expires_at, source_id, last_caller_id";
 /// How many they are.
-pub(crate) const COLUMN_COUNT: usize = 10;
+pub(crate) const COLUMN_COUNT: usize = 12;
 
 /// Reads a row that begins with [`COLUMNS`]; the numbers come from [`add_phones`].
 pub(crate) fn read_contact(row: &Row) -> Result<ClaimedContact, StoreError> {
     let result = row.get::<Option<i64>>(5)?;
     Ok(ClaimedContact {
         contact: row.get(0)?,
+        source: row.get(10)?,
+        last_caller_id: row.get(11)?,
         rank: row.get(1)?,
         phones: SmallVec::new(),
         phone: row.get(2)?,

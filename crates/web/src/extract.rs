@@ -189,7 +189,8 @@ impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
         let Body(mut body) =
             Body::<serde_json::Map<String, serde_json::Value>>::from_request(request, context).await?;
         body.retain(|name, _| !NOT_OF_THE_BODY.contains(&name.as_str()));
-        serde_json::from_value(body.into())
+        // As axum does for [`Body`]: the message begins with where it is.
+        serde_path_to_error::deserialize(serde_json::Value::from(body))
             .map(Self)
             .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", error.to_string()))
     }

@@ -69,7 +69,8 @@ pub struct TenantView {
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub created_at: Time,
-    /// The zone in which its instants without an offset are read (IANA name); UTC if none.
+    /// The zone in which its instants without an offset are read, and whose days and hours limits of caller ids are of (IANA
+    /// name); UTC if none.
     pub zone: Option<String>,
 }
 
@@ -150,7 +151,8 @@ impl App {
         .await
     }
 
-    /// Sets the zone in which the caller's tenant's instants without an offset are read; none is UTC.
+    /// Sets the zone in which the caller's tenant's instants without an offset are read, and whose days and hours limits
+    /// of caller ids are of; none is UTC.
     ///
     /// # Errors
     /// The caller may not, or it is no zone of the IANA database.
@@ -166,9 +168,9 @@ impl App {
             let message = "give a name of the IANA time zone database, such as Europe/Paris";
             return Err(AppError::invalid("unknown_zone", "zone", message));
         }
-        let (who, now) = (who.clone(), self.clock.now());
+        let (tenant, who, now) = (who.tenant, who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
-        self.write(move |tx| {
+        let write = self.write(move |tx| {
             let before = tenants::get(tx, who.tenant)?.and_then(|tenant| tenant.zone);
             tenants::set_zone(tx, who.tenant, zone.as_deref())?;
             let (before, after) = (serde_json::json!({"zone": before}), serde_json::json!({"zone": zone}));
@@ -176,8 +178,10 @@ impl App {
             audit::note(tx, &who, id, now, Action::Update, "tenant", target, Some(before), Some(after))?;
             let tenant = tenants::get(tx, who.tenant)?.map(TenantView::from);
             tenant.ok_or_else(|| AppError::not_found("tenant", who.tenant))
-        })
-        .await
+        });
+        let view = write.await?;
+        self.floor.definitions_changed(tenant).await;
+        Ok(view)
     }
 
     /// All tenants. For whoever runs the installation.

@@ -1,5 +1,6 @@
 //! "Why is this contact not dialled?", answered with the rules that stand in the way.
 
+use engine::engine::IdleReason;
 use engine::time::rfc3339_option;
 use engine::{
     CallingHours, CampaignId, ContactId, GroupId, GroupState, Openness, PhoneStatus, TenantId, Time,
@@ -14,6 +15,7 @@ use store::{Tx, lease};
 use super::get;
 use crate::access::{Permission, Principal};
 use crate::definitions;
+use crate::floor::GroupLive;
 use crate::model::{CallingHoursBody, CampaignBody, CampaignGroupBody, Definition};
 use crate::{App, AppError};
 
@@ -70,6 +72,8 @@ pub enum WhyNotRule {
     NoGroupRunning,
     /// Those that are running call nobody but people to whom a call was promised.
     OnlyCallbacks,
+    /// Every number that it may be shown was shown as often as it may be.
+    CallerIdsUsedUp,
 }
 
 impl App {
@@ -80,7 +84,7 @@ impl App {
     pub async fn why_not(&self, who: &Principal, contact: ContactId) -> Result<WhyNotView, AppError> {
         who.may(Permission::Read)?;
         let (tenant, now) = (who.tenant, self.clock.now());
-        self.read(move |tx| {
+        let read = self.read(move |tx| {
             let found = get(tx, tenant, contact)?;
             let campaign = found.campaign;
             let body = definitions::load::<CampaignBody>(tx, tenant, campaign.0)?.body;
@@ -92,9 +96,19 @@ impl App {
             };
             let running = who_runs(tx, tenant, campaign, found.is_callback)?;
             let reasons = reasons(&facts, &hours, running, now);
-            Ok(WhyNotView { contact, callable: reasons.is_empty(), reasons })
-        })
-        .await
+            Ok((WhyNotView { contact, callable: reasons.is_empty(), reasons }, facts.claimed_by))
+        });
+        let (mut view, hopper) = read.await?;
+        let waits = |group: &GroupLive| group.now.idle_reason == Some(IdleReason::CallerIdsUsedUp);
+        if let Some(hopper) = hopper
+            && self.floor.live(tenant).await?.groups.iter().any(|it| it.now.group == hopper && waits(it))
+        {
+            let message = "every number that it may be shown was shown as often as it may be: wait, or give the caller \
+                           id pool numbers or higher limits";
+            let rule = WhyNotRule::CallerIdsUsedUp;
+            view.reasons.push(WhyNotReason { rule, message: message.to_owned(), until: None });
+        }
+        Ok(view)
     }
 }
 

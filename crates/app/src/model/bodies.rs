@@ -7,15 +7,17 @@ use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
 use engine::settings::{OPT_OUT_DIGIT, OnScriptError, is_key};
 use engine::treatment::Action;
 use engine::{
-    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber, SkillId,
-    SourceId, SuppressionListId, Treatment,
+    CallerIdPoolId, CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber,
+    SkillId, SourceId, SuppressionListId, Treatment,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use telephony::AgentPhone;
 use uuid::Uuid;
 
-use super::{Definition, DetectionProfileBody, MessageBody, NamedReference, Reference, ScriptBody};
+use super::{
+    Definition, DetectionProfileBody, MessageBody, NamedReference, Reference, ScriptBody, caller_ids,
+};
 use crate::AppError;
 
 /// Contact fields of a campaign at most.
@@ -201,6 +203,12 @@ pub struct CampaignBody {
     /// How people are told from machines, and what is done with each; without it the defaults of a profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detection_profile: Option<Uuid>,
+    /// The number shown to called parties, where neither their number nor their source nor the campaign group says another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_id: Option<PhoneNumber>,
+    /// The pool that it is chosen from; goes before `caller_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_id_pool: Option<CallerIdPoolId>,
     /// The key by which whoever hears that message, or that of a group without agents, is called no more: `0` to `9`, `*`,
     /// `#`, `A` to `D`.
     #[serde(default = "opt_out_digit_default")]
@@ -266,7 +274,8 @@ impl Definition for CampaignBody {
         let message = message.map(|id| Reference::new(MessageBody::KIND, id.0, "safe_harbour_message"));
         let profile = self.detection_profile;
         let profile = profile.map(|id| Reference::new(DetectionProfileBody::KIND, id, "detection_profile"));
-        hours.into_iter().chain(treatments).chain(lists).chain(message).chain(profile).collect()
+        let pool = caller_ids::reference(self.caller_id_pool, "caller_id_pool");
+        hours.into_iter().chain(treatments).chain(lists).chain(message).chain(profile).chain(pool).collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |name: &Option<String>, field: &'static str| {
@@ -411,7 +420,9 @@ impl Definition for CampaignGroupBody {
         let message = |own: &engine::AgentlessSettings| {
             Reference::new(MessageBody::KIND, own.message.0, "settings.agentless.message")
         };
-        [campaign, skill].into_iter().chain(self.settings.agentless.as_ref().map(message)).collect()
+        let message = self.settings.agentless.as_ref().map(message);
+        let pool = caller_ids::reference(self.settings.caller_id_pool, "settings.caller_id_pool");
+        [campaign, skill].into_iter().chain(message).chain(pool).collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |feed: &FeedScript| NamedReference {
@@ -467,6 +478,12 @@ pub struct SourceBody {
     /// Days after which a contact that names no expiry is not called any more, 1 to 3650.
     #[serde(default)]
     pub expires_after_days: Option<u16>,
+    /// The number shown to its contacts, but for those whose own number says another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_id: Option<PhoneNumber>,
+    /// The pool that it is chosen from; goes before `caller_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_id_pool: Option<CallerIdPoolId>,
 }
 
 impl Definition for SourceBody {
@@ -478,7 +495,10 @@ impl Definition for SourceBody {
         Some(self.campaign.0)
     }
     fn references(&self) -> Vec<Reference> {
-        vec![Reference::new(CampaignBody::KIND, self.campaign.0, "campaign")]
+        let campaign = Reference::new(CampaignBody::KIND, self.campaign.0, "campaign");
+        std::iter::once(campaign)
+            .chain(caller_ids::reference(self.caller_id_pool, "caller_id_pool"))
+            .collect()
     }
     fn check(&self) -> Result<(), AppError> {
         if self.expires_after_days.is_some_and(|days| !(1..=3650).contains(&days)) {

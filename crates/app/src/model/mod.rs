@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod caller_ids;
 mod detection;
 mod messages;
 mod plans;
@@ -20,6 +21,8 @@ pub use bodies::{
     SuppressionListBody, TreatmentSetBody,
 };
 
+pub(crate) use caller_ids::setting as caller_id_setting;
+pub use caller_ids::{CallerIdPoolBody, PoolNumberBody};
 pub use detection::DetectionProfileBody;
 pub use messages::MessageBody;
 pub use plans::{ScheduleBody, ScheduleStep, ScheduledAction, SequenceBody, SequenceStep, WhenRefused};

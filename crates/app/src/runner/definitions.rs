@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use engine::{
-    AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId,
-    GroupState, MessageId, SuppressionListId, TenantId, Treatment, Zone,
+    AgentDefinition, AgentId, AnsweredCalls, CallerIdRules, CallerIdState, CallingHours, CampaignRules,
+    Command, GroupDefinition, GroupId, GroupState, MessageId, SuppressionListId, TenantId, Time, Treatment,
+    Zone,
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};
@@ -13,6 +14,7 @@ use telephony::{AgentPhone, Detection};
 use uuid::Uuid;
 
 use super::Runner;
+use super::caller_ids;
 use super::feed::suppression_lists;
 use super::hooks::CampaignScriptPlans;
 use super::messages::messages_of;
@@ -23,6 +25,7 @@ use crate::messages::belongs;
 use crate::model::{
     AgentBody, AgentTelephone, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
     DetectionProfileBody, MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
+    caller_id_setting,
 };
 use crate::scripts::{ScriptPlan, tenant_name};
 
@@ -32,6 +35,8 @@ pub(super) struct Definitions {
     pub messages: HashMap<MessageId, MessagePlan>,
     pub groups: HashMap<GroupId, GroupPlan>,
     pub agents: HashMap<AgentId, AgentPlan>,
+    /// The pools of caller ids, and how often their numbers were shown.
+    pub caller_ids: Option<CallerIdState>,
 }
 
 pub(super) struct GroupPlan {
@@ -67,7 +72,7 @@ pub(super) struct AgentPlan {
 }
 
 /// Reads them all, in one transaction, so that they fit together.
-pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, AppError> {
+pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId, now: Time) -> Result<Definitions, AppError> {
     let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)?
         .into_iter()
         .map(|stored| (stored.id, stored.body.hours))
@@ -90,6 +95,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         .into_iter()
         .map(|stored| (stored.id, stored.body))
         .collect();
+    let mut sources = caller_ids::of_sources(tx, tenant)?;
     let campaigns: HashMap<Uuid, CampaignPlan> = campaigns
         .into_iter()
         .map(|stored| {
@@ -105,11 +111,18 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
             };
             let profile = stored.body.detection_profile.and_then(|id| profiles.get(&id));
             let detection = profile.map(|profile| profile.parameters).unwrap_or_default();
-            let rules = Arc::new(rules_of(stored.body, &hours, &treatments, profile, zone.clone()));
+            let caller_ids = CallerIdRules {
+                campaign: caller_id_setting(stored.body.caller_id, stored.body.caller_id_pool),
+                sources: sources.remove(&engine::CampaignId(stored.id)).unwrap_or_default(),
+            };
+            let rules = rules_of(stored.body, &hours, &treatments, profile, zone.clone());
+            let rules = Arc::new(CampaignRules { caller_ids, ..rules });
             (stored.id, CampaignPlan { rules, suppression_lists: lists, scripts: plans, detection })
         })
         .collect();
-    let mut definitions = Definitions { messages: messages(tx, tenant)?, ..Definitions::default() };
+    let caller_ids = Some(caller_ids::load(tx, tenant, zone, now)?);
+    let messages = messages(tx, tenant)?;
+    let mut definitions = Definitions { messages, caller_ids, ..Definitions::default() };
     for stored in load_all::<CampaignGroupBody>(tx, tenant)? {
         // A group whose campaign is gone cannot be loaded.
         let Some(campaign) = campaigns.get(&stored.body.campaign.0) else { continue };
@@ -182,6 +195,7 @@ fn rules_of(
         zone,
         safe_harbour: campaign.safe_harbour_message,
         opt_out_digit: campaign.opt_out_digit,
+        caller_ids: CallerIdRules::default(),
         detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
     }
 }
@@ -199,8 +213,8 @@ fn script_rules(scripts: &CampaignScripts) -> engine::ScriptRules {
 impl Runner {
     /// Reads the definitions again and tells the engine what is new.
     pub(super) async fn reload_definitions(&mut self) {
-        let tenant = self.tenant;
-        match self.shared.store.read(move |tx| for_store(load(tx, tenant))).await {
+        let (tenant, now) = (self.tenant, self.shared.clock.now());
+        match self.shared.store.read(move |tx| for_store(load(tx, tenant, now))).await {
             Ok(definitions) => self.take_definitions(definitions),
             Err(error) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
         }
@@ -208,6 +222,9 @@ impl Runner {
 
     pub(super) fn take_definitions(&mut self, definitions: Definitions) {
         let before = std::mem::replace(&mut self.definitions, definitions);
+        if let Some(state) = self.definitions.caller_ids.clone() {
+            self.command(Command::PutCallerIds(state));
+        }
         let gone: Vec<AgentId> = before
             .agents
             .keys()

@@ -185,6 +185,7 @@ impl Runner {
         if self.held.is_empty() {
             return;
         }
+        self.read_caller_ids();
         let leases: Vec<(GroupId, i64)> =
             self.held.iter().map(|(group, held)| (*group, held.epoch)).collect();
         let until = self.shared.wall.now() + LEASE;

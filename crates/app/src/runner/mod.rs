@@ -4,6 +4,7 @@
 //! sets of the round in one transaction (group commit). One write is under way at a time, so sets are stored in the
 //! order in which they were decided.
 
+mod caller_ids;
 mod definitions;
 mod feed;
 mod groups;
@@ -17,6 +18,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::caller_id::ShownSoFar;
 use engine::{
     Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
     Engine, GroupAction, GroupId, GroupState, HookVerdict, HopperContact, Input, PhoneNumber, Supply,
@@ -97,6 +99,11 @@ pub(crate) enum Message {
         lost: Vec<GroupId>,
     },
     DefinitionsChanged,
+    /// What was shown to called parties by then, also by other nodes.
+    CallerIdsShown {
+        read_at: Time,
+        shown: Vec<ShownSoFar>,
+    },
     ContactsAdded {
         campaign: CampaignId,
     },
@@ -145,6 +152,7 @@ pub(crate) struct Runner {
     times: crate::floor::live::AgentTimes,
     states: HashMap<AgentId, (engine::AgentState, Time)>,
     renew_at: tokio::time::Instant,
+    read_caller_ids_at: tokio::time::Instant,
     shutting_down: Option<ShuttingDown>,
 }
 
@@ -156,8 +164,9 @@ impl Runner {
         myself: mpsc::Sender<Message>,
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
+        let now = shared.clock.now();
         let definitions =
-            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant))).await?;
+            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant, now))).await?;
         let mut runner = Self {
             shared,
             tenant,
@@ -176,6 +185,7 @@ impl Runner {
             times: crate::floor::live::AgentTimes::default(),
             states: HashMap::new(),
             renew_at: tokio::time::Instant::now() + RENEW_EVERY,
+            read_caller_ids_at: tokio::time::Instant::now(),
             shutting_down: None,
         };
         runner.take_definitions(definitions);
@@ -237,6 +247,9 @@ impl Runner {
             Message::Stored { sets, outcome } => self.stored(sets, outcome).await,
             Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
             Message::DefinitionsChanged => self.reload_definitions().await,
+            Message::CallerIdsShown { read_at, shown } => {
+                self.command(Command::CallerIdsShown { read_at, shown });
+            }
             Message::ContactsAdded { campaign } => self.contacts_added(campaign),
             Message::Suppressed { list, numbers } => self.suppressed(list, &numbers),
             Message::Look { reply } => {

@@ -84,6 +84,7 @@ impl Floor {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            caller_ids: engine::CallerIdRules::default(),
             detection: engine::settings::DetectionRules::default(),
             zone: engine::Zone::utc(),
         };
@@ -192,6 +193,8 @@ impl Floor {
         });
         HopperContact {
             contact: ContactId(Uuid::from_u128(u128::from(self.next_contact))),
+            source: engine::SourceId(Uuid::nil()),
+            last_caller_id: None,
             rank: Rank(self.next_contact as i64),
             phones: phone.into_iter().collect(),
             phone: 0,

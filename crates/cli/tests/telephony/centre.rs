@@ -22,7 +22,7 @@ const ROOT_KEY: &str = "the root key of the lab 0123456789";
 const PERSON: &str = "+447700900600";
 
 /// A running Outdial with a demonstration's tenant, and nothing dialled by itself.
-struct Centre {
+pub struct Centre {
     process: Child,
     ids: Value,
     client: Client,
@@ -31,7 +31,7 @@ struct Centre {
 }
 
 impl Centre {
-    fn start(lab: &Lab, database: &str) -> Self {
+    pub fn start(lab: &Lab, database: &str) -> Self {
         let configuration = lab.files.path().join("outdial.toml");
         let text = format!(
             "[server]\nroot_key = \"{ROOT_KEY}\"\n[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
@@ -109,15 +109,15 @@ impl Centre {
         answer
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.ask(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let found = self.get(path).await;
@@ -130,7 +130,7 @@ impl Centre {
     }
 
     /// A campaign like the demonstration's, with people on these numbers and a running group.
-    async fn campaign(&self, numbers: &[&str], settings: Value) -> (String, String) {
+    pub async fn campaign(&self, numbers: &[&str], settings: Value) -> (String, String) {
         let mut campaign = self.get(&format!("/v1/campaigns/{}", self.id("campaign"))).await;
         let body = campaign.as_object_mut().unwrap();
         body.retain(|name, _| !["id", "version", "created_at", "updated_at"].contains(&name.as_str()));
@@ -154,14 +154,14 @@ impl Centre {
         (campaign, group)
     }
 
-    async fn agents(&self) -> Vec<String> {
+    pub async fn agents(&self) -> Vec<String> {
         let listed = self.get("/v1/agents").await;
         let items = listed["items"].as_array().unwrap().iter();
         items.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The results of a campaign's attempts, by number, once there are so many.
-    async fn results(&self, campaign: &str, count: usize) -> BTreeMap<String, String> {
+    pub async fn results(&self, campaign: &str, count: usize) -> BTreeMap<String, String> {
         let path = format!("/v1/attempts?campaign={campaign}");
         let has_them = |found: &Value| {
             let items = found["items"].as_array().unwrap();
@@ -182,10 +182,10 @@ impl Drop for Centre {
 }
 
 /// An agent's screen.
-struct Screen(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Screen(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Screen {
-    async fn open(centre: &Centre, agent: &str) -> Self {
+    pub async fn open(centre: &Centre, agent: &str) -> Self {
         let address = centre.id("base_url").replace("http", "ws");
         let mut request = format!("{address}/v1/agent-session?agent={agent}").into_client_request().unwrap();
         let key = format!("Bearer {}", centre.id("api_key"));
@@ -196,7 +196,7 @@ impl Screen {
         screen
     }
 
-    async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
@@ -220,7 +220,7 @@ impl Screen {
         }
     }
 
-    async fn until_state(&mut self, state: &str) -> Value {
+    pub async fn until_state(&mut self, state: &str) -> Value {
         self.until(|message| message["type"] == "state" && message["state"] == state).await
     }
 
@@ -347,7 +347,9 @@ async fn a_call_goes_from_one_agent_to_another_who_wraps_it_up_and_both_were_wit
     first.until(|message| message["type"] == "connected").await;
     first.say(json!({"type": "mute"})).await;
     first.say(json!({"type": "transfer", "skill": centre.id("skill")})).await;
-    first.until(|message| message["type"] == "refused" && message["why"] == "nobody of that skill is ready").await;
+    first
+        .until(|message| message["type"] == "refused" && message["why"] == "nobody of that skill is ready")
+        .await;
     let mut second = Screen::open(&centre, &agents[1]).await;
     second.say(json!({"type": "ready"})).await;
     second.until_state("ready").await;
@@ -366,7 +368,11 @@ async fn a_call_goes_from_one_agent_to_another_who_wraps_it_up_and_both_were_wit
     first.say(json!({"type": "dispose", "disposition": "sale"})).await;
     assert_eq!(centre.results(&campaign, 1).await[PERSON], "answer");
     let attempt = centre.get(&format!("/v1/attempts/{}", call["attempt"].as_str().unwrap())).await;
-    assert_eq!((&attempt["agent"], &attempt["disposition"]), (&json!(agents[0]), &json!("sale")), "{attempt}");
+    assert_eq!(
+        (&attempt["agent"], &attempt["disposition"]),
+        (&json!(agents[0]), &json!("sale")),
+        "{attempt}"
+    );
     assert_eq!(lab.invites(0, PERSON), 1);
     println!("1 person with 2 agents in turn, 2 hand-overs, rung once");
 }

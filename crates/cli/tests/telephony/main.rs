@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "the counts are a result in themselves")]
 
+mod caller_ids;
 mod centre;
 mod checks;
 mod conversations;

@@ -41,7 +41,7 @@ impl Engine {
             attempt,
             group: call.group,
             number: phone.number,
-            caller_id: phone.caller_id.or(settings.caller_id),
+            caller_id: call.caller_id,
             ring_timeout,
             attempt_number: call.contact.attempts.saturating_add(1),
             detects: call.detects,

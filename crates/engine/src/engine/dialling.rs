@@ -179,25 +179,33 @@ impl Engine {
         }
     }
 
-    /// The first contact in the hopper that may still be called at this instant; the others go back.
+    /// The first contact in the hopper that may still be called at this instant, showing a number that may be shown;
+    /// those who may not be called go back.
     pub(super) fn next_callable(&mut self, id: GroupId) -> Option<HopperContact> {
         loop {
-            let contact = self.groups.get_mut(&id)?.hopper.take_first()?;
-            let expired = contact.expires_at.is_some_and(|at| at <= self.now);
-            if !expired && contact.dial_until > self.now && contact.current_phone().is_some() {
+            let contact = self.first_with_caller_id(id)?;
+            if may_be_called(&contact, self.now) {
                 return Some(contact);
             }
             self.give_back(id, &contact, None);
         }
     }
 
-    /// Makes an attempt. Its call is placed once the attempt is durable.
+    /// Makes an attempt. Its call is placed once the attempt is durable. The contact goes back if no number may be shown
+    /// to it now; whoever asks has looked at that before.
     pub(super) fn start_attempt(
         &mut self,
         id: GroupId,
         contact: HopperContact,
         agent: Option<AgentId>,
     ) -> Option<AttemptId> {
+        let caller_id = match self.choose_caller_id(id, &contact) {
+            Ok(caller_id) => caller_id,
+            Err(until) => {
+                self.give_back(id, &contact, Some(until));
+                return None;
+            }
+        };
         let attempt = AttemptId(self.ids.next(self.now));
         let group = self.groups.get_mut(&id)?;
         let phone = contact.current_phone()?;
@@ -222,7 +230,7 @@ impl Engine {
             number: phone.number,
             attempt_number: contact.attempts.saturating_add(1),
             dial_mode: group.dial_mode(),
-            caller_id: phone.caller_id.or(group.definition.settings.caller_id),
+            caller_id,
             agent,
             at: self.now,
         };
@@ -231,6 +239,7 @@ impl Engine {
             contact,
             stage: Stage::Recording,
             placed_at: self.now,
+            caller_id,
             segment,
             agent,
             deadline: None,
@@ -402,6 +411,7 @@ impl Engine {
                 contact,
                 stage,
                 placed_at: self.now,
+                caller_id: None,
                 segment: group.segment,
                 agent: None,
                 deadline: None,
@@ -470,4 +480,10 @@ impl Engine {
             group.fetch_not_before = self.now;
         }
     }
+}
+
+/// Whether a contact that was claimed may still be called at this instant.
+pub(super) fn may_be_called(contact: &HopperContact, now: Time) -> bool {
+    let expired = contact.expires_at.is_some_and(|at| at <= now);
+    !expired && contact.dial_until > now && contact.current_phone().is_some()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
+use crate::caller_id::{CallerIdState, ShownSoFar};
 use crate::change::{ChangeSet, ContactPlanned};
 use crate::contact::{HopperContact, PhoneStatus};
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
@@ -117,6 +118,15 @@ pub enum Command {
     PutGroup(GroupDefinition),
     /// Makes an agent known or gives them other skills.
     PutAgent(AgentDefinition),
+    /// Makes all pools of caller ids known as they are now.
+    PutCallerIds(CallerIdState),
+    /// Tells how often numbers were shown by then, also by calls of other engines.
+    CallerIdsShown {
+        /// When that was read.
+        read_at: Time,
+        /// Numbers that were shown on that day.
+        shown: Vec<ShownSoFar>,
+    },
     /// Forgets an agent, once they are logged out.
     RemoveAgent(AgentId),
     /// Asks something of a group; answered with [`Output::Answer`].
@@ -626,4 +636,6 @@ pub enum WakeReason {
     Promises(GroupId),
     /// Agents who were busy may be free soon: pacing looks again.
     Pacing(GroupId),
+    /// A number that a group may show is free again.
+    CallerIds(GroupId),
 }

@@ -20,6 +20,8 @@ impl Engine {
         match command {
             Command::PutGroup(definition) => self.put_group(definition),
             Command::PutAgent(definition) => self.put_agent(definition),
+            Command::PutCallerIds(state) => self.caller_ids.put(self.now, state),
+            Command::CallerIdsShown { read_at, shown } => self.caller_ids.count_in(read_at, shown),
             Command::RemoveAgent(agent) => self.remove_agent(agent),
             Command::Act { group, action, dial_mode, actor, reply } => {
                 let outcome = self.act(group, action, dial_mode, actor);
@@ -38,6 +40,7 @@ impl Engine {
             let turns_to_callbacks =
                 definition.settings.callbacks_only && !group.definition.settings.callbacks_only;
             group.definition = definition;
+            group.held = None;
             if turns_to_callbacks {
                 self.empty_hopper(id);
             }
@@ -61,6 +64,7 @@ impl Engine {
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
             next_call_at: Time::EPOCH,
+            held: None,
             calls_up: 0,
             on_lines: 0,
             ringing: 0,

@@ -6,6 +6,7 @@
 
 mod agents;
 mod announcements;
+mod caller_ids;
 mod calls;
 mod dialling;
 mod hooks;
@@ -25,9 +26,10 @@ pub use io::{
     Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
     LiveCall, NextStep, Output, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
 };
-pub use snapshot::{AgentSnapshot, GroupSnapshot, Snapshot};
+pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
 
+use crate::caller_id::CallerIds;
 use crate::change::{Change, ChangeSet};
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
 use crate::pacing::{self, Budget, BusyAgents, PolicyMaker};
@@ -49,6 +51,7 @@ pub struct Engine {
     busy: BTreeMap<SkillId, BusyAgents>,
     /// What may be abandoned in each campaign.
     budgets: BTreeMap<CampaignId, Budget>,
+    caller_ids: CallerIds,
     policies: PolicyMaker,
     timers: BTreeSet<(Time, WakeReason)>,
     outputs: VecDeque<Output>,
@@ -86,6 +89,7 @@ impl Engine {
             shared_skills: BTreeMap::new(),
             busy: BTreeMap::new(),
             budgets: BTreeMap::new(),
+            caller_ids: CallerIds::default(),
             policies,
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
@@ -105,6 +109,7 @@ impl Engine {
     /// Takes one input in. Time never runs backwards: an earlier `now` counts as the latest one seen.
     pub fn handle(&mut self, now: Time, input: Input) {
         self.now = self.now.max(now);
+        self.caller_ids.turn_to(self.now);
         match input {
             Input::Command(command) => self.command(command),
             Input::Contacts { group, fence, contacts, supply } => {
@@ -214,7 +219,8 @@ impl Engine {
                 WakeReason::Feed(_)
                 | WakeReason::CallRate(_)
                 | WakeReason::Promises(_)
-                | WakeReason::Pacing(_) => {}
+                | WakeReason::Pacing(_)
+                | WakeReason::CallerIds(_) => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
+use crate::callback::CallbackState;
 use crate::change::{Change, ContactReturned, PreviewRejected};
 use crate::contact::HopperContact;
 use crate::ids::{AgentId, GroupId};
@@ -104,6 +105,15 @@ impl Engine {
         if expired || contact.dial_until <= now || !may_dial {
             self.give_back(group, &contact, None);
             self.refuse(id, "this contact may not be called any more at this hour");
+            return self.move_on(id);
+        }
+        if self.no_caller_id_until(group, &contact).is_some() {
+            self.promise_moved(group, &contact, CallbackState::Scheduled, None, None, Some("no_caller_id"));
+            self.take_up(group, contact);
+            self.refuse(
+                id,
+                "every number that this contact may see was shown as often as it may be meanwhile",
+            );
             return self.move_on(id);
         }
         self.set_agent_state(id, AgentState::Reserved, None);

@@ -131,6 +131,11 @@ impl Engine {
                 self.give_back(id, &contact, None);
                 continue;
             };
+            if let Some(until) = self.no_caller_id_until(id, &contact) {
+                self.set_timer(until, WakeReason::CallerIds(id));
+                self.take_up(id, contact);
+                continue;
+            }
             let is_personal = promise.agent.is_some();
             let agent = match promise.agent {
                 Some(own) => self.choose_agent(skill, Some(own)).filter(|chosen| *chosen == own),

@@ -66,6 +66,9 @@ pub enum IdleReason {
     NothingCallableNow,
     /// No contact is left.
     NothingLeft,
+    /// Every number that its contacts may see was shown as often as it may be: it goes on by itself, or when a pool of
+    /// caller ids is given numbers or higher limits.
+    CallerIdsUsedUp,
 }
 
 /// An agent at one instant.
@@ -123,6 +126,8 @@ impl Engine {
             Some(IdleReason::NoLines)
         } else if working == 0 && !agentless {
             Some(IdleReason::NoAgents)
+        } else if self.waits_for_caller_ids(id) {
+            Some(IdleReason::CallerIdsUsedUp)
         } else if group.hopper.is_empty() && group.ran_dry {
             Some(IdleReason::NothingLeft)
         } else if group.hopper.is_empty() && group.fetch_not_before > self.now {

@@ -10,9 +10,11 @@ use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
 use crate::pacing::{Forecast, Lines, Pacing, Segment};
+use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
 
+use super::caller_ids::Held;
 use super::io::GroupDefinition;
 
 /// What is to happen once changes are durable.
@@ -50,6 +52,8 @@ pub(super) struct Group {
     pub ran_dry: bool,
     /// When the next call may be placed, by the group's limit on calls per second.
     pub next_call_at: Time,
+    /// Every contact in the hopper waits for a number that may be shown.
+    pub held: Option<Held>,
     /// Calls that are not over.
     pub calls_up: u32,
     /// Of those, how many take a line.
@@ -153,6 +157,8 @@ pub(super) struct Call {
     pub stage: Stage,
     /// When it was decided on.
     pub placed_at: Time,
+    /// The number that it shows.
+    pub caller_id: Option<PhoneNumber>,
     /// What kind of call it is.
     pub segment: Segment,
     pub agent: Option<AgentId>,

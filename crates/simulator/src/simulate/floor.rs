@@ -225,6 +225,7 @@ impl<'a> Floor<'a> {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            caller_ids: engine::CallerIdRules::default(),
             detection: engine::settings::DetectionRules::default(),
             zone: Zone::utc(),
         };
@@ -711,6 +712,8 @@ fn person(group: usize, place: u64) -> Option<HopperContact> {
     };
     Some(HopperContact {
         contact: ContactId(Uuid::from_u128(u128::from(number.digits()))),
+        source: engine::SourceId(Uuid::nil()),
+        last_caller_id: None,
         rank: Rank(place as i64),
         phones: std::iter::once(phone).collect(),
         phone: 0,

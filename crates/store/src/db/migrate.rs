@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "script_versions",
         sql: include_str!("../../migrations/0010_script_versions.sql"),
     },
+    Migration { version: 12, name: "caller_ids", sql: include_str!("../../migrations/0012_caller_ids.sql") },
 ];
 
 /// Where it is kept which of them were applied.

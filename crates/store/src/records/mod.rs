@@ -9,6 +9,7 @@
 pub mod attempts;
 pub mod audit;
 pub mod callbacks;
+pub mod caller_ids;
 pub mod contacts;
 pub mod definitions;
 pub mod idempotency;

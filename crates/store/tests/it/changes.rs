@@ -1,6 +1,6 @@
 //! Change sets.
 
-use engine::change::{AgentChanged, ContactPlanned, ContactReturned, PlannedNext};
+use engine::change::{AgentChanged, AttemptStarted, ContactPlanned, ContactReturned, PlannedNext};
 use engine::{
     AgentId, AgentState, CallResult, Change, ChangeSet, FinalReason, GroupId, PhoneStatus, SuppressionListId,
 };
@@ -45,6 +45,28 @@ async fn an_attempt_goes_from_open_to_settled_and_its_contact_is_called_again_la
         assert_eq!((number(10), number(11)), (after(21).as_micros(), 1));
         let told = world.told().await;
         assert_eq!(told, ["contact.created", "attempt.started", "attempt.ended", "contact.planned"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_called_again_comes_with_the_number_that_the_last_call_showed() {
+    on_both(|world| async move {
+        world.add(vec![record(1, 0)]).await;
+        let held = world.lease().await;
+        let group = world.group;
+        // The third call shows none: the one before it still counts.
+        for (attempts, shown, before) in
+            [(0, Some(91), None), (1, Some(92), Some(91)), (2, None, Some(92)), (3, None, Some(92))]
+        {
+            let contact = world.claim(held, 1, &[0]).await.remove(0);
+            assert_eq!((contact.attempts, contact.last_caller_id), (attempts, before.map(number)));
+            let Change::AttemptStarted(start) = started(group, &contact) else { panic!("it starts") };
+            let start = AttemptStarted { caller_id: shown.map(number), ..start };
+            let plan = Change::ContactPlanned(planned(group, &contact, dial_again(NOW, 0)));
+            let all = vec![Change::AttemptStarted(start), ended(group, &contact, BUSY), plan];
+            world.apply(held, all).await;
+        }
     })
     .await;
 }

@@ -10,7 +10,7 @@ use crate::support::{Database, all_pages, at, id, number, on_both_databases, ten
 
 const GROUP: u64 = 60;
 
-fn attempt(of: u64, n: u64) -> Attempt {
+pub fn attempt(of: u64, n: u64) -> Attempt {
     Attempt {
         id: AttemptId(id(n)),
         tenant: tenant(of),
@@ -71,7 +71,7 @@ fn insert(tx: &mut Tx<'_>, attempt: &Attempt) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn store_all(database: &Database, attempts: Vec<Attempt>) {
+pub fn store_all(database: &Database, attempts: Vec<Attempt>) {
     two_tenants(database);
     database.write(move |tx| attempts.iter().try_for_each(|attempt| insert(tx, attempt))).unwrap();
 }

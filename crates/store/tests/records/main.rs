@@ -2,6 +2,7 @@
 
 mod attempts;
 mod audit;
+mod caller_ids;
 mod contacts;
 mod definitions;
 mod idempotency;

@@ -96,7 +96,8 @@ async fn list_tenants(
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TenantSettings {
-    /// The zone in which instants without an offset are read (IANA name); null is UTC.
+    /// The zone in which instants without an offset are read, and whose days and hours limits of caller ids are of (IANA
+    /// name); null is UTC.
     zone: Option<String>,
 }
 

@@ -16,6 +16,7 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
         "/v1/calling-hours",
         "/v1/treatment-sets",
         "/v1/suppression-lists",
+        "/v1/caller-id-pools",
         "/v1/agents",
         "/v1/campaigns",
         "/v1/campaign-groups",
@@ -28,12 +29,17 @@ async fn one_of_each(admin: &Caller<'_>) -> Vec<(&'static str, String, Value)> {
             "/v1/treatment-sets" => {
                 json!({"name": "Busy", "treatments": [{"when": {"results": ["busy"]}, "then": {"action": "retry_in", "minutes": 5}}]})
             }
+            "/v1/caller-id-pools" => json!({
+                "name": "London", "numbers": [{"number": "+442079460001", "calls_per_day_max": 50}],
+                "choose": "same_area", "sticky": true, "calls_per_hour_max": 9, "when_used_up": "campaign",
+            }),
             "/v1/agents" => {
                 json!({"name": "Ann", "skills": [{"skill": id("/v1/skills"), "proficiency": 80}]})
             }
             "/v1/campaigns" => json!({
                 "name": "Winter", "calling_hours": id("/v1/calling-hours"), "treatments": id("/v1/treatment-sets"),
                 "suppression_lists": [id("/v1/suppression-lists")], "attempts_max": 4,
+                "caller_id": "+442079460002", "caller_id_pool": id("/v1/caller-id-pools"),
             }),
             "/v1/campaign-groups" => {
                 json!({"name": "Team", "campaign": id("/v1/campaigns"), "skill": id("/v1/skills")})

@@ -3,6 +3,7 @@
 mod access;
 mod agent_session;
 mod callbacks;
+mod caller_ids;
 mod campaign_group_status;
 mod contacts;
 mod context_data;

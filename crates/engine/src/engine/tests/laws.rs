@@ -6,7 +6,7 @@ use super::*;
 
 /// Something that happens on the floor; indexes choose among what is there.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Store,
     Feed(u32, bool),
     Call(usize, CallEvent),
@@ -23,7 +23,7 @@ enum Step {
     LoseLease(u128),
 }
 
-fn any_step() -> impl Strategy<Value = Step> {
+pub(super) fn any_step() -> impl Strategy<Value = Step> {
     let ends = prop_oneof![
         Just(CallEnd::ByCalledParty),
         Just(CallEnd::ByUs),
@@ -200,7 +200,7 @@ impl Floor {
     }
 }
 
-fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
+pub(super) fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
     let groups = [(0, with_mode(modes[0])), (1, with_mode(modes[1]))];
     let mut floor = Floor::new(&groups, &[(0, &[0]), (1, &[0, 1]), (2, &[1]), (3, &[0, 1])]);
     let scripts = ScriptRules {
@@ -220,7 +220,10 @@ fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
 }
 
 fn live_through(modes: [DialMode; 2], steps: Vec<Step>) -> Result<(), TestCaseError> {
-    let mut floor = two_groups_and_four_agents(modes);
+    live_through_on(two_groups_and_four_agents(modes), steps).map(drop)
+}
+
+pub(super) fn live_through_on(mut floor: Floor, steps: Vec<Step>) -> Result<Floor, TestCaseError> {
     for step in steps {
         floor.step(step);
     }
@@ -242,7 +245,7 @@ fn live_through(modes: [DialMode; 2], steps: Vec<Step>) -> Result<(), TestCaseEr
             floor.planned.iter().any(|plan| plan.attempt == Some(*attempt) && plan.suppress.is_some());
         prop_assert!(!asked_not_to_be_called || suppressed, "a wish to be called no more is lost");
     }
-    Ok(())
+    Ok(floor)
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The machines under every order of events, and the stories that users know.
 
 mod callbacks;
+mod caller_ids;
 mod detection;
 mod laws;
 mod lines;
@@ -20,11 +21,12 @@ use super::*;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::callback::{CallbackState, Promise};
+use crate::caller_id::CallerIdRules;
 use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
-use crate::ids::{CallbackId, CampaignId, ContactId, MessageId};
+use crate::ids::{CallbackId, CampaignId, ContactId, MessageId, SourceId};
 use crate::settings::{
     AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
 };
@@ -57,6 +59,8 @@ fn contact(index: u64) -> HopperContact {
     };
     HopperContact {
         contact: ContactId(Uuid::from_u128(u128::from(index))),
+        source: SourceId(Uuid::nil()),
+        last_caller_id: None,
         rank: Rank(index as i64),
         phones: smallvec![phone],
         phone: 0,
@@ -110,6 +114,7 @@ fn rules() -> Arc<CampaignRules> {
         zone: crate::Zone::utc(),
         safe_harbour: None,
         opt_out_digit: '1',
+        caller_ids: CallerIdRules::default(),
         detection: crate::settings::DetectionRules::default(),
     })
 }
@@ -147,6 +152,11 @@ struct Floor {
     /// Agents whose telephones are to ring, and what was asked for on calls.
     lines_wanted: Vec<AgentId>,
     controls: Vec<(AttemptId, CallControl)>,
+    /// What calls showed, and the attempts that were decided on.
+    shown: Vec<Option<crate::PhoneNumber>>,
+    started: Vec<crate::change::AttemptStarted>,
+    /// The pool of caller ids that groups put from now on have.
+    pool_of_new_groups: Option<crate::CallerIdPoolId>,
 }
 
 impl Floor {
@@ -179,6 +189,9 @@ impl Floor {
             fenced: BTreeSet::new(),
             lines_wanted: Vec::new(),
             controls: Vec::new(),
+            shown: Vec::new(),
+            started: Vec::new(),
+            pool_of_new_groups: None,
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
@@ -210,7 +223,10 @@ impl Floor {
             group: group_id(index),
             campaign: CampaignId(Uuid::from_u128(0xc000 + index)),
             skill: skill_id(index),
-            settings,
+            settings: GroupSettings {
+                caller_id_pool: settings.caller_id_pool.or(self.pool_of_new_groups),
+                ..settings
+            },
             rules: Arc::new(CampaignRules { scripts, ..(*rules()).clone() }),
             state: GroupState::NotLoaded,
             answered: AnsweredCalls::default(),
@@ -240,6 +256,7 @@ impl Floor {
                 );
                 assert!(!self.dialled.contains(&request.attempt), "dialled twice for one attempt");
                 self.dialled.push(request.attempt);
+                self.shown.push(request.caller_id);
                 self.up.insert(request.attempt);
             }
             Output::HangUp(_) => {}
@@ -286,6 +303,7 @@ impl Floor {
                     "two attempts on one contact at once"
                 );
                 self.open_attempts.insert(started.attempt, started.contact);
+                self.started.push(started.clone());
             }
             Change::AttemptEnded(ended) => {
                 assert!(self.ended.insert(ended.attempt, ended.result).is_none(), "an attempt ended twice");

@@ -285,6 +285,8 @@ async fn create_list(
         zone_policy: ZonePolicy::default(),
         duplicates: Default::default(),
         expires_after_days: None,
+        caller_id: None,
+        caller_id_pool: None,
     };
     let source = context.app.create(&who, source).await?;
     context.app.set_own_source_map(&who, SourceId(source.id), map).await?;
