@@ -30,6 +30,31 @@ pub enum Task {
     Migrate,
     /// Check that what is stored does not contradict itself; prints counts, and fails if it does.
     Verify,
+    /// Look at the switches of a running Outdial, and take one out of use or into use again.
+    Switch {
+        #[command(subcommand)]
+        task: SwitchTask,
+        /// Where it runs; the configured address if not given.
+        #[arg(long, global = true)]
+        url: Option<String>,
+    },
+}
+
+/// What is to be done with switches.
+#[derive(clap::Subcommand)]
+pub enum SwitchTask {
+    /// Say how each of them is.
+    List,
+    /// Place no more calls on one, so that it can be serviced once its calls have ended.
+    Drain {
+        /// Its name in the configuration.
+        name: String,
+    },
+    /// Place calls on it again.
+    Use {
+        /// Its name in the configuration.
+        name: String,
+    },
 }
 
 /// Does it.
@@ -37,6 +62,9 @@ pub enum Task {
 /// # Errors
 /// The database cannot be opened, the use case refused, or what is stored contradicts itself.
 pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
+    if let Task::Switch { task, url } = task {
+        return switch(&config, url, task).await;
+    }
     let target = StoreTarget::parse(&config.database.url).context("database.url is wrong")?;
     let store = Store::open(&target, StoreOptions::default())
         .await
@@ -59,7 +87,42 @@ pub async fn run(config: Config, task: Task) -> anyhow::Result<()> {
             Ok(())
         }
         Task::Verify => verify(&store).await,
+        // It needs no database and was done above.
+        Task::Switch { .. } => Ok(()),
     }
+}
+
+/// Asks a running Outdial: only its own process knows its switches.
+async fn switch(config: &Config, url: Option<String>, task: SwitchTask) -> anyhow::Result<()> {
+    let url = url.unwrap_or_else(|| format!("http://{}", config.server.listen));
+    let Some(root_key) = &config.server.root_key else {
+        bail!("this needs the root key: name the configuration that has server.root_key, with --config FILE")
+    };
+    let http = reqwest::Client::new();
+    let act = |name: String, action: &str| {
+        let mut address = reqwest::Url::parse(&url).context("--url is wrong")?;
+        // An address that begins with http has a path that can be added to.
+        if let Ok(mut path) = address.path_segments_mut() {
+            path.extend(["v1", "switches", name.as_str(), "actions"]);
+        }
+        anyhow::Ok(http.post(address).json(&json!({ "action": action })))
+    };
+    let request = match task {
+        SwitchTask::List => http.get(format!("{url}/v1/switches")),
+        SwitchTask::Drain { name } => act(name, "drain")?,
+        SwitchTask::Use { name } => act(name, "use")?,
+    };
+    let answer =
+        request.bearer_auth(root_key).send().await.with_context(|| format!("nobody answers at {url}"))?;
+    let status = answer.status();
+    let body: serde_json::Value = answer.json().await.context("what answers there is not Outdial")?;
+    if !status.is_success() {
+        bail!("{}", body["detail"].as_str().unwrap_or("it was refused"));
+    }
+    for state in body["items"].as_array().into_iter().flatten() {
+        print(state);
+    }
+    Ok(())
 }
 
 /// The use cases without a dialler: nothing is adopted, because nothing is loaded through it.

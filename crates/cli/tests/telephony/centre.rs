@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -100,6 +100,14 @@ impl Centre {
         let (is_good, answer) = self.send(ROOT_KEY, method, path, body).await;
         assert!(is_good, "{path}: {answer}");
         answer
+    }
+
+    /// What the command line says.
+    fn admin(&self, arguments: &[&str]) -> String {
+        let mut outdial = Command::new(env!("CARGO_BIN_EXE_outdial"));
+        outdial.arg("--config").arg(&self.configuration).arg("admin").args(arguments);
+        let Output { stdout, stderr, .. } = outdial.args(["--url", self.id("base_url")]).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
     }
 
     /// What is answered to a request that is refused.
@@ -434,9 +442,8 @@ async fn a_supervisor_listens_over_the_api_and_a_drained_switch_gets_no_more_cal
         switches["items"],
         json!([{"name": "lab", "is_connected": true, "is_drained": false, "calls": 1, "agent_lines": 1}])
     );
-    let drain = Some(json!({"action": "drain"}));
-    let drained = centre.root(Method::POST, "/v1/switches/lab/actions", drain).await;
-    assert_eq!(drained["items"][0]["is_drained"], true);
+    assert!(centre.admin(&["switch", "drain", "lab"]).contains("\"is_drained\":true"));
+    assert!(centre.admin(&["switch", "drain", "nowhere"]).contains("nowhere"));
     // The call goes on, and no other begins.
     screen.say(json!({"type": "hang_up"})).await;
     screen.until(|message| message["type"] == "call_ended").await;
