@@ -1,5 +1,6 @@
 //! The history of attempts.
 
+use engine::change::Evidence;
 use engine::time::{rfc3339, rfc3339_option};
 use engine::{AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId, PhoneNumber, Time};
 use schemars::JsonSchema;
@@ -78,6 +79,8 @@ pub struct AttemptView {
     pub disposition: Option<String>,
     /// The agent's notes.
     pub notes: Option<String>,
+    /// Who picked up and what they heard without an agent; told when the call is over.
+    pub evidence: Evidence,
 }
 
 /// Shows no personal data.
@@ -117,6 +120,7 @@ impl From<Attempt> for AttemptView {
             result: attempt.result,
             disposition: attempt.disposition,
             notes: attempt.notes,
+            evidence: attempt.evidence,
         }
     }
 }

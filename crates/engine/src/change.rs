@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::Detected;
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::callback::CallbackState;
@@ -111,10 +112,60 @@ pub struct AttemptEnded {
     #[serde(with = "rfc3339_option")]
     #[schemars(with = "Option<String>")]
     pub connected_at: Option<Time>,
+    /// Who picked up and what they heard.
+    #[serde(default)]
+    pub evidence: Evidence,
     /// When it was over.
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]
     pub at: Time,
+}
+
+/// Who picked a call up and what they heard of us without an agent: with the times of the call it shows that an answered
+/// person was connected, or heard who calls, within two seconds of the answer or of the end of their greeting
+/// (16 CFR 310.4(b)(1)(iv) and (b)(4)).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Who picked up, as far as was found out; null if nothing was detected.
+    pub detected: Option<Detected>,
+    /// When that was known: the greeting is over then.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub detected_at: Option<Time>,
+    /// What was played last.
+    pub message: Option<Heard>,
+    /// When it began.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub message_at: Option<Time>,
+    /// When it had been played to its end.
+    #[serde(with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub message_ended_at: Option<Time>,
+}
+
+/// A message that a called party heard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Heard {
+    /// That no agent is free.
+    SafeHarbour,
+    /// What the call was for.
+    Campaign,
+}
+
+impl Heard {
+    const ALL: [Self; 2] = [Self::SafeHarbour, Self::Campaign];
+
+    /// The number stored for it.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// From the stored number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
 }
 
 /// What a called party heard who pressed the key to be called no more.
@@ -125,6 +176,13 @@ pub enum OptOut {
     Message,
     /// That no agent is free, or a message that began too late.
     SafeHarbour,
+}
+
+impl OptOut {
+    /// The number stored for it.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
 }
 
 impl AttemptEnded {

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use engine::change::{
-    AgentChanged, AttemptEnded, AttemptStarted, ContactPlanned, ContactReturned, GroupChanged, PlannedNext,
+    AgentChanged, AttemptEnded, AttemptStarted, ContactPlanned, ContactReturned, GroupChanged, Heard, OptOut,
+    PlannedNext,
 };
-use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, GroupId, TenantId, Time};
+use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, Detected, GroupId, TenantId, Time};
 
 use crate::abandonment;
 use crate::callbacks::{self, CallbackChange};
@@ -183,12 +184,19 @@ fn end_attempts(tx: &mut Tx<'_>, ended: &[&AttemptEnded]) -> Result<(), StoreErr
             it.answered_at,
             it.connected_at,
             it.at,
-            it.group
+            it.group,
+            it.evidence.detected.map(Detected::code),
+            it.evidence.detected_at,
+            it.evidence.message.map(Heard::code),
+            it.evidence.message_at,
+            it.evidence.message_ended_at,
+            it.opted_out.map(OptOut::code)
         ]
     });
     let counts = tx.execute_each(
         "UPDATE attempt SET state = 1, result = $2, agent_id = COALESCE($3, agent_id), ringing_at = $4,
-                            answered_at = $5, connected_at = $6, ended_at = $7
+                            answered_at = $5, connected_at = $6, ended_at = $7, detected = $9, detected_at = $10,
+                            message = $11, message_at = $12, message_ended_at = $13, opted_out = $14
          WHERE id = $1 AND group_id = $8 AND state = 0",
         &sets.collect::<Vec<_>>(),
     )?;

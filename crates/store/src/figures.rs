@@ -87,8 +87,10 @@ pub fn calls(
     let rows = tx.query(
         "SELECT a.group_id, c.source_id,
                 SUM(CASE WHEN a.ended_at >= $3 AND a.ended_at <= $4 THEN 1 ELSE 0 END),
-                SUM(CASE WHEN a.ended_at >= $3 AND a.ended_at <= $4 AND a.result = ANY($5) THEN 1 ELSE 0 END),
-                SUM(CASE WHEN a.ended_at >= $3 AND a.ended_at <= $4 AND a.result = ANY($6) THEN 1 ELSE 0 END),
+                SUM(CASE WHEN a.ended_at >= $3 AND a.ended_at <= $4
+                              AND (a.result = ANY($5) OR a.opted_out IS NOT NULL) THEN 1 ELSE 0 END),
+                SUM(CASE WHEN a.ended_at >= $3 AND a.ended_at <= $4
+                              AND (a.result = ANY($6) OR a.opted_out = 1) THEN 1 ELSE 0 END),
                 SUM(CASE WHEN a.settled_at >= $3 AND a.settled_at <= $4 AND c.feed_state = 3
                               AND a.attempt_number = c.attempts THEN 1 ELSE 0 END)
          FROM attempt a JOIN contact c ON c.id = a.contact_id

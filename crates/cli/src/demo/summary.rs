@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use app::{App, AppError, Principal};
-use engine::{AgentState, CallResult, CampaignId, GroupId};
+use engine::{AgentState, CampaignId, GroupId};
 use serde::Serialize;
 use store::feed::Counts;
 
@@ -52,18 +52,7 @@ pub async fn outcome(
 ) -> Result<Outcome, AppError> {
     let results = app.results_of_group(who.tenant, group, SINCE).await?;
     let counts = app.contact_counts(campaign).await?;
-    let by_result = results.by_result.iter();
-    // The demonstration's list has nobody who is suppressed, so only they have this result.
-    let opted_out = results.by_result.iter().filter(|(result, _)| **result == CallResult::DoNotCall);
-    let opted_out: u64 = opted_out.map(|(_, count)| count).sum();
-    let answered: u64 = opted_out
-        + by_result
-            .clone()
-            .filter(|(result, _)| result.answered_by_person())
-            .map(|(_, count)| count)
-            .sum::<u64>();
-    let abandoned: u64 =
-        by_result.filter(|(result, _)| result.is_abandonment()).map(|(_, count)| count).sum();
+    let (answered, abandoned) = (results.answered_by_person(), results.abandoned());
     let mut named: BTreeMap<String, u64> =
         results.by_result.iter().map(|(result, count)| (result.name().to_owned(), *count)).collect();
     if results.open > 0 {
@@ -73,7 +62,7 @@ pub async fn outcome(
         dialled: results.attempts(),
         results: named,
         answered,
-        opted_out,
+        opted_out: results.opted_out.0,
         connected: 0,
         abandoned,
         abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },

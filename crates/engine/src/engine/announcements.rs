@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::call_result::CallResult;
-use crate::change::OptOut;
+use crate::change::{Heard, OptOut};
 use crate::ids::AttemptId;
 use crate::settings::CONNECT_WITHIN;
+use crate::time::Time;
 
 use super::Engine;
 use super::io::{Detected, Output, Playing};
@@ -21,6 +22,11 @@ const MESSAGE_PATIENCE: Duration = Duration::from_secs(720);
 const KEYS_AFTER_MESSAGE: Duration = Duration::from_secs(3);
 
 impl Call {
+    fn hears(&mut self, message: Heard, now: Time) {
+        self.evidence.message = Some(message);
+        (self.evidence.message_at, self.evidence.message_ended_at) = (Some(now), None);
+    }
+
     /// Whether what the call was for began within two seconds of the answer.
     pub(super) fn message_was_in_time(&self) -> bool {
         let began = self.message_at.zip(self.answered_at);
@@ -37,6 +43,7 @@ impl Engine {
         let left = || self.groups.get(&call.group).and_then(|group| group.definition.rules.detection.message);
         let Some(message) = own.or_else(left) else { return };
         call.message_at = Some(now);
+        call.hears(Heard::Campaign, now);
         let (group, what) = (call.group, Playing::Message(message));
         self.outputs.push_back(Output::Play { attempt, group, what });
         self.enter(attempt, Stage::Announcement, Some(MESSAGE_PATIENCE));
@@ -44,7 +51,10 @@ impl Engine {
 
     /// Plays what people hear whom no agent is free for.
     pub(super) fn play_safe_harbour(&mut self, attempt: AttemptId) {
-        let Some(group) = self.calls.get(&attempt).map(|call| call.group) else { return };
+        let now = self.now;
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.hears(Heard::SafeHarbour, now);
+        let group = call.group;
         let message = self.groups.get(&group).and_then(|group| group.definition.rules.safe_harbour);
         self.outputs.push_back(Output::Play { attempt, group, what: Playing::SafeHarbour(message) });
         self.enter(attempt, Stage::Message, Some(SAFE_HARBOUR_PATIENCE));
@@ -53,6 +63,7 @@ impl Engine {
     pub(super) fn message_ended(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let stage = call.stage;
+        call.evidence.message_ended_at = Some(self.now);
         if stage == Stage::Announcement {
             call.message_ended = true;
         }

@@ -113,6 +113,9 @@ impl Engine {
             other => other,
         };
         call.detected = Some(detected);
+        if call.detects {
+            (call.evidence.detected, call.evidence.detected_at) = (Some(found), Some(self.now));
+        }
         if let Some(group) = self.groups.get_mut(&call.group) {
             let by_person = detected == Detected::Person;
             group.lines.remove(attempt);
@@ -322,6 +325,7 @@ impl Engine {
             ringing_at: call.ringing_at,
             answered_at: call.answered_at,
             connected_at: call.connected_at,
+            evidence: call.evidence,
             at: now,
         };
         let said_already = call.disposal.is_some();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::agent::AgentState;
 use crate::callback::CallbackState;
-use crate::change::{AttemptStarted, Change};
+use crate::change::{AttemptStarted, Change, Evidence};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId};
@@ -253,6 +253,7 @@ impl Engine {
             result: None,
             ended_at: None,
             agentless,
+            evidence: Evidence::default(),
             message_at: None,
             message_ended: false,
             asked_for_agent: false,
@@ -425,6 +426,7 @@ impl Engine {
                 result,
                 ended_at: None,
                 agentless: None,
+                evidence: Evidence::default(),
                 message_at: None,
                 message_ended: false,
                 asked_for_agent: false,

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::caller_id::{CallerIdState, ShownSoFar};
@@ -238,7 +241,8 @@ pub enum CallEvent {
 }
 
 /// Who picked a call up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Detected {
     /// A person.
     Person,
@@ -250,6 +254,20 @@ pub enum Detected {
     Fax,
     /// Nobody was heard.
     Silence,
+}
+
+impl Detected {
+    const ALL: [Self; 5] = [Self::Person, Self::Unsure, Self::Machine, Self::Fax, Self::Silence];
+
+    /// The number stored for it.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// From the stored number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
 }
 
 /// How a call was ended on the network's side.

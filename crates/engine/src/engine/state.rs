@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
-use crate::change::{ContactPlanned, OptOut};
+use crate::change::{ContactPlanned, Evidence, OptOut};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
@@ -180,6 +180,8 @@ pub(super) struct Call {
     pub ended_at: Option<Time>,
     /// What a call without an agent is for.
     pub agentless: Option<AgentlessSettings>,
+    /// Who picked up and what they heard.
+    pub evidence: Evidence,
     /// When its message began.
     pub message_at: Option<Time>,
     /// The message was played to its end.

@@ -34,6 +34,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0010_script_versions.sql"),
     },
     Migration { version: 12, name: "caller_ids", sql: include_str!("../../migrations/0012_caller_ids.sql") },
+    Migration { version: 13, name: "evidence", sql: include_str!("../../migrations/0013_evidence.sql") },
 ];
 
 /// Where it is kept which of them were applied.

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::change::{Evidence, Heard};
 use engine::{
-    AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId, PhoneNumber, TenantId, Time,
+    AgentId, AttemptId, CallResult, CampaignId, ContactId, Detected, DialMode, GroupId, PhoneNumber,
+    TenantId, Time,
 };
 
 use super::page::{Page, Rows, Select};
@@ -83,6 +85,8 @@ pub struct Attempt {
     pub disposition: Option<String>,
     /// The agent's notes.
     pub notes: Option<String>,
+    /// Who picked up and what they heard.
+    pub evidence: Evidence,
 }
 
 debug_showing!(Attempt: id, tenant, campaign, group, contact, phone, number, state, started_at, result);
@@ -111,7 +115,7 @@ pub type AttemptCursor = (Time, AttemptId);
 
 const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
     dial_mode, caller_id, agent_id, state, started_at, ringing_at, answered_at, connected_at, ended_at, settled_at,
-    result, disposition, notes FROM attempt";
+    result, disposition, notes, detected, detected_at, message, message_at, message_ended_at FROM attempt";
 
 fn read(row: &Row) -> Result<Attempt, StoreError> {
     let result: Option<i64> = row.get(18)?;
@@ -137,7 +141,22 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
         result: result.map(read_result).transpose()?,
         disposition: row.get(19)?,
         notes: row.get(20)?,
+        evidence: Evidence {
+            detected: read_code(row.get(21)?, Detected::from_code, "attempt.detected")?,
+            detected_at: row.get(22)?,
+            message: read_code(row.get(23)?, Heard::from_code, "attempt.message")?,
+            message_at: row.get(24)?,
+            message_ended_at: row.get(25)?,
+        },
     })
+}
+
+fn read_code<T>(
+    code: Option<i64>,
+    from: fn(i64) -> Option<T>,
+    what: &'static str,
+) -> Result<Option<T>, StoreError> {
+    code.map(|code| from(code).ok_or_else(|| corrupt(what))).transpose()
 }
 
 fn read_result(code: i64) -> Result<CallResult, StoreError> {
@@ -184,6 +203,8 @@ pub struct GroupResults {
     pub by_result: BTreeMap<CallResult, u64>,
     /// Attempts that have not ended.
     pub open: u64,
+    /// Of those that ended by the key to be called no more: all, and those who heard that no agent is free.
+    pub opted_out: (u64, u64),
     /// Time that agents were connected with called parties.
     pub talk_time: Duration,
 }
@@ -196,12 +217,12 @@ impl GroupResults {
 
     /// Attempts that a person answered: the denominator of the abandonment rate.
     pub fn answered_by_person(&self) -> u64 {
-        self.count(CallResult::answered_by_person)
+        self.count(CallResult::answered_by_person) + self.opted_out.0
     }
 
     /// Attempts that a person answered and no agent took: the numerator of the abandonment rate.
     pub fn abandoned(&self) -> u64 {
-        self.count(CallResult::is_abandonment)
+        self.count(CallResult::is_abandonment) + self.opted_out.1
     }
 
     fn count(&self, counts: fn(CallResult) -> bool) -> u64 {
@@ -222,7 +243,8 @@ pub fn results_of_group(
     // PostgreSQL's sum of BIGINT is NUMERIC.
     let rows = tx.query(
         "SELECT result, COUNT(*),
-             CAST(COALESCE(SUM(CASE WHEN ended_at > connected_at THEN ended_at - connected_at END), 0) AS BIGINT)
+             CAST(COALESCE(SUM(CASE WHEN ended_at > connected_at THEN ended_at - connected_at END), 0) AS BIGINT),
+             COUNT(opted_out), CAST(COALESCE(SUM(opted_out), 0) AS BIGINT)
          FROM attempt WHERE tenant_id = $1 AND group_id = $2 AND started_at >= $3 GROUP BY result",
         &values![tenant, group, since],
     )?;
@@ -237,6 +259,8 @@ pub fn results_of_group(
         }
         let talk_micros = u64::try_from(row.get::<i64>(2)?).map_err(|_| corrupt("attempt talk time"))?;
         results.talk_time += Duration::from_micros(talk_micros);
+        let (all, unheard): (u64, u64) = (row.get(3)?, row.get(4)?);
+        results.opted_out = (results.opted_out.0 + all, results.opted_out.1 + unheard);
     }
     Ok(results)
 }

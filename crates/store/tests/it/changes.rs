@@ -5,6 +5,8 @@ use engine::{
     AgentId, AgentState, CallResult, Change, ChangeSet, FinalReason, GroupId, PhoneStatus, SuppressionListId,
 };
 use store::changes;
+use store::records::Page;
+use store::records::attempts;
 use store::{StoreError, values};
 
 use crate::fixture::*;
@@ -291,7 +293,7 @@ fn returned(group: GroupId, contact: &store::ClaimedContact, not_before: Option<
 
 #[tokio::test]
 async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_were_told_that_nobody_is_free() {
-    use engine::change::OptOut;
+    use engine::change::{Evidence, Heard, OptOut};
     on_both(|world| async move {
         world.add(vec![record(1, 0), record(2, 0), record(3, 0)]).await;
         let held = world.lease().await;
@@ -300,7 +302,14 @@ async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_wer
         for (contact, opted_out) in world.claim(held, 3, &[0]).await.into_iter().zip(opt_outs) {
             world.apply(held, vec![started(group, &contact)]).await;
             let Change::AttemptEnded(ended) = ended(group, &contact, CallResult::DoNotCall) else { return };
-            let ended = engine::change::AttemptEnded { opted_out, ..ended };
+            let evidence = Evidence {
+                detected: Some(engine::Detected::Unsure),
+                detected_at: Some(after(2)),
+                message: Some(Heard::SafeHarbour),
+                message_at: Some(after(3)),
+                message_ended_at: None,
+            };
+            let ended = engine::change::AttemptEnded { opted_out, evidence, ..ended };
             world.apply(held, vec![Change::AttemptEnded(ended)]).await;
         }
         let campaign = world.campaign;
@@ -308,6 +317,18 @@ async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_wer
         let counted = world.store().read(read).await.unwrap();
         let counts: Vec<_> = counted.slots.iter().map(|slot| (slot.answered, slot.abandoned)).collect();
         assert_eq!(counts, [(2, 1)], "a call withdrawn because its number was suppressed is neither");
+        let tenant = world.tenant;
+        let read = move |tx: &mut store::Tx<'_>| {
+            let results = attempts::results_of_group(tx, tenant, group, after(0))?;
+            let figures = store::figures::calls(tx, campaign, after(0), after(600))?;
+            let filter = attempts::AttemptFilter::default();
+            Ok((results, figures, attempts::page(tx, tenant, &filter, &Page::first(10))?.rows))
+        };
+        let (results, figures, attempts) = world.store().read(read).await.unwrap();
+        assert_eq!((results.attempts(), results.answered_by_person(), results.abandoned()), (3, 2, 1));
+        assert_eq!((figures[0].ended, figures[0].answered, figures[0].abandoned), (3, 2, 1));
+        assert!(attempts.iter().all(|it| it.evidence.message == Some(Heard::SafeHarbour)));
+        assert!(attempts.iter().all(|it| it.evidence.detected_at == Some(after(2))));
     })
     .await;
 }

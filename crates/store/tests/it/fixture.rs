@@ -246,6 +246,7 @@ pub fn ended(group: GroupId, contact: &ClaimedContact, result: CallResult) -> Ch
         ringing_at: Some(into_attempt(contact, 1)),
         answered_at: None,
         connected_at: None,
+        evidence: Default::default(),
         at: into_attempt(contact, 20),
     })
 }

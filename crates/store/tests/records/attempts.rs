@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::change::Evidence;
 use engine::{AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId};
 use store::records::attempts::{self, Attempt, AttemptFilter, AttemptState, GroupResults};
 use store::{StoreError, Tx, values};
@@ -34,6 +35,7 @@ pub fn attempt(of: u64, n: u64) -> Attempt {
         result: Some(CallResult::NoAnswer),
         disposition: None,
         notes: None,
+        evidence: Evidence::default(),
     }
 }
 

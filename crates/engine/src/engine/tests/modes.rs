@@ -1,7 +1,7 @@
 //! The stories of the modes without agents, with previews, and of callbacks alone.
 
 use super::*;
-use crate::change::OptOut;
+use crate::change::{Heard, OptOut};
 use crate::engine::snapshot::IdleReason;
 
 const MESSAGE: MessageId = MessageId(Uuid::from_u128(0x3e55));
@@ -108,6 +108,12 @@ fn whoever_opts_out_of_the_safe_harbour_message_still_counts_as_abandoned() {
     floor.store_all();
     assert_eq!(floor.ended[&second], CallResult::DoNotCall);
     assert!(floor.endings[&second].is_abandonment() && floor.endings[&second].answered_by_person());
+    let ended = &floor.endings[&second];
+    let evidence = ended.evidence;
+    assert_eq!((evidence.detected, evidence.message), (Some(Detected::Person), Some(Heard::SafeHarbour)));
+    let waited = evidence.message_at.unwrap().since(ended.answered_at.unwrap());
+    assert!(waited <= crate::settings::CONNECT_WITHIN, "the message began {waited:?} after the answer");
+    assert!(evidence.detected_at >= ended.answered_at && evidence.message_ended_at.is_none());
     assert!(floor.planned.last().unwrap().suppress.is_some());
 }
 
