@@ -77,6 +77,9 @@ pub struct AttemptStarted {
     pub caller_id: Option<PhoneNumber>,
     /// The agent it is for, if that is known before it is answered.
     pub agent: Option<AgentId>,
+    /// The name of its recording; none if it is not recorded and may not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recording: Option<String>,
     /// When it was decided.
     #[serde(with = "rfc3339")]
     #[schemars(with = "String")]

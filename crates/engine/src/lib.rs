@@ -15,6 +15,7 @@ pub mod hours;
 pub mod ids;
 pub mod pacing;
 pub mod phone;
+pub mod recording;
 pub mod schedule;
 pub mod settings;
 pub mod time;
@@ -39,6 +40,7 @@ pub use ids::{
     SourceId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
+pub use recording::{RecordingMode, RecordingSettings};
 pub use settings::{AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
 pub use time::Time;
 pub use treatment::{Disposition, FinalReason, Treatment};

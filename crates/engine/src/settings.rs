@@ -10,6 +10,7 @@ use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
 use crate::ids::MessageId;
 use crate::phone::PhoneNumber;
+use crate::recording::RecordingSettings;
 use crate::treatment::{Disposition, Treatment};
 use crate::zones::Zone;
 
@@ -259,6 +260,8 @@ pub struct CampaignRules {
     pub safe_harbour: Option<MessageId>,
     /// The key by which whoever hears a message is called no more.
     pub opt_out_digit: char,
+    /// Which calls are recorded, and under which name.
+    pub recording: RecordingSettings,
 }
 
 impl CampaignRules {

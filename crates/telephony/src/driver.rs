@@ -118,6 +118,11 @@ pub enum Control {
     Transfer(Option<AgentPhone>),
     /// The third party leaves and the called party is with the agent again.
     EndConsult,
+    /// Record both voices from now on under this name, without a directory's or a file type's part. Asked for again
+    /// after it was stopped, it goes on in the same files.
+    Record(String),
+    /// Ends `Record`.
+    StopRecording,
 }
 
 /// How a supervisor takes part in a call.

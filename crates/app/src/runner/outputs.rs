@@ -36,6 +36,10 @@ impl Runner {
             Output::OpenLine(agent) => self.open_line(agent),
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
             Output::Control { attempt, control } => self.control(attempt, control),
+            Output::Record { attempt, name } => {
+                let control = name.map_or(Control::StopRecording, Control::Record);
+                self.send(Request::Control { attempt, control });
+            }
             Output::Play { attempt, group, what } => self.play(attempt, group, what),
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
@@ -83,7 +87,7 @@ impl Runner {
             ring_timeout: request.ring_timeout,
             attempt_number: u32::from(request.attempt_number),
             detection: Some(Detection::default()),
-            recording: None,
+            recording: request.recording,
             variables: Variables::default(),
         };
         if let Err(error) = self.shared.driver.send(Request::Place(call)) {
@@ -127,6 +131,8 @@ impl Runner {
             CallControl::Join => Control::Join,
             CallControl::EndConsult => Control::EndConsult,
             CallControl::Transfer(None) => Control::Transfer(None),
+            // The engine asks for these by `Output::Record`.
+            CallControl::Record | CallControl::StopRecording => return,
             CallControl::Consult(third) => match party(third) {
                 Some(phone) => Control::Consult(phone),
                 None => return self.no_telephone(attempt),

@@ -84,6 +84,7 @@ impl Floor {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            recording: engine::RecordingSettings::default(),
             zone: engine::Zone::utc(),
         };
         let definition = GroupDefinition {

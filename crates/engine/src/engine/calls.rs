@@ -44,6 +44,7 @@ impl Engine {
             caller_id: phone.caller_id.or(settings.caller_id),
             ring_timeout,
             attempt_number: call.contact.attempts.saturating_add(1),
+            recording: call.recording.clone().filter(|_| !group.definition.rules.recording.is_on_demand()),
         };
         self.outputs.push_back(Output::Dial(request));
         self.enter(attempt, Stage::Dialling, Some(ring_timeout + SWITCH_PATIENCE));

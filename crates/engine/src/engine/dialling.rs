@@ -212,6 +212,8 @@ impl Engine {
         group.segment = segment;
         group.forecast.placed(self.now);
         group.lines.add(attempt, Line { since: self.now, chance, segment });
+        let rules = &group.definition.rules;
+        let recording = rules.recording.name_for(attempt, self.now, &rules.zone);
         let started = AttemptStarted {
             attempt,
             group: id,
@@ -222,6 +224,7 @@ impl Engine {
             dial_mode: group.dial_mode(),
             caller_id: phone.caller_id.or(group.definition.settings.caller_id),
             agent,
+            recording: recording.clone(),
             at: self.now,
         };
         let call = Call {
@@ -247,6 +250,7 @@ impl Engine {
             opted_out: None,
             callback_with: None,
             hook: None,
+            recording,
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -381,7 +385,7 @@ impl Engine {
     /// Takes over attempts that a crash left unfinished. Where the call is still up it goes on; of the others nothing is
     /// known of how they went on, so they ended then.
     pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
-        for Unfinished { attempt, contact, result, live } in attempts {
+        for Unfinished { attempt, contact, result, live, recording } in attempts {
             let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
             group.calls_up += 1;
             let live = live.filter(|_| result.is_none());
@@ -417,6 +421,7 @@ impl Engine {
                 opted_out: None,
                 callback_with: None,
                 hook: None,
+                recording,
             };
             self.calls.insert(attempt, call);
             match live {

@@ -193,6 +193,8 @@ pub struct Unfinished {
     pub result: Option<CallResult>,
     /// Its call, if it is still up on the switch.
     pub live: Option<LiveCall>,
+    /// The name of its recording, if it has one.
+    pub recording: Option<String>,
 }
 
 /// A call that outlived the process that placed it.
@@ -314,6 +316,10 @@ pub enum CallControl {
     EndConsult,
     /// Leaves the called party to the third party that was consulted, or to one that is rung now.
     Transfer(Option<ThirdParty>),
+    /// Records the call from now on, where the campaign leaves that to agents.
+    Record,
+    /// Ends `Record`; another `Record` goes on in the same recording.
+    StopRecording,
 }
 
 impl CallControl {
@@ -366,12 +372,19 @@ pub enum Output {
     OpenLine(AgentId),
     /// Hang an agent's line up.
     CloseLine(AgentId),
-    /// Do something on a connected call.
+    /// Do something on a connected call; not `Record` and `StopRecording`, which are [`Output::Record`].
     Control {
         /// The call.
         attempt: AttemptId,
         /// What.
         control: CallControl,
+    },
+    /// Record a connected call from now on, or stop.
+    Record {
+        /// The call.
+        attempt: AttemptId,
+        /// Under which name; none stops.
+        name: Option<String>,
     },
     /// Play a message on an answered call, in place of one that plays.
     Play {
@@ -545,6 +558,8 @@ pub struct DialRequest {
     pub ring_timeout: Duration,
     /// Which attempt on the contact it is, from 1.
     pub attempt_number: u16,
+    /// The name of the recording that is made from the answer on; none if there is none.
+    pub recording: Option<String>,
 }
 
 /// What an agent's screen is told.

@@ -79,7 +79,21 @@ impl Engine {
         {
             return self.refuse(id, "keys are 1 to 32 of 0 to 9, * and #");
         }
-        self.outputs.push_back(Output::Control { attempt, control });
+        match control {
+            CallControl::Record | CallControl::StopRecording => self.record(id, attempt, &control),
+            control => self.outputs.push_back(Output::Control { attempt, control }),
+        }
+    }
+
+    fn record(&mut self, id: AgentId, attempt: AttemptId, control: &CallControl) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        let rules = self.groups.get(&call.group).map(|group| &group.definition.rules);
+        let is_on_demand = rules.is_some_and(|rules| rules.recording.is_on_demand());
+        let Some(name) = call.recording.clone().filter(|_| is_on_demand) else {
+            return self.refuse(id, "calls of this campaign are not recorded on demand");
+        };
+        let name = Some(name).filter(|_| *control == CallControl::Record);
+        self.outputs.push_back(Output::Record { attempt, name });
     }
 
     /// The agent left the call to somebody else: for the campaign it is over.

@@ -184,6 +184,8 @@ pub(super) struct Call {
     pub callback_with: Option<AgentId>,
     /// The open question to a post-call script, and the plan that it sees if there is one already.
     pub hook: Option<(u64, Option<Box<ContactPlanned>>)>,
+    /// The name of its recording; none if it is not recorded and may not be.
+    pub recording: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

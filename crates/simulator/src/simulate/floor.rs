@@ -225,6 +225,7 @@ impl<'a> Floor<'a> {
             scripts: ScriptRules::default(),
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
+            recording: engine::RecordingSettings::default(),
             zone: Zone::utc(),
         };
         GroupDefinition {
@@ -375,7 +376,8 @@ impl<'a> Floor<'a> {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
-            | Output::Control { .. } => {}
+            | Output::Control { .. }
+            | Output::Record { .. } => {}
         }
     }
 

@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "script_versions",
         sql: include_str!("../../migrations/0010_script_versions.sql"),
     },
+    Migration { version: 11, name: "recordings", sql: include_str!("../../migrations/0011_recordings.sql") },
 ];
 
 /// Where it is kept which of them were applied.

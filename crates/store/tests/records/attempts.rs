@@ -34,6 +34,8 @@ fn attempt(of: u64, n: u64) -> Attempt {
         result: Some(CallResult::NoAnswer),
         disposition: None,
         notes: None,
+        recording: None,
+        is_recorded: false,
     }
 }
 

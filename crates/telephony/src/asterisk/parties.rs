@@ -67,6 +67,8 @@ impl Switchboard {
                 }
                 self.resume(attempt, &line);
             }
+            Control::Record(name) => self.record(attempt, &name),
+            Control::StopRecording => self.stop_recording(attempt),
             Control::Transfer(None) => self.transfer_to_consulted(attempt),
             Control::Transfer(Some(phone)) => self.transfer_to(attempt, &phone, &line),
         }

@@ -207,6 +207,9 @@ enum Said {
         #[serde(default)]
         agent: Option<AgentId>,
     },
+    /// Records the call from now on, where the campaign leaves that to agents.
+    Record,
+    StopRecording,
     Join,
     EndConsult,
     /// To the third party that was consulted, or to one that is named.
@@ -246,6 +249,8 @@ impl TryFrom<Said> for AgentEvent {
             Said::Mute => Self::Control(Call::Mute),
             Said::Unmute => Self::Control(Call::Unmute),
             Said::Keys { keys } => Self::Control(Call::Keys(keys)),
+            Said::Record => Self::Control(Call::Record),
+            Said::StopRecording => Self::Control(Call::StopRecording),
             Said::Join => Self::Control(Call::Join),
             Said::EndConsult => Self::Control(Call::EndConsult),
             Said::Consult { number, agent } => {

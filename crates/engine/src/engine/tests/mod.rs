@@ -109,6 +109,7 @@ fn rules() -> Arc<CampaignRules> {
         zone: crate::Zone::utc(),
         safe_harbour: None,
         opt_out_digit: '1',
+        recording: crate::recording::RecordingSettings::default(),
     })
 }
 
@@ -145,6 +146,8 @@ struct Floor {
     /// Agents whose telephones are to ring, and what was asked for on calls.
     lines_wanted: Vec<AgentId>,
     controls: Vec<(AttemptId, CallControl)>,
+    /// What was to be recorded on demand, and where that was to stop.
+    recorded: Vec<(AttemptId, Option<String>)>,
 }
 
 impl Floor {
@@ -177,6 +180,7 @@ impl Floor {
             fenced: BTreeSet::new(),
             lines_wanted: Vec::new(),
             controls: Vec::new(),
+            recorded: Vec::new(),
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
@@ -244,6 +248,7 @@ impl Floor {
             Output::OpenLine(agent) => self.lines_wanted.push(agent),
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
+            Output::Record { attempt, name } => self.recorded.push((attempt, name)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
             Output::Play { attempt, what: Playing::SafeHarbour(_), .. } => self.messages.push(attempt),
             Output::Play { attempt, what: Playing::Message(message), .. } => {
