@@ -2,6 +2,7 @@
 
 mod admin;
 mod bench;
+mod check;
 mod config;
 mod demo;
 mod import;
@@ -40,6 +41,9 @@ enum Task {
     Admin(admin::Task),
     /// Check the configuration and say what it comes to.
     CheckConfig,
+    /// Check the parts that Outdial works with, and say what to do where they are not ready.
+    #[command(subcommand)]
+    Check(check::Task),
     /// Dial whole days on a simulated floor, faster than time, and compare pacing policies.
     Simulate(simulate::Arguments),
     /// Measure; one JSON line a result.
@@ -73,7 +77,12 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     let config = Config::read(arguments.config.as_deref(), std::env::vars())?;
     let quiet = matches!(
         arguments.command,
-        Task::Demo(_) | Task::Import(_) | Task::Admin(_) | Task::Simulate(_) | Task::Bench(_)
+        Task::Demo(_)
+            | Task::Import(_)
+            | Task::Admin(_)
+            | Task::Check(_)
+            | Task::Simulate(_)
+            | Task::Bench(_)
     );
     log_to_stderr(&config, quiet)?;
     app::install_tls();
@@ -85,6 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::Import(arguments) => import::run(arguments).await,
             Task::Admin(task) => admin::run(config, task).await,
             Task::CheckConfig => admin::check_config(&config),
+            Task::Check(task) => check::run(&config, &task).await,
             Task::Simulate(arguments) => simulate::run(&config, &arguments).await,
             Task::Bench(arguments) => bench::run(arguments).await,
             // It was started above, without a runtime.

@@ -139,7 +139,8 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         EventKind::Ringing => CallEvent::Ringing,
         EventKind::Answered => CallEvent::Answered,
         EventKind::Detected(detected) => CallEvent::Detected(match detected {
-            telephony::Detected::Person | telephony::Detected::Unsure => Detected::Person,
+            telephony::Detected::Person => Detected::Person,
+            telephony::Detected::Unsure => Detected::Unsure,
             telephony::Detected::Machine => Detected::Machine,
             telephony::Detected::Fax => Detected::Fax,
             telephony::Detected::Silence => Detected::Silence,

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Definition, MessageBody, NamedReference, Reference, ScriptBody};
+use super::{Definition, DetectionProfileBody, MessageBody, NamedReference, Reference, ScriptBody};
 use crate::AppError;
 
 /// Contact fields of a campaign at most.
@@ -191,6 +191,9 @@ pub struct CampaignBody {
     /// it the switch's own message is played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub safe_harbour_message: Option<MessageId>,
+    /// How people are told from machines, and what is done with each; without it the defaults of a profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection_profile: Option<Uuid>,
     /// The key by which whoever hears that message, or that of a group without agents, is called no more: `0` to `9`, `*`,
     /// `#`, `A` to `D`.
     #[serde(default = "opt_out_digit_default")]
@@ -254,7 +257,9 @@ impl Definition for CampaignBody {
         let lists = self.suppression_lists.iter().enumerate().map(list);
         let message = self.safe_harbour_message;
         let message = message.map(|id| Reference::new(MessageBody::KIND, id.0, "safe_harbour_message"));
-        hours.into_iter().chain(treatments).chain(lists).chain(message).collect()
+        let profile = self.detection_profile;
+        let profile = profile.map(|id| Reference::new(DetectionProfileBody::KIND, id, "detection_profile"));
+        hours.into_iter().chain(treatments).chain(lists).chain(message).chain(profile).collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |name: &Option<String>, field: &'static str| {

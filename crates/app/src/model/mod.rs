@@ -1,6 +1,7 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
 mod bodies;
+mod detection;
 mod messages;
 mod plans;
 mod scripts;
@@ -19,6 +20,7 @@ pub use bodies::{
     TreatmentSetBody,
 };
 
+pub use detection::DetectionProfileBody;
 pub use messages::MessageBody;
 pub use plans::{ScheduleBody, ScheduleStep, ScheduledAction, SequenceBody, SequenceStep, WhenRefused};
 pub use scripts::{HttpValidation, ScriptBody};

@@ -9,7 +9,7 @@ use engine::{
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};
-use telephony::AgentPhone;
+use telephony::{AgentPhone, Detection};
 use uuid::Uuid;
 
 use super::Runner;
@@ -21,8 +21,8 @@ use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
 use crate::messages::belongs;
 use crate::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, MessageBody,
-    PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, DetectionProfileBody,
+    MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
 };
 use crate::scripts::{ScriptPlan, tenant_name};
 
@@ -39,6 +39,16 @@ pub(super) struct GroupPlan {
     pub definition: GroupDefinition,
     pub suppression_lists: Vec<SuppressionListId>,
     pub scripts: CampaignScriptPlans,
+    /// What tells people from machines.
+    pub detection: Detection,
+}
+
+/// What a group has of its campaign.
+struct CampaignPlan {
+    rules: Arc<CampaignRules>,
+    suppression_lists: Vec<SuppressionListId>,
+    scripts: CampaignScriptPlans,
+    detection: Detection,
 }
 
 /// A message, with its sound if that is of its present text.
@@ -76,7 +86,11 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
         .collect();
     let tenant_name = tenant_name(tx, tenant)?;
     let campaigns = load_all::<CampaignBody>(tx, tenant)?;
-    let rules: HashMap<Uuid, (Arc<CampaignRules>, Vec<SuppressionListId>, CampaignScriptPlans)> = campaigns
+    let profiles: HashMap<Uuid, DetectionProfileBody> = load_all::<DetectionProfileBody>(tx, tenant)?
+        .into_iter()
+        .map(|stored| (stored.id, stored.body))
+        .collect();
+    let campaigns: HashMap<Uuid, CampaignPlan> = campaigns
         .into_iter()
         .map(|stored| {
             let lists = suppression_lists(engine::CampaignId(stored.id), &stored.body.suppression_lists);
@@ -89,25 +103,32 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
                 campaign_name: stored.body.name.clone(),
                 tenant_name: tenant_name.clone(),
             };
-            (stored.id, (Arc::new(rules_of(stored.body, &hours, &treatments, zone.clone())), lists, plans))
+            let profile = stored.body.detection_profile.and_then(|id| profiles.get(&id));
+            let detection = profile.map(|profile| profile.parameters).unwrap_or_default();
+            let rules = Arc::new(rules_of(stored.body, &hours, &treatments, profile, zone.clone()));
+            (stored.id, CampaignPlan { rules, suppression_lists: lists, scripts: plans, detection })
         })
         .collect();
     let mut definitions = Definitions { messages: messages(tx, tenant)?, ..Definitions::default() };
     for stored in load_all::<CampaignGroupBody>(tx, tenant)? {
         // A group whose campaign is gone cannot be loaded.
-        let Some((rules, lists, scripts)) = rules.get(&stored.body.campaign.0) else { continue };
+        let Some(campaign) = campaigns.get(&stored.body.campaign.0) else { continue };
         let definition = GroupDefinition {
             group: GroupId(stored.id),
             campaign: stored.body.campaign,
             skill: stored.body.skill,
             settings: stored.body.settings,
-            rules: Arc::clone(rules),
+            rules: Arc::clone(&campaign.rules),
             state: GroupState::NotLoaded,
             answered: AnsweredCalls::default(),
         };
-        let suppression_lists = lists.clone();
-        let plan =
-            GroupPlan { name: stored.body.name, definition, suppression_lists, scripts: scripts.clone() };
+        let plan = GroupPlan {
+            name: stored.body.name,
+            definition,
+            suppression_lists: campaign.suppression_lists.clone(),
+            scripts: campaign.scripts.clone(),
+            detection: campaign.detection,
+        };
         definitions.groups.insert(GroupId(stored.id), plan);
     }
     for stored in load_all::<AgentBody>(tx, tenant)? {
@@ -148,6 +169,7 @@ fn rules_of(
     campaign: CampaignBody,
     hours: &HashMap<Uuid, CallingHours>,
     treatments: &HashMap<Uuid, Vec<Treatment>>,
+    profile: Option<&DetectionProfileBody>,
     zone: Zone,
 ) -> CampaignRules {
     // Hours that are gone must not widen what is allowed: the cautious ones hold then.
@@ -163,6 +185,7 @@ fn rules_of(
         zone,
         safe_harbour: campaign.safe_harbour_message,
         opt_out_digit: campaign.opt_out_digit,
+        detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::SuppressionListId;
 use engine::{
     AgentId, AgentNotice, AttemptId, CallControl, CallEnd, CallEvent, CallResult, Change, ChangeSet,
-    DialRequest, Input, Output, ThirdParty,
+    DialRequest, GroupId, Input, Output, ThirdParty,
 };
 use metrics::counter;
 use store::StoreError;
@@ -86,7 +86,7 @@ impl Runner {
             caller_id: request.caller_id,
             ring_timeout: request.ring_timeout,
             attempt_number: u32::from(request.attempt_number),
-            detection: Some(Detection::default()),
+            detection: request.detects.then(|| self.detection_of(request.group)),
             recording: request.recording,
             variables: Variables::default(),
         };
@@ -104,6 +104,10 @@ impl Runner {
                 tokio::spawn(async move { runner.send(message).await });
             }
         }
+    }
+
+    fn detection_of(&self, group: GroupId) -> Detection {
+        self.definitions.groups.get(&group).map(|plan| plan.detection).unwrap_or_default()
     }
 
     pub(super) fn phone_of(&self, agent: AgentId) -> Option<AgentPhone> {

@@ -85,6 +85,7 @@ impl Floor {
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             recording: engine::RecordingSettings::default(),
+            detection: engine::settings::DetectionRules::default(),
             zone: engine::Zone::utc(),
         };
         let definition = GroupDefinition {

@@ -278,6 +278,44 @@ async fn people_are_connected_and_everything_else_gets_its_result_on_postgresql(
     dials_people_machines_and_dead_numbers(&database.address()).await;
 }
 
+/// Says hello, and presses 1 three seconds after the answer.
+const PRESSES_1: &str = "+442079460200";
+
+#[tokio::test]
+async fn whom_no_agent_is_free_for_hears_the_message_and_is_called_no_more_if_they_press_one() {
+    let lab = Lab::start();
+    lab.make_safe_harbour(6);
+    let files = tempfile::tempdir().unwrap();
+    let centre = Centre::start(&lab, files.path().join("a.db").to_str().unwrap());
+    let agents = centre.agents().await;
+    let mut screen = Screen::open(&centre, &agents[0]).await;
+    screen.say(json!({"type": "ready"})).await;
+    screen.until_state("ready").await;
+    let settings = json!({"dial_mode": "power", "lines_per_agent": 2.0, "calls_per_second_max": 5});
+    let (campaign, _) = centre.campaign(&[PERSON, PRESSES_1], settings).await;
+    let call = screen.until(|message| message["type"] == "call").await;
+    let (talks, waits) = if call["number"] == PERSON { (PERSON, PRESSES_1) } else { (PRESSES_1, PERSON) };
+    let opts_out = |found: &Value| {
+        let items = found["items"].as_array().unwrap();
+        items.iter().any(|attempt| attempt["number"] == waits && attempt["result"].is_string())
+    };
+    let found = centre.until(&format!("/v1/attempts?campaign={campaign}"), opts_out).await;
+    let of = |number: &str| {
+        let items = found["items"].as_array().unwrap();
+        items.iter().find(|attempt| attempt["number"] == number).unwrap().clone()
+    };
+    // Whoever of the two came second heard the message; only one of them presses the key.
+    let expected = if waits == PRESSES_1 { "do_not_call" } else { "dropped" };
+    assert_eq!(of(waits)["result"], expected, "{found}");
+    assert!(of(talks)["connected_at"].is_string() || of(talks)["result"].is_null());
+    if waits == PRESSES_1 {
+        let contact = of(waits)["contact"].as_str().unwrap().to_owned();
+        let why = centre.get(&format!("/v1/contacts/{contact}/why-not")).await;
+        assert!(why.to_string().contains("suppress"), "{why}");
+    }
+    println!("1 person connected, 1 heard the message in time: {expected}");
+}
+
 async fn a_conversation_outlives_the_program(database: &str) {
     let lab = Lab::start();
     let mut centre = Centre::start(&lab, database);

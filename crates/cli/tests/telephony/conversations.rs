@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use engine::AttemptId;
 use telephony::{
-    AgentPhone, Control, EndCause, Event, EventKind, Message, PlaceCall, Purpose, Request, RequestPath,
-    Sound, SoundFile, Supervision,
+    AgentPhone, Control, Detected, EndCause, Event, EventKind, Message, PlaceCall, Purpose, Request,
+    RequestPath, Sound, SoundFile, Supervision,
 };
 
 use crate::driver::{Desk, agent};
@@ -100,6 +100,26 @@ async fn a_message_is_heard_to_its_end_and_a_key_is_told_at_once() {
     let heard = seconds_of(&recording(&lab, "keys", "-agent"), 660);
     assert!((5.0..7.0).contains(&heard), "the message of 6 s was sent for {heard} s");
     println!("2 keys told (RFC 4733 and SIP INFO), 2 messages played to their ends");
+}
+
+#[tokio::test]
+async fn a_message_for_a_mailbox_begins_when_its_greeting_is_over() {
+    let lab = Lab::start();
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    make_sound(&lab, "survey", 2);
+    let attempt = desk.place_with("+442079460900", |place| place.recording = Some("mailbox".to_owned()));
+    assert_eq!(desk.detected(attempt).await, Detected::Machine);
+    let sound = Sound { file: SoundFile::new("survey.wav").unwrap(), length: 2 * SECOND };
+    let message = Message { purpose: Purpose::Campaign, sound: Some(sound), text: String::new() };
+    desk.send(Request::Play { attempt, message });
+    desk.until(attempt, |kind| kind == EventKind::PlayFinished).await;
+    desk.hang_up(attempt).await;
+    tokio::time::sleep(SECOND).await;
+    let first = crate::sound::first_second_of(&recording(&lab, "mailbox", "-agent"), 660);
+    let beep = crate::sound::first_second_of(&recording(&lab, "mailbox", "-called"), 1000);
+    let (first, beep) = (first.expect("the message was sent"), beep.expect("the mailbox beeped"));
+    assert!(first > beep, "the message began {first} s after the answer, the beep {beep} s");
+    println!("1 message left {:.1} s after the mailbox' beep", first - beep);
 }
 
 #[tokio::test]

@@ -97,6 +97,10 @@ impl Lab {
         let log = std::fs::File::create(self.files.path().join("asterisk.log")).unwrap();
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         self.asterisk = Some(command.spawn().unwrap());
+        self.wait_for_asterisk();
+    }
+
+    fn wait_for_asterisk(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !self.answers() {
             assert!(Instant::now() < deadline, "Asterisk does not answer: {}", self.words());
@@ -133,6 +137,20 @@ impl Lab {
             asterisk.kill().unwrap();
             asterisk.wait().unwrap();
         }
+    }
+
+    /// Changes a file of the configuration and starts Asterisk anew with it.
+    pub fn spoil(&mut self, file: &str, change: impl Fn(String) -> String) {
+        self.kill_asterisk();
+        let path = self.folder().join("etc").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, change(text)).unwrap();
+        let mut command = Command::new("chroot");
+        command.arg(&self.root).args(["/usr/sbin/asterisk", "-f", "-n", "-C"]);
+        command.arg(format!("{}/etc/asterisk.conf", self.inside()));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        self.asterisk = Some(command.spawn().unwrap());
+        self.wait_for_asterisk();
     }
 
     /// Lets Asterisk stand still, or go on.
@@ -195,6 +213,14 @@ impl Lab {
                 asterisk(&format!("channel request hangup {}", fields[0]));
             }
         }
+    }
+
+    /// The message for people whom no agent is free for, of so many seconds, where Asterisk looks for its own.
+    pub fn make_safe_harbour(&self, seconds: u32) {
+        let file = self.folder().join("sounds/safe-harbour.wav");
+        let mut sox = Command::new("sox");
+        sox.args(["-q", "-n", "-r", "8000", "-c", "1", "-b", "16"]).arg(&file);
+        run(sox.args(["synth", &seconds.to_string(), "sine", "660", "vol", "0.3"]));
     }
 
     /// How often a number was rung at a carrier.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the counts are a result in themselves")]
 
 mod centre;
+mod checks;
 mod conversations;
 mod driver;
 mod lab;

@@ -10,13 +10,22 @@ const PIECE: usize = RATE / 5;
 /// is louder than a hundredth of full scale.
 pub fn seconds_of(file: &Path, frequency: u32) -> f64 {
     let samples = samples(file);
-    let is_heard = |piece: &&[f64]| {
-        let power = piece.iter().map(|sample| sample * sample).sum::<f64>();
-        // A pure tone of amplitude a has the power n·a²/2, and Goertzel's figure for it is (n·a/2)².
-        let of_tone = goertzel(piece, f64::from(frequency)) * 2.0 / piece.len() as f64;
-        of_tone > power / 2.0 && power > piece.len() as f64 * 327.0 * 327.0 / 2.0
-    };
-    samples.chunks_exact(PIECE).filter(is_heard).count() as f64 * PIECE as f64 / RATE as f64
+    let pieces = samples.chunks_exact(PIECE).filter(|piece| is_heard(piece, frequency)).count();
+    pieces as f64 * PIECE as f64 / RATE as f64
+}
+
+/// When a tone is first heard, in seconds from the recording's beginning.
+pub fn first_second_of(file: &Path, frequency: u32) -> Option<f64> {
+    let samples = samples(file);
+    let piece = samples.chunks_exact(PIECE).position(|piece| is_heard(piece, frequency))?;
+    Some(piece as f64 * PIECE as f64 / RATE as f64)
+}
+
+fn is_heard(piece: &[f64], frequency: u32) -> bool {
+    let power = piece.iter().map(|sample| sample * sample).sum::<f64>();
+    // A pure tone of amplitude a has the power n·a²/2, and Goertzel's figure for it is (n·a/2)².
+    let of_tone = goertzel(piece, f64::from(frequency)) * 2.0 / piece.len() as f64;
+    of_tone > power / 2.0 && power > piece.len() as f64 * 327.0 * 327.0 / 2.0
 }
 
 /// How long a recording is, in seconds.

@@ -33,9 +33,11 @@ impl Engine {
     pub(super) fn announce(&mut self, attempt: AttemptId) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let Some(own) = call.agentless else { return };
+        let own = call.agentless.map(|own| own.message);
+        let left = || self.groups.get(&call.group).and_then(|group| group.definition.rules.detection.message);
+        let Some(message) = own.or_else(left) else { return };
         call.message_at = Some(now);
-        let (group, what) = (call.group, Playing::Message(own.message));
+        let (group, what) = (call.group, Playing::Message(message));
         self.outputs.push_back(Output::Play { attempt, group, what });
         self.enter(attempt, Stage::Announcement, Some(MESSAGE_PATIENCE));
     }

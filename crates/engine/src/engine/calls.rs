@@ -8,7 +8,7 @@ use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
 use crate::contact::{Band, PhoneStatus};
 use crate::ids::{AgentId, AttemptId};
 use crate::pacing::Observation;
-use crate::settings::{CONNECT_WITHIN, MachineAction};
+use crate::settings::{CONNECT_WITHIN, DoubtAction, MachineAction};
 use crate::treatment::{Ending, FinalReason, Next, Plan, decide};
 
 use super::Engine;
@@ -45,6 +45,7 @@ impl Engine {
             ring_timeout,
             attempt_number: call.contact.attempts.saturating_add(1),
             recording: call.recording.clone().filter(|_| !group.definition.rules.recording.is_on_demand()),
+            detects: call.detects,
         };
         self.outputs.push_back(Output::Dial(request));
         self.enter(attempt, Stage::Dialling, Some(ring_timeout + SWITCH_PATIENCE));
@@ -65,10 +66,13 @@ impl Engine {
             }
             (CallEvent::Answered, Stage::Dialling | Stage::Ringing) => {
                 call.answered_at = Some(now);
+                let detects = call.detects;
                 self.enter(attempt, Stage::Answered, Some(SWITCH_PATIENCE));
+                if !detects {
+                    self.call_event(attempt, CallEvent::Detected(Detected::Person));
+                }
             }
             (CallEvent::Detected(detected), Stage::Answered) => {
-                call.detected = Some(detected);
                 self.detected(attempt, detected);
             }
             (CallEvent::Connected, Stage::Connecting) => {
@@ -96,8 +100,18 @@ impl Engine {
         }
     }
 
-    pub(super) fn detected(&mut self, attempt: AttemptId, detected: Detected) {
+    pub(super) fn detected(&mut self, attempt: AttemptId, found: Detected) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(group) = self.groups.get(&call.group) else { return };
+        let rules = group.definition.rules.detection;
+        let machine_action = rules.machine.unwrap_or(group.definition.settings.machine_action);
+        // What may be a person counts as one, whatever is done with it.
+        let detected = match found {
+            Detected::Unsure => Detected::Person,
+            Detected::Silence if rules.silence == DoubtAction::Connect => Detected::Person,
+            other => other,
+        };
+        call.detected = Some(detected);
         if let Some(group) = self.groups.get_mut(&call.group) {
             let by_person = detected == Detected::Person;
             group.lines.remove(attempt);
@@ -106,18 +120,20 @@ impl Engine {
                 group.pacing.observe(self.now, Observation::Answered);
             }
         }
-        let connects_machines = self
-            .groups
-            .get(&call.group)
-            .is_some_and(|group| group.definition.settings.machine_action == MachineAction::Connect);
         let own = self.calls.get(&attempt).and_then(|call| call.agentless);
         match detected {
+            _ if found == Detected::Unsure && rules.unsure == DoubtAction::HangUp => self.end_call(attempt),
             Detected::Person if own.is_some() => self.announce(attempt),
             Detected::Machine if own.is_some_and(|own| own.leave_on_machine) => self.announce(attempt),
             Detected::Machine if own.is_some() => self.end_call(attempt),
             Detected::Person => self.wants_agent(attempt),
-            Detected::Machine if connects_machines => self.wants_agent(attempt),
-            Detected::Machine | Detected::Fax | Detected::Silence => self.end_call(attempt),
+            Detected::Machine if machine_action == MachineAction::Connect => self.wants_agent(attempt),
+            Detected::Machine if machine_action == MachineAction::LeaveMessage && rules.message.is_some() => {
+                self.announce(attempt);
+            }
+            Detected::Machine | Detected::Fax | Detected::Silence | Detected::Unsure => {
+                self.end_call(attempt)
+            }
         }
     }
 
@@ -273,8 +289,8 @@ impl Engine {
             (Some(_), _) if call.message_ended => CallResult::Answer,
             (Some(_), _) if call.message_was_in_time() && !by_us => CallResult::Answer,
             (Some(_), _) if call.message_was_in_time() => CallResult::GeneralError,
-            (Some(_), Some(Detected::Person) | None) if by_us => CallResult::Dropped,
-            (Some(_), Some(Detected::Person) | None) => CallResult::Abandoned,
+            (Some(_), Some(Detected::Person | Detected::Unsure) | None) if by_us => CallResult::Dropped,
+            (Some(_), Some(Detected::Person | Detected::Unsure) | None) => CallResult::Abandoned,
         }
     }
 

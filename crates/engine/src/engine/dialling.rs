@@ -207,6 +207,8 @@ impl Engine {
         group.calls_up += 1;
         group.on_lines += 1;
         group.ringing += 1;
+        let off_from = group.definition.rules.detection.off_from_attempt.unwrap_or(u16::MAX);
+        let detects = contact.attempts.saturating_add(1) < off_from;
         let agentless = group.definition.settings.agentless;
         let agentless = agentless.filter(|_| agent.is_none() && group.dial_mode() == DialMode::Agentless);
         group.segment = segment;
@@ -239,6 +241,7 @@ impl Engine {
             answered_at: None,
             connected_at: None,
             detected: None,
+            detects,
             verdict: None,
             disposal: None,
             result: None,
@@ -410,6 +413,7 @@ impl Engine {
                 answered_at: None,
                 connected_at: None,
                 detected: None,
+                detects: true,
                 verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
                 disposal: None,
                 result,

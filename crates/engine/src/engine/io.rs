@@ -232,8 +232,10 @@ pub enum CallEvent {
 /// Who picked a call up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detected {
-    /// A person, or what could be one: doubt counts as a person.
+    /// A person.
     Person,
+    /// Detection came to no conclusion: it could be a person.
+    Unsure,
     /// An answering machine.
     Machine,
     /// A fax.
@@ -560,6 +562,8 @@ pub struct DialRequest {
     pub attempt_number: u16,
     /// The name of the recording that is made from the answer on; none if there is none.
     pub recording: Option<String>,
+    /// Whether to find out who answers; if not, every answer counts as a person's.
+    pub detects: bool,
 }
 
 /// What an agent's screen is told.

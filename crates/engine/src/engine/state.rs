@@ -162,6 +162,8 @@ pub(super) struct Call {
     pub answered_at: Option<Time>,
     pub connected_at: Option<Time>,
     pub detected: Option<super::io::Detected>,
+    /// Whether it is to be found out who answers.
+    pub detects: bool,
     /// The result that it gets if we end it; known before the end.
     pub verdict: Option<CallResult>,
     /// Said by the agent before the call was over.

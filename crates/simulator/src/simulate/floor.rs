@@ -226,6 +226,7 @@ impl<'a> Floor<'a> {
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             recording: engine::RecordingSettings::default(),
+            detection: engine::settings::DetectionRules::default(),
             zone: Zone::utc(),
         };
         GroupDefinition {

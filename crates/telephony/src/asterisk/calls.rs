@@ -6,7 +6,7 @@ use serde_json::json;
 use super::causes;
 use super::protocol::{Ask, Channel};
 use super::switchboard::{Asked, Call, Switchboard};
-use crate::driver::{AgentPhone, CallStage, Message, Purpose};
+use crate::driver::{AgentPhone, CallStage, Message, Purpose, Request};
 use crate::event::{AgentFailure, Detected, EndCause, EventKind, Failure};
 
 /// Causes with which calls break rather than end: 27 destination out of order, 38 network out of order (Q.850).
@@ -65,6 +65,9 @@ impl Switchboard {
         if word(0) == "detected"
             && let Some(detected) = detected(word(1), word(2))
         {
+            if let Some(call) = self.calls.get_mut(&attempt) {
+                call.is_greeting = detected == Detected::Machine;
+            }
             self.tell(attempt, EventKind::Detected(detected));
         }
         self.do_deferred(attempt);
@@ -142,6 +145,13 @@ impl Switchboard {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         if call.agent.is_some() {
             return;
+        }
+        if std::mem::take(&mut call.is_greeting) {
+            // The dial plan waits for the end of the greeting, and the message is left then.
+            call.in_stasis = false;
+            call.deferred.push(Request::Play { attempt, message: message.clone() });
+            let uri = format!("channels/{attempt}/continue?context=outdial-greeting&extension=s&priority=1");
+            return self.ask(Asked::Aside("wait for the end of a greeting"), Ask::post(uri));
         }
         let before = call.playback.replace(playback.clone());
         call.plays = Some(message.purpose);

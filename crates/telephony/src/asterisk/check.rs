@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::connection::{self, ConnectError, Question};
+use super::connection::{self, ConnectError, Question, Socket};
 use super::protocol::{Ask, Response, quoted};
 use super::settings::{AsteriskSettings, HostSettings};
 use super::switchboard::{KIND, NODE};
@@ -50,7 +50,7 @@ pub struct Finding {
 pub async fn check(settings: &AsteriskSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
     for host in &settings.hosts {
-        let mut look = Look { host, client: reqwest::Client::new(), findings: Vec::new() };
+        let mut look = Look { host, client: reqwest::Client::new(), findings: Vec::new(), socket: None };
         look.at_all(settings).await;
         findings.append(&mut look.findings);
     }
@@ -61,6 +61,7 @@ struct Look<'a> {
     host: &'a HostSettings,
     client: reqwest::Client,
     findings: Vec<Finding>,
+    socket: Option<Socket>,
 }
 
 impl Look<'_> {
@@ -70,18 +71,25 @@ impl Look<'_> {
     }
 
     async fn ask(&self, uri: String) -> Response {
-        connection::over_http(&self.client, self.host, Question { id: 0, ask: Ask::get(uri) }).await
+        self.do_it(Ask::get(uri)).await
+    }
+
+    async fn do_it(&self, ask: Ask) -> Response {
+        connection::over_http(&self.client, self.host, Question { id: 0, ask }).await
     }
 
     async fn at_all(&mut self, settings: &AsteriskSettings) {
         if !self.at_ari().await {
             return;
         }
-        self.at_events(settings).await;
+        // An application of its own: the running node's would be taken from it.
+        let application = format!("{}-check", settings.application);
+        let socket = self.at_events(&application).await;
         self.at_clock().await;
         self.at_modules().await;
-        self.at_dial_plan().await;
-        self.at_variables().await;
+        if socket {
+            self.at_dial_plan(&application).await;
+        }
         self.at_trunks(settings).await;
     }
 
@@ -107,11 +115,15 @@ impl Look<'_> {
         is_good
     }
 
-    async fn at_events(&mut self, settings: &AsteriskSettings) {
-        // An application of its own: the running node's would be taken from it.
-        let application = format!("{}-check", settings.application);
-        match connection::open(self.host, &application).await {
-            Ok(_) => self.note("events", true, "the WebSocket opens"),
+    async fn at_events(&mut self, application: &str) -> bool {
+        let outcome = connection::open(self.host, application).await;
+        let is_good = outcome.is_ok();
+        match outcome {
+            Ok(socket) => {
+                self.note("events", true, "the WebSocket opens");
+                // The application lasts as long as its socket, and what follows needs it.
+                self.socket = Some(socket);
+            }
             Err(ConnectError::WebSocket(error)) => {
                 let what = format!(
                     "the WebSocket does not open ({error}): load res_http_websocket.so and res_ari_events.so"
@@ -120,6 +132,7 @@ impl Look<'_> {
             }
             Err(error) => self.note("events", false, error.to_string()),
         }
+        is_good
     }
 
     async fn at_clock(&mut self) {
@@ -156,38 +169,47 @@ impl Look<'_> {
         }
     }
 
-    /// The value of a dial plan function, or none if the switch does not know the function.
-    async fn function(&self, call: &str) -> Option<String> {
-        let answer = self.ask(format!("asterisk/variable?variable={}", quoted(call))).await;
-        (answer.status_code == 200).then(|| body(&answer)["value"].as_str().map(str::to_owned)).flatten()
-    }
-
-    async fn at_dial_plan(&mut self) {
+    /// The dial plan and the variables are read through a channel that leads nowhere: functions need one.
+    async fn at_dial_plan(&mut self, application: &str) {
+        let uri = format!("channels/create?endpoint=Local/s@outdial-check/n&app={}", quoted(application));
+        let made = self.do_it(Ask::post(uri)).await;
+        let Some(channel) = body(&made)["id"].as_str().map(str::to_owned) else {
+            let what =
+                format!("cannot be looked at: no channel can be made (HTTP status {})", made.status_code);
+            return self.note("dial plan", false, what);
+        };
         for (context, what_for) in CONTEXTS {
-            match self.function(&format!("DIALPLAN_EXISTS({context},s,1)")).await.as_deref() {
+            match self.function(&channel, &format!("DIALPLAN_EXISTS({context},s,1)")).await.as_deref() {
                 Some("1") => self.note(context, true, "is in the dial plan"),
-                Some(_) => {
+                Some("0") => {
                     let what = format!(
                         "is not in the dial plan, needed for {what_for}: take it from contrib/asterisk/extensions.conf"
                     );
                     self.note(context, false, what);
                 }
-                None => self.note(context, false, "cannot be asked for: load func_dialplan.so"),
+                _ => self.note(context, false, "cannot be asked for: load func_dialplan.so"),
             }
         }
-    }
-
-    async fn at_variables(&mut self) {
-        let found = self.function("AST_CONFIG(ari.conf,general,channelvars)").await.unwrap_or_default();
-        let names: Vec<&str> = found.split(',').map(str::trim).collect();
-        if names.contains(&NODE) && names.contains(&KIND) {
+        let found = self.function(&channel, "AST_CONFIG(ari.conf,general,channelvars)").await;
+        let names = found.unwrap_or_default();
+        let has = |wanted: &str| names.split(',').any(|name| name.trim() == wanted);
+        if has(NODE) && has(KIND) {
             self.note("channelvars", true, "calls are known again after a restart");
         } else {
             let what = format!(
-                "calls would not be known again after a restart: `channelvars = {NODE},{KIND}` in ari.conf, [general] (and load func_config.so, by which this is looked up)"
+                "calls would not be known again after a restart: `channelvars = {NODE},{KIND}` in ari.conf, [general] \
+                 (and load func_config.so, by which this is looked up)"
             );
             self.note("channelvars", false, what);
         }
+        self.do_it(Ask::delete(format!("channels/{}", quoted(&channel)))).await;
+    }
+
+    /// The value of a dial plan function, or none if the switch does not know the function.
+    async fn function(&self, channel: &str, call: &str) -> Option<String> {
+        let answer =
+            self.ask(format!("channels/{}/variable?variable={}", quoted(channel), quoted(call))).await;
+        (answer.status_code == 200).then(|| body(&answer)["value"].as_str().map(str::to_owned)).flatten()
     }
 
     async fn at_trunks(&mut self, settings: &AsteriskSettings) {

@@ -30,7 +30,7 @@ const TRIAL: Duration = Duration::from_secs(3);
 /// The number of that request.
 const TRIAL_ID: u64 = 0;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// What a connection tells.
 pub(super) enum FromHost {

@@ -94,6 +94,8 @@ pub(super) struct Call {
     pub deferred: Vec<Request>,
     /// The agent it is being connected with or is with.
     pub agent: Option<AgentId>,
+    /// A machine answered, and its greeting may not be over.
+    pub is_greeting: bool,
     /// The message that plays.
     pub playback: Option<String>,
     /// What the message that plays, or played last, is for.
@@ -115,6 +117,7 @@ impl Call {
             in_stasis: false,
             deferred: Vec::new(),
             agent: None,
+            is_greeting: false,
             playback: None,
             plays: None,
             is_held: false,

@@ -1,9 +1,9 @@
 //! What users configure: the same five operations for every kind.
 
 use app::model::{
-    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, ScheduleBody, ScriptBody,
-    SequenceBody, SinkBody, SkillBody, SourceBody, SourceMapBody, Stored, SuppressionListBody,
-    TreatmentSetBody,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, Definition, DetectionProfileBody,
+    ScheduleBody, ScriptBody, SequenceBody, SinkBody, SkillBody, SourceBody, SourceMapBody, Stored,
+    SuppressionListBody, TreatmentSetBody,
 };
 use app::paging::Listing;
 use axum::extract::State;
@@ -44,6 +44,10 @@ pub(super) fn all(api: Api) -> Api {
     let api = of::<CallingHoursBody>(
         api,
         &family("calling-hours", "calling_hours", "all_calling_hours", "Campaigns", None),
+    );
+    let api = of::<DetectionProfileBody>(
+        api,
+        &family("detection-profiles", "detection_profile", "detection_profiles", "Campaigns", None),
     );
     let api = of::<TreatmentSetBody>(
         api,

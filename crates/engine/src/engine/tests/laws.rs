@@ -36,6 +36,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Detected::Machine),
         1 => Just(Detected::Fax),
         1 => Just(Detected::Silence),
+        1 => Just(Detected::Unsure),
     ];
     let calls = prop_oneof![
         1 => Just(CallEvent::Ringing),

@@ -1,6 +1,7 @@
 //! The machines under every order of events, and the stories that users know.
 
 mod callbacks;
+mod detection;
 mod laws;
 mod lines;
 mod modes;
@@ -110,6 +111,7 @@ fn rules() -> Arc<CampaignRules> {
         safe_harbour: None,
         opt_out_digit: '1',
         recording: crate::recording::RecordingSettings::default(),
+        detection: crate::settings::DetectionRules::default(),
     })
 }
 
