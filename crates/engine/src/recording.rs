@@ -1,9 +1,11 @@
 //! Which calls are recorded, and under which name.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, MessageId};
 use crate::settings::BadSetting;
 use crate::time::Time;
 use crate::zones::Zone;
@@ -12,6 +14,9 @@ use crate::zones::Zone;
 pub const NAME_LENGTH_MAX: usize = 100;
 /// Longest part of a campaign's name in a file's name, in characters.
 const CAMPAIGN_LENGTH_MAX: usize = 40;
+/// Longest time that a recording may be kept for, in days: ten years.
+const RETENTION_DAYS_MAX: u16 = 3650;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const ATTEMPT: &str = "{attempt}";
 const CAMPAIGN: &str = "{campaign}";
 const DATE: &str = "{date}";
@@ -24,10 +29,10 @@ pub enum RecordingMode {
     /// None.
     #[default]
     Off,
-    /// All, from the answer on.
-    On,
-    /// So many in a hundred, from the answer on.
-    Percent,
+    /// Every conversation, from the connection of the agent on.
+    All,
+    /// So many conversations in a hundred, from the connection of the agent on.
+    Percentage,
     /// Those whose agent asks for it, from then on.
     OnDemand,
 }
@@ -38,11 +43,14 @@ pub enum RecordingMode {
 pub struct RecordingSettings {
     /// Which calls.
     pub mode: RecordingMode,
-    /// How many in a hundred with `percent`, 1 to 100.
+    /// How many in a hundred with `percentage`, 1 to 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
+    /// What both parties hear when recording begins; nothing if it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent_message: Option<MessageId>,
     /// Days after which a recording is deleted, 1 to 3650.
-    pub keep_days: u16,
+    pub retention_days: u16,
     /// The name of the files, without their type: ASCII letters, digits, `-`, `_`, `.` and the placeholders `{attempt}`,
     /// `{campaign}`, `{date}` and `{time}` (of the tenant's zone), at most 100 characters. `{attempt}` is put after it
     /// if it is not in it.
@@ -54,7 +62,8 @@ impl Default for RecordingSettings {
         Self {
             mode: RecordingMode::Off,
             percent: None,
-            keep_days: 90,
+            consent_message: None,
+            retention_days: 90,
             name: format!("{DATE}-{TIME}-{ATTEMPT}"),
         }
     }
@@ -68,15 +77,15 @@ impl RecordingSettings {
     pub fn check(&self) -> Result<(), BadSetting> {
         let bad = |field, allowed: &str| Err(BadSetting { field, allowed: allowed.to_owned() });
         match (self.mode, self.percent) {
-            (RecordingMode::Percent, Some(1..=100)) => {}
-            (RecordingMode::Percent, _) => {
-                return bad("recording.percent", "1 to 100, and given with mode percent");
+            (RecordingMode::Percentage, Some(1..=100)) => {}
+            (RecordingMode::Percentage, _) => {
+                return bad("recording.percent", "1 to 100, and given with mode percentage");
             }
-            (_, Some(_)) => return bad("recording.percent", "left out unless mode is percent"),
+            (_, Some(_)) => return bad("recording.percent", "left out unless mode is percentage"),
             (_, None) => {}
         }
-        if !(1..=3650).contains(&self.keep_days) {
-            return bad("recording.keep_days", "1 to 3650");
+        if !(1..=RETENTION_DAYS_MAX).contains(&self.retention_days) {
+            return bad("recording.retention_days", "1 to 3650 (ten years)");
         }
         let rest =
             [ATTEMPT, CAMPAIGN, DATE, TIME].iter().fold(self.name.clone(), |rest, it| rest.replace(it, ""));
@@ -104,22 +113,28 @@ impl RecordingSettings {
         self
     }
 
-    /// The name of an attempt's recording; none if it is not recorded and may not be. The same attempt has the same
-    /// answer every time: which ones are among the hundredth parts follows from their ids.
-    pub fn name_for(&self, attempt: AttemptId, at: Time, zone: &Zone) -> Option<String> {
-        let is_chosen = match self.mode {
-            RecordingMode::Off => false,
-            RecordingMode::On | RecordingMode::OnDemand => true,
-            RecordingMode::Percent => share_of(attempt) < u64::from(self.percent.unwrap_or(0)),
-        };
-        if !is_chosen {
-            return None;
+    /// Whether the call of an attempt is recorded without an agent's asking. The same attempt has the same answer every
+    /// time: which ones are among the hundredth parts follows from their ids.
+    pub fn records(&self, attempt: AttemptId) -> bool {
+        match self.mode {
+            RecordingMode::Off | RecordingMode::OnDemand => false,
+            RecordingMode::All => true,
+            RecordingMode::Percentage => share_of(attempt) < u64::from(self.percent.unwrap_or(0)),
         }
+    }
+
+    /// When a recording that begins now is to be deleted.
+    pub fn expires_at(&self, at: Time) -> Time {
+        at + DAY * u32::from(self.retention_days)
+    }
+
+    /// The name of the recording of an attempt's call that begins now.
+    pub fn name_for(&self, attempt: AttemptId, at: Time, zone: &Zone) -> String {
         let local = zone.local(at);
         let name = self.name.replace(DATE, &local.strftime("%Y%m%d").to_string());
         let name = name.replace(TIME, &local.strftime("%H%M%S").to_string());
         let id = attempt.to_string();
-        Some(if name.contains(ATTEMPT) { name.replace(ATTEMPT, &id) } else { format!("{name}-{id}") })
+        if name.contains(ATTEMPT) { name.replace(ATTEMPT, &id) } else { format!("{name}-{id}") }
     }
 }
 
@@ -156,9 +171,9 @@ mod tests {
     }
 
     fn named(name: &str) -> String {
-        let settings = with(RecordingMode::On, name).of_campaign("Été: ../Winter 1");
+        let settings = with(RecordingMode::All, name).of_campaign("Été: ../Winter 1");
         settings.check().unwrap();
-        settings.name_for(attempt(7), at(), &"Europe/Paris".parse().unwrap()).unwrap()
+        settings.name_for(attempt(7), at(), &"Europe/Paris".parse().unwrap())
     }
 
     #[test]
@@ -173,38 +188,38 @@ mod tests {
     #[test]
     fn a_name_that_could_lead_elsewhere_and_ranges_are_refused_by_name() {
         for name in ["", ".x", "a/b", "a b", "{number}", "{attempt", "é", "a,b", "a;b", &"x".repeat(101)] {
-            let bad = with(RecordingMode::On, name).check().unwrap_err();
+            let bad = with(RecordingMode::All, name).check().unwrap_err();
             assert_eq!(bad.field, "recording.name", "{name}");
         }
-        for (mode, percent, keep_days, field) in [
-            (RecordingMode::Percent, None, 90, "recording.percent"),
-            (RecordingMode::Percent, Some(0), 90, "recording.percent"),
-            (RecordingMode::Percent, Some(101), 90, "recording.percent"),
-            (RecordingMode::On, Some(10), 90, "recording.percent"),
-            (RecordingMode::On, None, 0, "recording.keep_days"),
-            (RecordingMode::On, None, 3651, "recording.keep_days"),
+        for (mode, percent, retention_days, field) in [
+            (RecordingMode::Percentage, None, 90, "recording.percent"),
+            (RecordingMode::Percentage, Some(0), 90, "recording.percent"),
+            (RecordingMode::Percentage, Some(101), 90, "recording.percent"),
+            (RecordingMode::All, Some(10), 90, "recording.percent"),
+            (RecordingMode::All, None, 0, "recording.retention_days"),
+            (RecordingMode::All, None, 3651, "recording.retention_days"),
         ] {
-            let settings = RecordingSettings { percent, keep_days, ..with(mode, "a") };
+            let settings = RecordingSettings { percent, retention_days, ..with(mode, "a") };
             assert_eq!(settings.check().unwrap_err().field, field);
         }
     }
 
     #[test]
     fn the_share_of_recorded_calls_is_what_was_asked_for_and_the_same_every_time() {
-        let zone = Zone::utc();
         let settings =
-            |percent| RecordingSettings { percent: Some(percent), ..with(RecordingMode::Percent, "a") };
+            |percent| RecordingSettings { percent: Some(percent), ..with(RecordingMode::Percentage, "a") };
         // Ids as they are minted: time in front, little of the rest in common.
         let ids = (0..10_000_u128).map(|n| attempt((n << 80) | (n * 0x9e37_79b9_7f4a_7c15 % (1 << 62))));
         for percent in [1, 10, 50, 100] {
             let settings = settings(percent);
-            let chosen = ids.clone().filter(|id| settings.name_for(*id, at(), &zone).is_some()).count();
+            let chosen = ids.clone().filter(|id| settings.records(*id)).count();
             let expected = usize::from(percent) * 100;
             assert!(chosen.abs_diff(expected) <= 200, "{percent} %: {chosen} of 10000");
-            let again = ids.clone().filter(|id| settings.name_for(*id, at(), &zone).is_some()).count();
+            let again = ids.clone().filter(|id| settings.records(*id)).count();
             assert_eq!(chosen, again);
         }
-        assert_eq!(with(RecordingMode::Off, "a").name_for(attempt(1), at(), &zone), None);
-        assert!(with(RecordingMode::OnDemand, "a").name_for(attempt(1), at(), &zone).is_some());
+        assert!(!with(RecordingMode::Off, "a").records(attempt(1)));
+        assert!(!with(RecordingMode::OnDemand, "a").records(attempt(1)), "not until the agent asks");
+        assert!(with(RecordingMode::All, "a").records(attempt(1)));
     }
 }

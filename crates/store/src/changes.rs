@@ -151,7 +151,6 @@ fn start_attempts(
             group.epoch,
             0,
             it.at,
-            it.recording.as_deref(),
         ]);
     }
     let columns = [
@@ -169,7 +168,6 @@ fn start_attempts(
         "epoch",
         "state",
         "started_at",
-        "recording",
     ];
     tx.insert_rows("attempt", &columns, &rows)?;
     Ok(())

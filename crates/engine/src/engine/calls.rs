@@ -44,7 +44,6 @@ impl Engine {
             caller_id: phone.caller_id.or(settings.caller_id),
             ring_timeout,
             attempt_number: call.contact.attempts.saturating_add(1),
-            recording: call.recording.clone().filter(|_| !group.definition.rules.recording.is_on_demand()),
             detects: call.detects,
         };
         self.outputs.push_back(Output::Dial(request));
@@ -86,6 +85,7 @@ impl Engine {
                 if let Some(agent) = agent {
                     self.set_agent_state(agent, AgentState::OnCall, None);
                     self.tell(agent, AgentNotice::Connected { attempt });
+                    self.record_if_due(attempt);
                 }
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),

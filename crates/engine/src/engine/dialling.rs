@@ -214,8 +214,6 @@ impl Engine {
         group.segment = segment;
         group.forecast.placed(self.now);
         group.lines.add(attempt, Line { since: self.now, chance, segment });
-        let rules = &group.definition.rules;
-        let recording = rules.recording.name_for(attempt, self.now, &rules.zone);
         let started = AttemptStarted {
             attempt,
             group: id,
@@ -226,7 +224,6 @@ impl Engine {
             dial_mode: group.dial_mode(),
             caller_id: phone.caller_id.or(group.definition.settings.caller_id),
             agent,
-            recording: recording.clone(),
             at: self.now,
         };
         let call = Call {
@@ -253,7 +250,8 @@ impl Engine {
             opted_out: None,
             callback_with: None,
             hook: None,
-            recording,
+            recording: None,
+            is_recording: false,
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -426,6 +424,7 @@ impl Engine {
                 callback_with: None,
                 hook: None,
                 recording,
+                is_recording: false,
             };
             self.calls.insert(attempt, call);
             match live {
@@ -461,6 +460,7 @@ impl Engine {
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.line_is_up = true;
         }
+        self.go_on_recording(attempt);
     }
 
     /// A call of the group is over and settled.

@@ -193,7 +193,7 @@ pub struct Unfinished {
     pub result: Option<CallResult>,
     /// Its call, if it is still up on the switch.
     pub live: Option<LiveCall>,
-    /// The name of its recording, if it has one.
+    /// The name of its recording; none if it was not recorded so far.
     pub recording: Option<String>,
 }
 
@@ -381,12 +381,19 @@ pub enum Output {
         /// What.
         control: CallControl,
     },
-    /// Record a connected call from now on, or stop.
+    /// Record a connected call from now on, or pause.
     Record {
         /// The call.
         attempt: AttemptId,
-        /// Under which name; none stops.
+        /// Under which name; none pauses. Asked for again, it goes on in the same recording.
         name: Option<String>,
+    },
+    /// Play a message to both parties of a connected call, beside what they say.
+    Announce {
+        /// The call.
+        attempt: AttemptId,
+        /// What to play.
+        message: MessageId,
     },
     /// Play a message on an answered call, in place of one that plays.
     Play {
@@ -560,8 +567,6 @@ pub struct DialRequest {
     pub ring_timeout: Duration,
     /// Which attempt on the contact it is, from 1.
     pub attempt_number: u16,
-    /// The name of the recording that is made from the answer on; none if there is none.
-    pub recording: Option<String>,
     /// Whether to find out who answers; if not, every answer counts as a person's.
     pub detects: bool,
 }
@@ -606,6 +611,13 @@ pub enum AgentNotice {
     Connected {
         /// The call.
         attempt: AttemptId,
+    },
+    /// Their call is recorded from now on, or not any more.
+    Recording {
+        /// The call.
+        attempt: AttemptId,
+        /// Whether it is recorded.
+        is_on: bool,
     },
     /// The call is over.
     CallEnded {

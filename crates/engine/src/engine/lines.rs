@@ -80,20 +80,10 @@ impl Engine {
             return self.refuse(id, "keys are 1 to 32 of 0 to 9, * and #");
         }
         match control {
-            CallControl::Record | CallControl::StopRecording => self.record(id, attempt, &control),
+            CallControl::Record => self.record_on_demand(id, attempt),
+            CallControl::StopRecording => self.pause_recording(id, attempt),
             control => self.outputs.push_back(Output::Control { attempt, control }),
         }
-    }
-
-    fn record(&mut self, id: AgentId, attempt: AttemptId, control: &CallControl) {
-        let Some(call) = self.calls.get(&attempt) else { return };
-        let rules = self.groups.get(&call.group).map(|group| &group.definition.rules);
-        let is_on_demand = rules.is_some_and(|rules| rules.recording.is_on_demand());
-        let Some(name) = call.recording.clone().filter(|_| is_on_demand) else {
-            return self.refuse(id, "calls of this campaign are not recorded on demand");
-        };
-        let name = Some(name).filter(|_| *control == CallControl::Record);
-        self.outputs.push_back(Output::Record { attempt, name });
     }
 
     /// The agent left the call to somebody else: for the campaign it is over.
@@ -110,10 +100,14 @@ impl Engine {
         let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
         let (group, contact) = (call.group, call.contact.contact);
         let attempt_number = call.contact.attempts.saturating_add(1);
+        let is_recording = call.is_recording;
         let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
         self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
         if is_connected {
             self.tell(id, AgentNotice::Connected { attempt });
+            if is_recording {
+                self.tell(id, AgentNotice::Recording { attempt, is_on: true });
+            }
         }
     }
 }

@@ -378,7 +378,8 @@ impl<'a> Floor<'a> {
             | Output::OpenLine(_)
             | Output::CloseLine(_)
             | Output::Control { .. }
-            | Output::Record { .. } => {}
+            | Output::Record { .. }
+            | Output::Announce { .. } => {}
         }
     }
 

@@ -83,10 +83,6 @@ pub struct Attempt {
     pub disposition: Option<String>,
     /// The agent's notes.
     pub notes: Option<String>,
-    /// The name of its recording, if it is recorded or may be.
-    pub recording: Option<String>,
-    /// Whether that recording is there to be heard.
-    pub is_recorded: bool,
 }
 
 debug_showing!(Attempt: id, tenant, campaign, group, contact, phone, number, state, started_at, result);
@@ -115,9 +111,7 @@ pub type AttemptCursor = (Time, AttemptId);
 
 const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
     dial_mode, caller_id, agent_id, state, started_at, ringing_at, answered_at, connected_at, ended_at, settled_at,
-    result, disposition, notes, recording,
-    CASE WHEN recording IS NULL THEN 0 ELSE
-        (SELECT COUNT(*) FROM recording r WHERE r.attempt_id = attempt.id AND r.state = 0) END FROM attempt";
+    result, disposition, notes FROM attempt";
 
 fn read(row: &Row) -> Result<Attempt, StoreError> {
     let result: Option<i64> = row.get(18)?;
@@ -143,8 +137,6 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
         result: result.map(read_result).transpose()?,
         disposition: row.get(19)?,
         notes: row.get(20)?,
-        recording: row.get(21)?,
-        is_recorded: row.get::<i64>(22)? > 0,
     })
 }
 

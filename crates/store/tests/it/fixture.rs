@@ -231,7 +231,6 @@ pub fn started(group: GroupId, contact: &ClaimedContact) -> Change {
         dial_mode: DialMode::Progressive,
         caller_id: None,
         agent: None,
-        recording: None,
         at: into_attempt(contact, 0),
     })
 }

@@ -34,8 +34,6 @@ fn attempt(of: u64, n: u64) -> Attempt {
         result: Some(CallResult::NoAnswer),
         disposition: None,
         notes: None,
-        recording: None,
-        is_recorded: false,
     }
 }
 

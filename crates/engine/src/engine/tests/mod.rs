@@ -6,6 +6,7 @@ mod laws;
 mod lines;
 mod modes;
 mod predictive;
+mod recordings;
 mod scripts;
 mod stories;
 
@@ -148,8 +149,12 @@ struct Floor {
     /// Agents whose telephones are to ring, and what was asked for on calls.
     lines_wanted: Vec<AgentId>,
     controls: Vec<(AttemptId, CallControl)>,
-    /// What was to be recorded on demand, and where that was to stop.
+    /// What was to be recorded, and where that was to pause.
     recorded: Vec<(AttemptId, Option<String>)>,
+    /// Recordings that are stored.
+    noted: BTreeMap<AttemptId, String>,
+    /// What both parties of conversations were to hear.
+    told_both: Vec<(AttemptId, MessageId)>,
 }
 
 impl Floor {
@@ -183,6 +188,8 @@ impl Floor {
             lines_wanted: Vec::new(),
             controls: Vec::new(),
             recorded: Vec::new(),
+            noted: BTreeMap::new(),
+            told_both: Vec::new(),
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
@@ -250,7 +257,13 @@ impl Floor {
             Output::OpenLine(agent) => self.lines_wanted.push(agent),
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
-            Output::Record { attempt, name } => self.recorded.push((attempt, name)),
+            Output::Record { attempt, name } => {
+                if let Some(name) = &name {
+                    assert_eq!(self.noted.get(&attempt), Some(name), "recorded before it was stored");
+                }
+                self.recorded.push((attempt, name));
+            }
+            Output::Announce { attempt, message } => self.told_both.push((attempt, message)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
             Output::Play { attempt, what: Playing::SafeHarbour(_), .. } => self.messages.push(attempt),
             Output::Play { attempt, what: Playing::Message(message), .. } => {
@@ -311,6 +324,10 @@ impl Floor {
             }
             Change::CallbackMade(made) => self.made.push(made.clone()),
             Change::CallbackMoved(moved) => self.callbacks.push(moved.clone()),
+            Change::RecordingStarted(started) => {
+                let (attempt, name) = (started.attempt, started.name.clone());
+                assert!(self.noted.insert(attempt, name).is_none(), "two recordings of one call");
+            }
             Change::GroupChanged(_) | Change::AgentChanged(_) => {}
         }
     }
