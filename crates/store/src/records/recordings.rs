@@ -1,82 +1,61 @@
-//! Recordings of calls, as they were taken from the switch: where they are, and what they are.
+//! Recordings of calls: which there are, where their files are, and what is still to be done about them.
 
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, CampaignId, GroupId, TenantId, Time};
-use uuid::Uuid;
+use engine::{AgentId, AttemptId, CampaignId, ContactId, GroupId, TenantId, Time};
 
 use super::page::{Page, Rows, Select};
 use super::{Sha256, corrupt};
 use crate::{Row, StoreError, Tx, values};
 
-/// Whose voice a file has.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Leg {
-    /// Both voices.
-    Both,
-    /// The called party alone.
-    Called,
-    /// The agent alone, and messages.
-    Agent,
-}
-
-impl Leg {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Both, Self::Called, Self::Agent];
-
-    /// The number stored for it.
-    pub fn code(self) -> i64 {
-        match self {
-            Self::Both => 0,
-            Self::Called => 1,
-            Self::Agent => 2,
-        }
-    }
-
-    fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|leg| leg.code() == code)
-    }
-}
-
 /// How far a recording is in its life.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RecordingState {
-    /// Its files are there.
+    /// It is being made, or its file is still on the switch.
+    Pending,
+    /// Its file is in its storage.
     Stored,
-    /// Its files are to be deleted.
-    Condemned,
-    /// Its files are gone.
+    /// Its time was over: its file is gone, or goes soon.
+    Expired,
+    /// Somebody deleted it: its file is gone, or goes soon.
     Deleted,
+    /// The switch does not have it.
+    Missing,
 }
 
 impl RecordingState {
+    const ALL: [Self; 5] = [Self::Pending, Self::Stored, Self::Expired, Self::Deleted, Self::Missing];
+
     /// The number stored for it.
     pub fn code(self) -> i64 {
         match self {
-            Self::Stored => 0,
-            Self::Condemned => 1,
-            Self::Deleted => 2,
+            Self::Pending => 0,
+            Self::Stored => 1,
+            Self::Expired => 2,
+            Self::Deleted => 3,
+            Self::Missing => 4,
         }
     }
 
-    fn from_code(code: i64) -> Option<Self> {
-        [Self::Stored, Self::Condemned, Self::Deleted].into_iter().find(|state| state.code() == code)
+    fn from_code(code: i64) -> Result<Self, StoreError> {
+        let known = Self::ALL.into_iter().find(|state| state.code() == code);
+        known.ok_or_else(|| corrupt("recording.state"))
     }
 }
 
-/// One file of a recording.
+/// A file in its storage.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct LegFile {
-    /// Whose voice it has.
-    pub leg: Leg,
-    /// Its name in its place.
+pub struct RecordingFile {
+    /// Which storage has it.
+    pub place: String,
+    /// Under which name.
     pub file: String,
+    /// How long it is, in whole milliseconds.
+    pub length: Duration,
     /// How large it is.
     pub bytes: u64,
     /// The digest of its bytes.
     pub sha256: Sha256,
-    /// How long it is, in whole milliseconds.
-    pub length: Duration,
 }
 
 /// The recording of a call.
@@ -90,45 +69,43 @@ pub struct Recording {
     pub campaign: CampaignId,
     /// For which group.
     pub group: GroupId,
-    /// The agent who was connected.
-    pub agent: Option<AgentId>,
-    /// When the attempt began.
-    pub started_at: Time,
-    /// How long the longest of its files is, in whole milliseconds.
-    pub length: Duration,
-    /// Which storage has its files.
-    pub place: String,
+    /// Who was called.
+    pub contact: ContactId,
+    /// The agent who talked with them.
+    pub agent: AgentId,
+    /// Its name, on the switch and in its storage.
+    pub name: String,
     /// How far it is.
     pub state: RecordingState,
-    /// When it was taken from the switch.
-    pub stored_at: Time,
-    /// When it is deleted.
-    pub expires_at: Time,
-    /// When it was deleted.
-    pub deleted_at: Option<Time>,
-    /// Its files, in the order of their legs; none once it is deleted.
-    pub legs: Vec<LegFile>,
-}
-
-/// What is to be known of an attempt to take its recording from the switch.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RecordedAttempt {
-    /// Whose.
-    pub tenant: TenantId,
-    /// For which campaign.
-    pub campaign: CampaignId,
-    /// For which group.
-    pub group: GroupId,
-    /// The agent who was connected.
-    pub agent: Option<AgentId>,
     /// When it began.
     pub started_at: Time,
-    /// Whether its call is over, as far as the campaign is concerned.
-    pub is_over: bool,
-    /// The name of its recording.
-    pub name: Option<String>,
-    /// How far its recording is, if there is one.
-    pub recording: Option<RecordingState>,
+    /// When its time is over.
+    pub expires_at: Time,
+    /// How long it is, in whole milliseconds; known from when it is stored, and kept.
+    pub length: Option<Duration>,
+    /// How large its file is or was.
+    pub bytes: Option<u64>,
+    /// The digest of its file's bytes.
+    pub sha256: Option<Sha256>,
+    /// When its file was taken from the switch.
+    pub stored_at: Option<Time>,
+    /// When it was deleted or its time was over.
+    pub removed_at: Option<Time>,
+    /// The storage that has its file, and the file's name there.
+    pub file: Option<(String, String)>,
+}
+
+/// Something that is to be done about a recording.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DueRecording {
+    /// The recording.
+    pub recording: Recording,
+    /// Whether its file may still be on the switch.
+    pub on_switch: bool,
+    /// Since when it is due; names this task when it is claimed.
+    pub due_at: Time,
+    /// How often it was tried before.
+    pub tries: u32,
 }
 
 /// Which recordings are wanted; what is not given does not matter.
@@ -138,143 +115,48 @@ pub struct RecordingFilter {
     pub attempt: Option<AttemptId>,
     /// Of this campaign.
     pub campaign: Option<CampaignId>,
-    /// Of this agent.
+    /// Of talks with this contact.
+    pub contact: Option<ContactId>,
+    /// Of talks with this agent.
     pub agent: Option<AgentId>,
-    /// Of attempts that began at this instant or later.
+    /// Begun at this instant or later.
     pub since: Option<Time>,
-    /// Of attempts that began before this instant.
+    /// Begun before this instant.
     pub until: Option<Time>,
 }
 
 /// Where a recording stands in the history.
 pub type RecordingCursor = (Time, AttemptId);
 
-const COLUMNS: &str = "SELECT attempt_id, tenant_id, campaign_id, group_id, agent_id, started_at, length_ms, place,
-    state, stored_at, expires_at, deleted_at FROM recording";
-
-fn length(row: &Row, index: usize) -> Result<Duration, StoreError> {
-    let millis: i64 = row.get(index)?;
-    Ok(Duration::from_millis(u64::try_from(millis).map_err(|_| corrupt("recording.length_ms"))?))
-}
-
-fn millis(length: Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
-}
+const COLUMNS: &str = "SELECT attempt_id, tenant_id, campaign_id, group_id, contact_id, agent_id, name, state,
+    started_at, expires_at, length_ms, bytes, sha256, stored_at, removed_at, place, file, on_switch, due_at, tries
+    FROM recording";
 
 fn read(row: &Row) -> Result<Recording, StoreError> {
+    let number = |index: usize, what: &'static str| -> Result<Option<u64>, StoreError> {
+        let number: Option<i64> = row.get(index)?;
+        number.map(|number| u64::try_from(number).map_err(|_| corrupt(what))).transpose()
+    };
+    let digest = |bytes: Vec<u8>| Sha256::try_from(bytes).map_err(|_| corrupt("recording.sha256"));
+    let (place, file): (Option<String>, Option<String>) = (row.get(15)?, row.get(16)?);
     Ok(Recording {
         attempt: row.get(0)?,
         tenant: row.get(1)?,
         campaign: row.get(2)?,
         group: row.get(3)?,
-        agent: row.get(4)?,
-        started_at: row.get(5)?,
-        length: length(row, 6)?,
-        place: row.get(7)?,
-        state: read_state(row.get(8)?)?,
-        stored_at: row.get(9)?,
-        expires_at: row.get(10)?,
-        deleted_at: row.get(11)?,
-        legs: Vec::new(),
-    })
-}
-
-fn read_state(code: i64) -> Result<RecordingState, StoreError> {
-    RecordingState::from_code(code).ok_or_else(|| corrupt("recording.state"))
-}
-
-fn add_legs(tx: &mut Tx<'_>, recordings: &mut [Recording]) -> Result<(), StoreError> {
-    let ids = crate::Value::uuids(recordings.iter().map(|recording| recording.attempt.0));
-    let sql = "SELECT attempt_id, leg, file, bytes, sha256, length_ms FROM recording_leg
-         WHERE attempt_id = ANY($1) ORDER BY attempt_id, leg";
-    for row in &tx.query(sql, &[ids])? {
-        let attempt: AttemptId = row.get(0)?;
-        let leg = LegFile {
-            leg: Leg::from_code(row.get(1)?).ok_or_else(|| corrupt("recording_leg.leg"))?,
-            file: row.get(2)?,
-            bytes: u64::try_from(row.get::<i64>(3)?).map_err(|_| corrupt("recording_leg.bytes"))?,
-            sha256: Sha256::try_from(row.get::<Vec<u8>>(4)?).map_err(|_| corrupt("recording_leg.sha256"))?,
-            length: length(row, 5)?,
-        };
-        let of_it = recordings.iter_mut().filter(|recording| recording.attempt == attempt);
-        of_it.for_each(|recording| recording.legs.push(leg.clone()));
-    }
-    Ok(())
-}
-
-/// What is known of the attempt that a file in the switch's directory is named after, whoever's it is: the file says
-/// no tenant.
-///
-/// # Errors
-/// The database failed.
-pub fn attempt(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<Option<RecordedAttempt>, StoreError> {
-    let row = tx.query_one(
-        "SELECT a.tenant_id, a.campaign_id, a.group_id, a.agent_id, a.started_at, a.state, a.recording, r.state
-         FROM attempt a LEFT JOIN recording r ON r.attempt_id = a.id WHERE a.id = $1",
-        &values![attempt],
-    )?;
-    let Some(row) = row else { return Ok(None) };
-    let state: Option<i64> = row.get(7)?;
-    Ok(Some(RecordedAttempt {
-        tenant: row.get(0)?,
-        campaign: row.get(1)?,
-        group: row.get(2)?,
-        agent: row.get(3)?,
-        started_at: row.get(4)?,
-        is_over: row.get::<i64>(5)? > 0,
+        contact: row.get(4)?,
+        agent: row.get(5)?,
         name: row.get(6)?,
-        recording: state.map(read_state).transpose()?,
-    }))
-}
-
-/// Stores a recording, in place of what was stored of it before; `false`, and nothing is stored, if it was deleted
-/// meanwhile.
-///
-/// # Errors
-/// The database failed.
-pub fn put(tx: &mut Tx<'_>, recording: &Recording) -> Result<bool, StoreError> {
-    let stored = tx.execute(
-        "INSERT INTO recording (attempt_id, tenant_id, campaign_id, group_id, agent_id, started_at, length_ms, place,
-             state, stored_at, expires_at, deleted_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         ON CONFLICT (attempt_id) DO UPDATE SET length_ms = excluded.length_ms, place = excluded.place,
-             stored_at = excluded.stored_at, agent_id = excluded.agent_id
-         WHERE recording.state = 0",
-        &values![
-            recording.attempt,
-            recording.tenant,
-            recording.campaign,
-            recording.group,
-            recording.agent,
-            recording.started_at,
-            millis(recording.length),
-            recording.place.as_str(),
-            recording.state.code(),
-            recording.stored_at,
-            recording.expires_at,
-            recording.deleted_at
-        ],
-    )?;
-    if stored == 0 {
-        return Ok(false);
-    }
-    for leg in &recording.legs {
-        tx.execute(
-            "INSERT INTO recording_leg (attempt_id, leg, file, bytes, sha256, length_ms)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (attempt_id, leg) DO UPDATE SET file = excluded.file, bytes = excluded.bytes,
-                 sha256 = excluded.sha256, length_ms = excluded.length_ms",
-            &values![
-                recording.attempt,
-                leg.leg.code(),
-                leg.file.as_str(),
-                i64::try_from(leg.bytes).unwrap_or(i64::MAX),
-                leg.sha256.to_vec(),
-                millis(leg.length)
-            ],
-        )?;
-    }
-    Ok(true)
+        state: RecordingState::from_code(row.get(7)?)?,
+        started_at: row.get(8)?,
+        expires_at: row.get(9)?,
+        length: number(10, "recording.length_ms")?.map(Duration::from_millis),
+        bytes: number(11, "recording.bytes")?,
+        sha256: row.get::<Option<Vec<u8>>>(12)?.map(digest).transpose()?,
+        stored_at: row.get(13)?,
+        removed_at: row.get(14)?,
+        file: place.zip(file),
+    })
 }
 
 /// The recording of an attempt.
@@ -283,14 +165,10 @@ pub fn put(tx: &mut Tx<'_>, recording: &Recording) -> Result<bool, StoreError> {
 /// The database failed.
 pub fn get(tx: &mut Tx<'_>, tenant: TenantId, attempt: AttemptId) -> Result<Option<Recording>, StoreError> {
     let sql = format!("{COLUMNS} WHERE tenant_id = $1 AND attempt_id = $2");
-    let Some(row) = tx.query_one(&sql, &values![tenant, attempt])? else { return Ok(None) };
-    let mut found = [read(&row)?];
-    add_legs(tx, &mut found)?;
-    let [found] = found;
-    Ok(Some(found))
+    tx.query_one(&sql, &values![tenant, attempt])?.as_ref().map(read).transpose()
 }
 
-/// The tenant's recordings, those of the newest attempts first.
+/// The tenant's recordings, the newest first.
 ///
 /// # Errors
 /// The database failed.
@@ -303,6 +181,7 @@ pub fn page(
     let mut select = Select::new(format!("{COLUMNS} WHERE tenant_id = $1"), values![tenant])
         .and_if("attempt_id = ?", filter.attempt)
         .and_if("campaign_id = ?", filter.campaign)
+        .and_if("contact_id = ?", filter.contact)
         .and_if("agent_id = ?", filter.agent)
         .and_if("started_at >= ?", filter.since)
         .and_if("started_at < ?", filter.until);
@@ -310,70 +189,137 @@ pub fn page(
         select = select.and("(started_at, attempt_id) < (?, ?)", [started_at.into(), attempt.into()]);
     }
     let order = "started_at DESC, attempt_id DESC";
-    let mut rows =
-        select.page(tx, order, page, read, |recording| (recording.started_at, recording.attempt))?;
-    add_legs(tx, &mut rows.rows)?;
-    Ok(rows)
+    select.page(tx, order, page, read, |recording| (recording.started_at, recording.attempt))
 }
 
-/// Condemns a recording: nobody hears it from now on. `false` if it is not there or was condemned before.
+/// At most so many things that are to be done by now, of all tenants, the longest due first. Recordings that may still
+/// be going on are left out: those of attempts that are not over.
 ///
 /// # Errors
 /// The database failed.
-pub fn condemn(
+pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<DueRecording>, StoreError> {
+    let sql = format!(
+        "{COLUMNS} WHERE due_at <= $1 AND (state > 0 OR EXISTS
+             (SELECT 1 FROM attempt a WHERE a.id = recording.attempt_id AND a.state > 0))
+         ORDER BY due_at, attempt_id LIMIT $2"
+    );
+    let read = |row: &Row| {
+        Ok(DueRecording {
+            recording: read(row)?,
+            on_switch: row.get::<i64>(17)? != 0,
+            due_at: row.get(18)?,
+            tries: u32::try_from(row.get::<i64>(19)?).map_err(|_| corrupt("recording.tries"))?,
+        })
+    };
+    tx.query(&sql, &values![now, limit])?.iter().map(read).collect()
+}
+
+/// Takes on something that is to be done; it is due again at `again` unless it is done by then. `false` if somebody else
+/// took it on, or there is nothing to be done any more.
+///
+/// # Errors
+/// The database failed.
+pub fn claim(tx: &mut Tx<'_>, due: &DueRecording, again: Time) -> Result<bool, StoreError> {
+    // The count is for the wait between tries: it need not go on for ever.
+    let sql = "UPDATE recording SET due_at = $3, tries = CASE WHEN tries < 1000 THEN tries + 1 ELSE tries END
+         WHERE attempt_id = $1 AND due_at = $2";
+    Ok(tx.execute(sql, &values![due.recording.attempt, due.due_at, again])? > 0)
+}
+
+/// The switch says that a recording is finished: its file may be fetched at once.
+///
+/// # Errors
+/// The database failed.
+pub fn finished(tx: &mut Tx<'_>, attempt: AttemptId, now: Time) -> Result<(), StoreError> {
+    let sql = "UPDATE recording SET due_at = $2, tries = 0 WHERE attempt_id = $1 AND state = 0";
+    tx.execute(sql, &values![attempt, now]).map(drop)
+}
+
+/// The recording goes on: its file is looked for again at `again`, as if that had not been tried yet.
+///
+/// # Errors
+/// The database failed.
+pub fn goes_on(tx: &mut Tx<'_>, attempt: AttemptId, again: Time) -> Result<(), StoreError> {
+    finished(tx, attempt, again)
+}
+
+/// Its file is in its storage; the switch's is to be removed at once. `false`, and nothing is changed, if it was deleted
+/// or expired meanwhile, or somebody else stored it.
+///
+/// # Errors
+/// The database failed.
+pub fn put_file(
     tx: &mut Tx<'_>,
-    tenant: TenantId,
     attempt: AttemptId,
+    file: &RecordingFile,
     now: Time,
 ) -> Result<bool, StoreError> {
-    let sql = "UPDATE recording SET state = 1, deleted_at = $3
-         WHERE tenant_id = $1 AND attempt_id = $2 AND state = 0";
+    let sql =
+        "UPDATE recording SET state = 1, place = $2, file = $3, length_ms = $4, bytes = $5, sha256 = $6,
+             stored_at = $7, due_at = $7, tries = 0
+         WHERE attempt_id = $1 AND state = 0";
+    let values = values![
+        attempt,
+        file.place.as_str(),
+        file.file.as_str(),
+        i64::try_from(file.length.as_millis()).unwrap_or(i64::MAX),
+        i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        file.sha256.to_vec(),
+        now
+    ];
+    Ok(tx.execute(sql, &values)? > 0)
+}
+
+/// The switch does not have it, and will not: nothing more is to be done.
+///
+/// # Errors
+/// The database failed.
+pub fn missing(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<(), StoreError> {
+    let sql =
+        "UPDATE recording SET state = 4, on_switch = 0, due_at = NULL WHERE attempt_id = $1 AND state = 0";
+    tx.execute(sql, &values![attempt]).map(drop)
+}
+
+/// The switch has its file no more.
+///
+/// # Errors
+/// The database failed.
+pub fn off_switch(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<(), StoreError> {
+    let sql = "UPDATE recording SET on_switch = 0,
+             due_at = CASE WHEN state > 1 AND file IS NOT NULL THEN due_at ELSE NULL END
+         WHERE attempt_id = $1 AND state > 0";
+    tx.execute(sql, &values![attempt]).map(drop)
+}
+
+/// The storage has the file of a recording no more that was deleted or whose time was over.
+///
+/// # Errors
+/// The database failed.
+pub fn off_storage(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<(), StoreError> {
+    let sql = "UPDATE recording SET file = NULL, place = NULL,
+             due_at = CASE WHEN on_switch = 1 THEN due_at ELSE NULL END
+         WHERE attempt_id = $1 AND state > 1";
+    tx.execute(sql, &values![attempt]).map(drop)
+}
+
+/// Deletes a recording: nobody hears it from now on, and its file goes soon. `false` if there is none, or it was deleted
+/// or had expired before.
+///
+/// # Errors
+/// The database failed.
+pub fn delete(tx: &mut Tx<'_>, tenant: TenantId, attempt: AttemptId, now: Time) -> Result<bool, StoreError> {
+    let sql = "UPDATE recording SET state = 3, removed_at = $3, due_at = $3, tries = 0
+         WHERE tenant_id = $1 AND attempt_id = $2 AND state IN (0, 1)";
     Ok(tx.execute(sql, &values![tenant, attempt, now])? > 0)
 }
 
-/// At most so many recordings of all tenants whose time is over, and whose they are.
+/// Has at most so many recordings of all tenants expire whose time is over: their files go soon. How many did.
 ///
 /// # Errors
 /// The database failed.
-pub fn expired(
-    tx: &mut Tx<'_>,
-    now: Time,
-    limit: u32,
-) -> Result<Vec<(TenantId, AttemptId)>, StoreError> {
-    let sql = "SELECT tenant_id, attempt_id FROM recording WHERE expires_at <= $1 AND state = 0
-         ORDER BY expires_at LIMIT $2";
-    tx.query(sql, &values![now, limit])?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
-}
-
-/// At most so many condemned recordings of all tenants in a place, with their files.
-///
-/// # Errors
-/// The database failed.
-pub fn condemned(
-    tx: &mut Tx<'_>,
-    place: &str,
-    limit: u32,
-) -> Result<Vec<(AttemptId, Vec<String>)>, StoreError> {
-    let sql = "SELECT attempt_id FROM recording WHERE place = $1 AND state = 1 ORDER BY attempt_id LIMIT $2";
-    let ids: Vec<Uuid> =
-        tx.query(sql, &values![place, limit])?.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
-    ids.into_iter()
-        .map(|id| {
-            let files = tx.query("SELECT file FROM recording_leg WHERE attempt_id = $1", &values![id])?;
-            let files = files.iter().map(|row| row.get(0)).collect::<Result<_, _>>()?;
-            Ok((AttemptId(id), files))
-        })
-        .collect()
-}
-
-/// The files of a condemned recording are gone: only that there was one, and when, is kept.
-///
-/// # Errors
-/// The database failed.
-pub fn deleted(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<(), StoreError> {
-    let sql = "UPDATE recording SET state = 2 WHERE attempt_id = $1 AND state = 1";
-    if tx.execute(sql, &values![attempt])? > 0 {
-        tx.execute("DELETE FROM recording_leg WHERE attempt_id = $1", &values![attempt])?;
-    }
-    Ok(())
+pub fn expire(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<u64, StoreError> {
+    let sql = "UPDATE recording SET state = 2, removed_at = $1, due_at = $1, tries = 0
+         WHERE attempt_id IN
+             (SELECT attempt_id FROM recording WHERE expires_at <= $1 AND state < 2 ORDER BY expires_at LIMIT $2)";
+    tx.execute(sql, &values![now, limit])
 }
