@@ -111,8 +111,6 @@ pub struct Telephony {
     pub application: Option<String>,
     /// The directory of messages' sounds, as Asterisk sees it.
     pub sounds: String,
-    /// The directory that recordings are written to, as Asterisk sees it.
-    pub recordings: String,
     /// The switches.
     pub asterisk: Vec<AsteriskHost>,
     /// The ways out, in the order in which they are tried.
@@ -125,7 +123,6 @@ impl Default for Telephony {
             driver: DriverKind::Simulated,
             application: None,
             sounds: "/var/lib/outdial/messages".to_owned(),
-            recordings: "/var/spool/outdial/recordings".to_owned(),
             asterisk: Vec::new(),
             trunks: Vec::new(),
         }
@@ -390,7 +387,6 @@ impl Config {
             hosts: telephony.asterisk.iter().map(host).collect(),
             trunks: telephony.trunks.iter().map(trunk).collect(),
             sounds: telephony.sounds.trim_end_matches('/').to_owned(),
-            recordings: telephony.recordings.trim_end_matches('/').to_owned(),
             requests_max: AsteriskSettings::REQUESTS_MAX,
             events_max: AsteriskSettings::EVENTS_MAX,
         }

@@ -30,6 +30,8 @@
 //! | `PlayFinished` | `PlaybackFinished` |
 //! | `Digit` | `ChannelDtmfReceived` |
 //! | `Ended` | `ChannelDestroyed`; its `cause` (Q.850) is the [`EndCause`]: 17 busy, 18 and 19 no answer, 21 rejected, 1 and 28 invalid number, 34 and 42 congestion |
+//! | `Record` | a channel that hears the call (`POST /channels/{attempt}/snoop`), recorded (`POST /channels/…/record`) |
+//! | `RecordingFinished`, `fetch_recording` | `RecordingFinished`, `GET /recordings/stored/{name}/file` |
 //! | `live_calls` | `GET /channels` |
 //! | `DriverLost`, `DriverBack` | the events' WebSocket closed, open again |
 //!
@@ -45,7 +47,7 @@ pub mod simulated;
 pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall,
+    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, Fetched, LiveCall,
     Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};

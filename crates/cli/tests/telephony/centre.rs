@@ -34,7 +34,7 @@ impl Centre {
         let configuration = lab.files.path().join("outdial.toml");
         let text = format!(
             "[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
-             recordings = \"{inside}/spool/monitor\"\n[[telephony.asterisk]]\nname = \"lab\"\n\
+             [[telephony.asterisk]]\nname = \"lab\"\n\
              url = \"http://127.0.0.1:{port}\"\nuser = \"{USER}\"\npassword = \"{USER}\"\n\
              [[telephony.trunks]]\nname = \"carrier\"\ndial = \"PJSIP/{{number}}@carrier\"\n",
             data = lab.files.path().join("data").display(),

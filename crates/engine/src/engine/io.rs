@@ -385,8 +385,10 @@ pub enum Output {
     Record {
         /// The call.
         attempt: AttemptId,
-        /// Under which name; none pauses. Asked for again, it goes on in the same recording.
-        name: Option<String>,
+        /// Under which name.
+        name: String,
+        /// Whether to record or to pause. Recorded again after a pause, it goes on under the same name.
+        is_on: bool,
     },
     /// Play a message to both parties of a connected call, beside what they say.
     Announce {

@@ -42,11 +42,12 @@ impl Engine {
         if !self.may_record(agent, attempt) {
             return;
         }
-        let Some(call) = self.calls.get_mut(&attempt).filter(|call| call.recording.is_some()) else {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(name) = call.recording.clone() else {
             return self.refuse(agent, "the call is not recorded");
         };
         call.is_recording = false;
-        self.outputs.push_back(Output::Record { attempt, name: None });
+        self.outputs.push_back(Output::Record { attempt, name, is_on: false });
         self.tell(agent, AgentNotice::Recording { attempt, is_on: false });
     }
 
@@ -90,8 +91,8 @@ impl Engine {
     pub(super) fn begin_recording(&mut self, attempt: AttemptId) {
         let talks = |call: &&Call| call.stage == Stage::Talking && call.is_recording;
         let Some(call) = self.calls.get(&attempt).filter(talks) else { return };
-        let (name, agent) = (call.recording.clone(), call.agent);
-        self.outputs.push_back(Output::Record { attempt, name });
+        let (Some(name), agent) = (call.recording.clone(), call.agent) else { return };
+        self.outputs.push_back(Output::Record { attempt, name, is_on: true });
         let consent = self.recording_settings(attempt).and_then(|settings| settings.consent_message);
         if let Some(message) = consent {
             self.outputs.push_back(Output::Announce { attempt, message });

@@ -1,44 +1,63 @@
-//! Recordings that begin in the middle of a call. Those from the answer on are the dial plan's (`outdial-recorder`).
+//! Recording conversations: a channel beside the call hears both voices, and what it hears is recorded. It ends with the
+//! call, whoever runs at that time, and pauses when agents say so.
 
 use engine::AttemptId;
 
-use super::protocol::{Ask, quoted};
+use super::protocol::{Ask, LiveRecording, quoted};
 use super::switchboard::{Asked, Switchboard};
+use crate::driver::Message;
+use crate::event::Event;
 
-/// What a channel that hears a call for a recording is called before its attempt's id. The names are always the same, so
-/// that another process can stop what this one began.
+/// What the channel that hears a call is called before its attempt's id, and the word with which it comes to the
+/// application. The name is always the same, so that a call is recorded once however often that is asked for.
 const CHANNEL: &str = "recorder";
 
-/// Which voices are heard, as ARI says it, and what the file's name gets: both, what comes from the called party, what
-/// goes to them.
-const LEGS: [(&str, &str); 3] = [("both", ""), ("in", "-called"), ("out", "-agent")];
-
 impl Switchboard {
-    /// Has a channel beside the call hear each of its legs; the dial plan records what it hears.
-    pub(super) fn record(&mut self, attempt: AttemptId, name: &str) {
+    /// Goes on with a recording that pauses. Where there is none, one begins.
+    pub(super) fn record(&mut self, attempt: AttemptId, name: String) {
+        let ask = Ask::delete(format!("recordings/live/{}/pause", quoted(&name)));
+        self.ask(Asked::GoOnRecording(attempt, name), ask);
+    }
+
+    /// There is no recording to go on with: a channel is made that hears the call.
+    pub(super) fn begin_recording(&mut self, attempt: AttemptId, name: &str) {
         let application = quoted(&self.settings.application);
-        for (spy, ending) in LEGS {
-            let file = quoted(&format!("recorder,{name}{ending}"));
-            let uri = format!(
-                "channels/{attempt}/snoop/{CHANNEL}.{spy}.{attempt}?spy={spy}&whisper=none&app={application}&appArgs={file}"
-            );
-            self.ask(Asked::Recorder, Ask::post(uri));
-        }
+        let words = quoted(&format!("{CHANNEL},{name}"));
+        let uri = format!(
+            "channels/{attempt}/snoop/{CHANNEL}.{attempt}?spy=both&whisper=none&app={application}&appArgs={words}"
+        );
+        self.ask(Asked::Aside("listen for a recording"), Ask::post(uri));
     }
 
-    pub(super) fn stop_recording(&mut self, attempt: AttemptId) {
-        for (spy, _) in LEGS {
-            let ask = Ask::delete(format!("channels/{CHANNEL}.{spy}.{attempt}"));
-            self.ask(Asked::Aside("stop a recording"), ask);
-        }
-    }
-
-    /// A channel that hears a leg is there: from here on it records, until it or the call ends.
+    /// The channel that hears a call is there: what it hears is recorded until it ends.
     pub(super) fn recorder_hears(&mut self, channel: &str, name: &str) {
-        let file = quoted(&format!("{}/{name}", self.settings.recordings));
-        let set = Ask::post(format!("channels/{channel}/variable?variable=OUTDIAL_RECORDING&value={file}"));
-        self.ask(Asked::Aside("name a recording"), set);
-        let uri = format!("channels/{channel}/continue?context=outdial-leg&extension=s&priority=1");
+        // A file of that name could only be of the same call; nothing of it is to be lost.
+        let uri = format!("channels/{channel}/record?name={}&format=wav&ifExists=append", quoted(name));
         self.ask(Asked::Aside("begin a recording"), Ask::post(uri));
+    }
+
+    pub(super) fn pause_recording(&mut self, name: &str) {
+        let ask = Ask::post(format!("recordings/live/{}/pause", quoted(name)));
+        self.ask(Asked::Aside("pause a recording"), ask);
+    }
+
+    /// A recording is finished, or failed, which shows when its file is fetched.
+    pub(super) fn recording_finished(&mut self, recording: &LiveRecording) {
+        let channel = recording.target_uri.strip_prefix("channel:").and_then(|id| id.strip_prefix(CHANNEL));
+        let attempt = channel.and_then(|id| AttemptId::parse(id.strip_prefix('.')?).ok());
+        if let Some(attempt) = attempt {
+            self.tell_event(Event::RecordingFinished { attempt, at: self.now });
+        }
+    }
+
+    /// Plays a message to whoever is in the bridge of an agent's line.
+    pub(super) fn announce(&mut self, attempt: AttemptId, line: &str, message: &Message) {
+        let Some(sound) = &message.sound else {
+            tracing::warn!(%attempt, "an announcement has no sound to play: upload one, or install a speech program");
+            return;
+        };
+        let media = format!("sound:{}/{}", self.settings.sounds, sound.file.stem());
+        let ask = Ask::post(format!("bridges/{line}/play")).with(serde_json::json!({ "media": media }));
+        self.ask(Asked::Aside("play an announcement"), ask);
     }
 }

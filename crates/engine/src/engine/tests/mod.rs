@@ -150,7 +150,7 @@ struct Floor {
     lines_wanted: Vec<AgentId>,
     controls: Vec<(AttemptId, CallControl)>,
     /// What was to be recorded, and where that was to pause.
-    recorded: Vec<(AttemptId, Option<String>)>,
+    recorded: Vec<(AttemptId, String, bool)>,
     /// Recordings that are stored.
     noted: BTreeMap<AttemptId, String>,
     /// What both parties of conversations were to hear.
@@ -257,11 +257,10 @@ impl Floor {
             Output::OpenLine(agent) => self.lines_wanted.push(agent),
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
-            Output::Record { attempt, name } => {
-                if let Some(name) = &name {
-                    assert_eq!(self.noted.get(&attempt), Some(name), "recorded before it was stored");
-                }
-                self.recorded.push((attempt, name));
+            Output::Record { attempt, name, is_on } => {
+                let is_noted = self.noted.get(&attempt) == Some(&name);
+                assert!(is_noted || !is_on, "recorded before it was stored");
+                self.recorded.push((attempt, name, is_on));
             }
             Output::Announce { attempt, message } => self.told_both.push((attempt, message)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),

@@ -61,7 +61,7 @@ fn a_conversation_is_recorded_from_the_connection_on_and_not_before_it_is_stored
     floor.store_all();
     let name = floor.noted[&attempt].clone();
     assert!(name.ends_with(&attempt.to_string()), "{name}");
-    assert_eq!(floor.recorded, [(attempt, Some(name))]);
+    assert_eq!(floor.recorded, [(attempt, name, true)]);
     assert_eq!(told(&floor), [true]);
 }
 
@@ -110,8 +110,9 @@ fn on_demand_the_agent_begins_pauses_and_goes_on_in_the_same_recording() {
         floor.agent(1, AgentEvent::Control(control));
         floor.store_all();
     }
-    let name = Some(floor.noted[&attempt].clone());
-    assert_eq!(floor.recorded, [(attempt, name.clone()), (attempt, None), (attempt, name)]);
+    let name = floor.noted[&attempt].clone();
+    let expected = [true, false, true].map(|is_on| (attempt, name.clone(), is_on));
+    assert_eq!(floor.recorded, expected);
     assert_eq!(told(&floor), [true, false, true]);
 }
 
@@ -122,9 +123,10 @@ fn a_recording_that_its_agent_stops_before_it_is_stored_does_not_begin() {
     floor.agent(1, AgentEvent::Control(CallControl::Record));
     floor.agent(1, AgentEvent::Control(CallControl::StopRecording));
     floor.store_all();
-    assert_eq!(floor.recorded, [(attempt, None)]);
+    let is_on = |floor: &Floor| floor.recorded.iter().map(|(_, _, is_on)| *is_on).collect::<Vec<_>>();
+    assert_eq!(is_on(&floor), [false]);
     floor.agent(1, AgentEvent::Control(CallControl::Record));
-    assert_eq!(floor.recorded.len(), 2);
+    assert_eq!(is_on(&floor), [false, true]);
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn after_a_crash_what_is_recorded_goes_on_and_what_is_not_yet_begins() {
     let (floor, attempt) = after_a_crash(all(), Some("before"));
     assert!(floor.noted.is_empty() && floor.recorded.is_empty(), "the switch goes on by itself: {attempt}");
     let (floor, attempt) = after_a_crash(all(), None);
-    assert_eq!(floor.recorded, [(attempt, Some(floor.noted[&attempt].clone()))]);
+    assert_eq!(floor.recorded, [(attempt, floor.noted[&attempt].clone(), true)]);
 }
 
 #[test]
@@ -177,5 +179,5 @@ fn after_a_crash_the_agent_is_told_that_the_call_is_recorded_and_can_stop_it() {
     floor.agent(1, AgentEvent::LogIn);
     assert_eq!(told(&floor), [true]);
     floor.agent(1, AgentEvent::Control(CallControl::StopRecording));
-    assert_eq!(floor.recorded, [(attempt, None)]);
+    assert_eq!(floor.recorded, [(attempt, "before".to_owned(), false)]);
 }
