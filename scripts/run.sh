@@ -63,7 +63,6 @@ cat >"$lab/outdial.toml" <<EOF
 [telephony]
 driver = "asterisk"
 sounds = "/run/outdial/demo/sounds"
-recordings = "/run/outdial/demo/spool/monitor"
 [[telephony.asterisk]]
 name = "demo"
 url = "http://127.0.0.1:$asterisk_http_port"

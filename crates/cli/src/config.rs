@@ -26,6 +26,8 @@ pub struct Config {
     pub scripts: Scripts,
     /// Messages that called parties hear.
     pub messages: Messages,
+    /// Recordings of conversations.
+    pub recordings: Recordings,
     /// What is logged and how.
     pub log: Log,
 }
@@ -236,6 +238,14 @@ impl Default for Messages {
     }
 }
 
+/// `[recordings]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recordings {
+    /// Where they are kept; without it `recordings` in `node.data_dir`.
+    pub directory: Option<PathBuf>,
+}
+
 /// `[scripts]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -312,6 +322,10 @@ const VARIABLES: &[(&str, Setter)] = &[
     ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
     ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
     ("OUTDIAL_MESSAGES_SPEECH", |config, text| set(&mut config.messages.speech, text)),
+    ("OUTDIAL_RECORDINGS_DIRECTORY", |config, text| {
+        config.recordings.directory = Some(PathBuf::from(text));
+        Ok(())
+    }),
     ("OUTDIAL_LOG_FILTER", |config, text| set(&mut config.log.filter, text)),
     ("OUTDIAL_LOG_JSON", |config, text| set(&mut config.log.json, text)),
 ];

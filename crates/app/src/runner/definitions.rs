@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::{
     AgentDefinition, AgentId, AnsweredCalls, CallingHours, CampaignRules, Command, GroupDefinition, GroupId,
-    GroupState, MessageId, SuppressionListId, TenantId, Treatment, Zone,
+    GroupState, MessageId, RecordingSettings, SuppressionListId, TenantId, Treatment, Zone,
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};
@@ -67,7 +67,9 @@ pub(super) struct AgentPlan {
 }
 
 /// Reads them all, in one transaction, so that they fit together.
-pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, AppError> {
+///
+/// Where the switch cannot record, nothing is to be recorded: `records` says whether it can.
+pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId, records: bool) -> Result<Definitions, AppError> {
     let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)?
         .into_iter()
         .map(|stored| (stored.id, stored.body.hours))
@@ -105,7 +107,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Definitions, App
             };
             let profile = stored.body.detection_profile.and_then(|id| profiles.get(&id));
             let detection = profile.map(|profile| profile.parameters).unwrap_or_default();
-            let rules = Arc::new(rules_of(stored.body, &hours, &treatments, profile, zone.clone()));
+            let rules = Arc::new(rules_of(stored.body, &hours, &treatments, profile, zone.clone(), records));
             (stored.id, CampaignPlan { rules, suppression_lists: lists, scripts: plans, detection })
         })
         .collect();
@@ -171,10 +173,12 @@ fn rules_of(
     treatments: &HashMap<Uuid, Vec<Treatment>>,
     profile: Option<&DetectionProfileBody>,
     zone: Zone,
+    records: bool,
 ) -> CampaignRules {
     // Hours that are gone must not widen what is allowed: the cautious ones hold then.
     let hours = campaign.calling_hours.and_then(|id| hours.get(&id).cloned());
     let treatments = campaign.treatments.and_then(|id| treatments.get(&id).cloned());
+    let recording = campaign.recording.of_campaign(&campaign.name);
     CampaignRules {
         hours: hours.unwrap_or_else(CallingHours::cautious),
         treatments: treatments.unwrap_or_default(),
@@ -185,6 +189,7 @@ fn rules_of(
         zone,
         safe_harbour: campaign.safe_harbour_message,
         opt_out_digit: campaign.opt_out_digit,
+        recording: if records { recording } else { RecordingSettings::default() },
         detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
     }
 }
@@ -202,8 +207,8 @@ fn script_rules(scripts: &CampaignScripts) -> engine::ScriptRules {
 impl Runner {
     /// Reads the definitions again and tells the engine what is new.
     pub(super) async fn reload_definitions(&mut self) {
-        let tenant = self.tenant;
-        match self.shared.store.read(move |tx| for_store(load(tx, tenant))).await {
+        let (tenant, records) = (self.tenant, self.shared.driver.records());
+        match self.shared.store.read(move |tx| for_store(load(tx, tenant, records))).await {
             Ok(definitions) => self.take_definitions(definitions),
             Err(error) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
         }

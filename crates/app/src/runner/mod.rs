@@ -156,8 +156,9 @@ impl Runner {
         myself: mpsc::Sender<Message>,
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
+        let records = shared.driver.records();
         let definitions =
-            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant))).await?;
+            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant, records))).await?;
         let mut runner = Self {
             shared,
             tenant,

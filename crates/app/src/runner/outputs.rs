@@ -36,10 +36,11 @@ impl Runner {
             Output::OpenLine(agent) => self.open_line(agent),
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
             Output::Control { attempt, control } => self.control(attempt, control),
-            Output::Record { attempt, name } => {
-                let control = name.map_or(Control::StopRecording, Control::Record);
+            Output::Record { attempt, name, is_on } => {
+                let control = if is_on { Control::Record(name) } else { Control::StopRecording(name) };
                 self.send(Request::Control { attempt, control });
             }
+            Output::Announce { attempt, message } => self.tell_both(attempt, message),
             Output::Play { attempt, group, what } => self.play(attempt, group, what),
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
@@ -87,7 +88,6 @@ impl Runner {
             ring_timeout: request.ring_timeout,
             attempt_number: u32::from(request.attempt_number),
             detection: request.detects.then(|| self.detection_of(request.group)),
-            recording: request.recording,
             variables: Variables::default(),
         };
         if let Err(error) = self.shared.driver.send(Request::Place(call)) {

@@ -158,7 +158,9 @@ impl Floor {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
-            | Output::Control { .. } => {}
+            | Output::Control { .. }
+            | Output::Record { .. }
+            | Output::Announce { .. } => {}
         }
     }
 

@@ -193,15 +193,22 @@ pub fn page(
 }
 
 /// At most so many things that are to be done by now, of all tenants, the longest due first. Recordings that may still
-/// be going on are left out: those of attempts that are not over.
+/// be going on are left out: those of attempts that are not over. Without `with_switch` only what concerns storages is
+/// given.
 ///
 /// # Errors
 /// The database failed.
-pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<DueRecording>, StoreError> {
+pub fn due(
+    tx: &mut Tx<'_>,
+    now: Time,
+    with_switch: bool,
+    limit: u32,
+) -> Result<Vec<DueRecording>, StoreError> {
     let sql = format!(
         "{COLUMNS} WHERE due_at <= $1 AND (state > 0 OR EXISTS
              (SELECT 1 FROM attempt a WHERE a.id = recording.attempt_id AND a.state > 0))
-         ORDER BY due_at, attempt_id LIMIT $2"
+             AND ($2 = 1 OR (state > 1 AND file IS NOT NULL))
+         ORDER BY due_at, attempt_id LIMIT $3"
     );
     let read = |row: &Row| {
         Ok(DueRecording {
@@ -211,7 +218,7 @@ pub fn due(tx: &mut Tx<'_>, now: Time, limit: u32) -> Result<Vec<DueRecording>, 
             tries: u32::try_from(row.get::<i64>(19)?).map_err(|_| corrupt("recording.tries"))?,
         })
     };
-    tx.query(&sql, &values![now, limit])?.iter().map(read).collect()
+    tx.query(&sql, &values![now, i64::from(with_switch), limit])?.iter().map(read).collect()
 }
 
 /// Takes on something that is to be done; it is due again at `again` unless it is done by then. `false` if somebody else
@@ -224,6 +231,25 @@ pub fn claim(tx: &mut Tx<'_>, due: &DueRecording, again: Time) -> Result<bool, S
     let sql = "UPDATE recording SET due_at = $3, tries = CASE WHEN tries < 1000 THEN tries + 1 ELSE tries END
          WHERE attempt_id = $1 AND due_at = $2";
     Ok(tx.execute(sql, &values![due.recording.attempt, due.due_at, again])? > 0)
+}
+
+/// Something that was taken on, with `until` as the time at which it is due again, failed: it is due again at `again`.
+/// Nothing is changed if it became due meanwhile.
+///
+/// # Errors
+/// The database failed.
+pub fn try_again(tx: &mut Tx<'_>, attempt: AttemptId, until: Time, again: Time) -> Result<(), StoreError> {
+    let sql = "UPDATE recording SET due_at = $3 WHERE attempt_id = $1 AND due_at = $2";
+    tx.execute(sql, &values![attempt, until, again]).map(drop)
+}
+
+/// Whether a recording's file is to be in its storage.
+///
+/// # Errors
+/// The database failed.
+pub fn has_file(tx: &mut Tx<'_>, attempt: AttemptId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM recording WHERE attempt_id = $1 AND state = 1";
+    Ok(tx.query_one(sql, &values![attempt])?.is_some())
 }
 
 /// The switch says that a recording is finished: its file may be fetched at once.

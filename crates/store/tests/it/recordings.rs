@@ -60,7 +60,7 @@ async fn write<T: Send + 'static>(
 }
 
 async fn due(world: &World, now: Time) -> Vec<DueRecording> {
-    world.store().read(move |tx| recordings::due(tx, now, 10)).await.unwrap()
+    world.store().read(move |tx| recordings::due(tx, now, true, 10)).await.unwrap()
 }
 
 async fn get(world: &World, attempt: AttemptId) -> Recording {

@@ -209,6 +209,7 @@ enum Said {
     },
     /// Records the call from now on, where the campaign leaves that to agents.
     Record,
+    /// Has that pause.
     StopRecording,
     Join,
     EndConsult,
@@ -285,6 +286,9 @@ fn told(notice: AgentNotice) -> Value {
             "type": "call", "attempt": attempt, "group": group, "contact": contact, "number": number,
             "attempt_number": attempt_number
         }),
+        AgentNotice::Recording { attempt, is_on } => {
+            json!({"type": "recording", "attempt": attempt, "on": is_on})
+        }
         AgentNotice::Connected { attempt } => json!({"type": "connected", "attempt": attempt}),
         AgentNotice::CallEnded { attempt, result, wrap_up_until } => json!({
             "type": "call_ended", "attempt": attempt, "result": result,
