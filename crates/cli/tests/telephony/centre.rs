@@ -18,19 +18,19 @@ use crate::lab::{Lab, USER};
 
 const PATIENCE: Duration = Duration::from_secs(40);
 /// Says hello, and talks for a minute.
-const PERSON: &str = "+447700900600";
+pub const PERSON: &str = "+447700900600";
 
 /// A running Outdial with a demonstration's tenant, and nothing dialled by itself.
-struct Centre {
+pub struct Centre {
     process: Child,
     ids: Value,
-    client: Client,
+    pub client: Client,
     database: String,
     configuration: std::path::PathBuf,
 }
 
 impl Centre {
-    fn start(lab: &Lab, database: &str) -> Self {
+    pub fn start(lab: &Lab, database: &str) -> Self {
         let configuration = lab.files.path().join("outdial.toml");
         let text = format!(
             "[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
@@ -70,16 +70,25 @@ impl Centre {
 
     /// Kills it as a power cut would, and starts it again.
     fn kill_and_start_again(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    pub fn start_again(&mut self) {
         (self.process, self.ids) = Self::run(&self.configuration, &self.database);
     }
 
-    fn id(&self, name: &str) -> &str {
+    pub fn id(&self, name: &str) -> &str {
         self.ids[name].as_str().unwrap()
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let mut request = self.client.request(method, format!("{}{path}", self.id("base_url")));
         request = request.bearer_auth(self.id("api_key"));
         if let Some(body) = body {
@@ -91,15 +100,15 @@ impl Centre {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub async fn get(&self, path: &str) -> Value {
         self.ask(Method::GET, path, None).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Value {
+    pub async fn post(&self, path: &str, body: Value) -> Value {
         self.ask(Method::POST, path, Some(body)).await
     }
 
-    async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let found = self.get(path).await;
@@ -112,11 +121,17 @@ impl Centre {
     }
 
     /// A campaign like the demonstration's, with people on these numbers and a running group.
-    async fn campaign(&self, numbers: &[&str], settings: Value) -> (String, String) {
+    pub async fn campaign(&self, numbers: &[&str], settings: Value) -> (String, String) {
+        self.campaign_with(numbers, settings, json!({})).await
+    }
+
+    /// The same with further settings of the campaign.
+    pub async fn campaign_with(&self, numbers: &[&str], settings: Value, further: Value) -> (String, String) {
         let mut campaign = self.get(&format!("/v1/campaigns/{}", self.id("campaign"))).await;
         let body = campaign.as_object_mut().unwrap();
         body.retain(|name, _| !["id", "version", "created_at", "updated_at"].contains(&name.as_str()));
         body["name"] = json!("Real");
+        body.extend(further.as_object().unwrap().clone());
         let campaign = self.post("/v1/campaigns", campaign).await["id"].as_str().unwrap().to_owned();
         let source = json!({"name": "Real", "campaign": campaign, "default_country": "GB"});
         let source = self.post("/v1/sources", source).await["id"].as_str().unwrap().to_owned();
@@ -136,7 +151,7 @@ impl Centre {
         (campaign, group)
     }
 
-    async fn agents(&self) -> Vec<String> {
+    pub async fn agents(&self) -> Vec<String> {
         let listed = self.get("/v1/agents").await;
         let items = listed["items"].as_array().unwrap().iter();
         items.map(|agent| agent["id"].as_str().unwrap().to_owned()).collect()
@@ -164,10 +179,10 @@ impl Drop for Centre {
 }
 
 /// An agent's screen.
-struct Screen(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Screen(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Screen {
-    async fn open(centre: &Centre, agent: &str) -> Self {
+    pub async fn open(centre: &Centre, agent: &str) -> Self {
         let address = centre.id("base_url").replace("http", "ws");
         let mut request = format!("{address}/v1/agent-session?agent={agent}").into_client_request().unwrap();
         let key = format!("Bearer {}", centre.id("api_key"));
@@ -178,12 +193,12 @@ impl Screen {
         screen
     }
 
-    async fn say(&mut self, message: Value) {
+    pub async fn say(&mut self, message: Value) {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
     /// The next message like this.
-    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut told = Vec::new();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -202,7 +217,7 @@ impl Screen {
         }
     }
 
-    async fn until_state(&mut self, state: &str) -> Value {
+    pub async fn until_state(&mut self, state: &str) -> Value {
         self.until(|message| message["type"] == "state" && message["state"] == state).await
     }
 

@@ -9,4 +9,5 @@ mod conversations;
 mod driver;
 mod lab;
 mod outages;
+mod recordings;
 mod sound;
