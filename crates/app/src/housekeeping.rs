@@ -47,7 +47,7 @@ impl App {
         self.close_overdue_callbacks(now).await?;
         self.forget_script_errors(now).await?;
         self.tidy_sounds().await?;
-        self.expire_recordings(now).await?;
+        self.tidy_recordings(now).await?;
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;

@@ -47,8 +47,8 @@ pub mod simulated;
 pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, Fetched, LiveCall,
-    Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, Variables,
+    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, Fetched,
+    LiveCall, Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

@@ -7,8 +7,8 @@ use contacts::{Country, FieldDefinition, FieldKind, SourceMap, ZonePolicy};
 use engine::settings::{OPT_OUT_DIGIT, OnScriptError, is_key};
 use engine::treatment::Action;
 use engine::{
-    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber, RecordingSettings, SkillId,
-    SourceId, SuppressionListId, Treatment,
+    CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber,
+    RecordingSettings, SkillId, SourceId, SuppressionListId, Treatment,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -85,8 +85,9 @@ impl App {
             let now = self.clock.now();
             let due = self.read(move |tx| Ok(rows::due(tx, now, with_switch, TASKS)?)).await?;
             let count = due.len();
-            let mut tasks =
-                futures_util::stream::iter(due).map(|task| self.attend_to(task)).buffer_unordered(AT_ONCE_MAX);
+            let mut tasks = futures_util::stream::iter(due)
+                .map(|task| self.attend_to(task))
+                .buffer_unordered(AT_ONCE_MAX);
             while let Some(outcome) = tasks.next().await {
                 outcome?;
             }

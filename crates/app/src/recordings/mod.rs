@@ -6,6 +6,7 @@ mod wav;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use engine::time::{rfc3339, rfc3339_option};
 use engine::{AgentId, AttemptId, CampaignId, ContactId, GroupId, Time};
@@ -260,8 +261,11 @@ impl App {
         Ok(())
     }
 
-    /// Has recordings expire whose time is over.
-    pub(crate) async fn expire_recordings(&self, now: Time) -> Result<(), AppError> {
+    /// Has recordings expire whose time is over, and removes what a crash left of their files.
+    pub(crate) async fn tidy_recordings(&self, now: Time) -> Result<(), AppError> {
+        if let Err(error) = self.recordings().sweep(SystemTime::now()).await {
+            tracing::warn!(%error, "could not remove unfinished files of recordings");
+        }
         let mut any = false;
         loop {
             let count = self.write(move |tx| Ok(rows::expire(tx, now, ROWS)?)).await?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -13,6 +14,8 @@ use tokio::io::AsyncReadExt;
 const DIRECTORY: &str = "directory";
 /// What the names of files begin with that are not whole yet; those of recordings' directories are UUIDs.
 const UNFINISHED: &str = "unfinished-";
+/// How long one may stay unfinished: a file that takes longer than an hour to come is fetched anew.
+const UNFINISHED_FOR: Duration = Duration::from_secs(2 * 3600);
 /// Bytes that are read and sent at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -86,6 +89,19 @@ impl Storage {
         }
     }
 
+    /// Removes what a crash left unfinished and nobody will finish.
+    pub async fn sweep(&self, now: SystemTime) -> Result<(), StorageError> {
+        let Ok(mut entries) = fs::read_dir(&self.directory).await else { return Ok(()) };
+        while let Some(entry) = entries.next_entry().await? {
+            let is_unfinished = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            let changed = entry.metadata().await?.modified()?;
+            if is_unfinished && now.duration_since(changed).is_ok_and(|age| age > UNFINISHED_FOR) {
+                fs::remove_file(entry.path()).await?;
+            }
+        }
+        Ok(())
+    }
+
     fn path(&self, place: &str, name: &str) -> Result<PathBuf, StorageError> {
         if place == DIRECTORY {
             Ok(self.directory.join(name))
@@ -103,5 +119,49 @@ async fn next_piece(file: Option<File>) -> Option<(io::Result<Bytes>, Option<Fil
         Ok(0) => None,
         Ok(_) => Some((Ok(piece.into()), Some(file))),
         Err(error) => Some((Err(error), None)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    async fn kept(storage: &Storage, bytes: &[u8], name: &str) {
+        let (path, mut file) = storage.unfinished("one").await.unwrap();
+        file.write_all(bytes).await.unwrap();
+        file.flush().await.unwrap();
+        storage.keep(&path, name).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_is_kept_read_in_pieces_and_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Storage::new(directory.path().join("new"));
+        let bytes: Vec<u8> = (0..200_000_u32).map(|byte| byte as u8).collect();
+        kept(&storage, &bytes, "tenant/2026-01/a.wav").await;
+        let pieces: Vec<_> = storage.read(DIRECTORY, "tenant/2026-01/a.wav").await.unwrap().collect().await;
+        assert!(pieces.len() > 1);
+        assert_eq!(pieces.into_iter().flat_map(|piece| piece.unwrap()).collect::<Vec<_>>(), bytes);
+        for _ in 0..2 {
+            storage.remove(DIRECTORY, "tenant/2026-01/a.wav").await.unwrap();
+        }
+        assert!(storage.read(DIRECTORY, "tenant/2026-01/a.wav").await.is_err());
+        let elsewhere = storage.read("elsewhere", "a.wav").await.err().unwrap();
+        assert!(elsewhere.to_string().contains("'elsewhere'"), "{elsewhere}");
+    }
+
+    #[tokio::test]
+    async fn what_a_crash_left_unfinished_goes_after_two_hours_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Storage::new(directory.path().to_owned());
+        kept(&storage, b"whole", "whole.wav").await;
+        let (path, _) = storage.unfinished("other").await.unwrap();
+        storage.sweep(SystemTime::now()).await.unwrap();
+        assert!(path.exists(), "somebody may be at it");
+        storage.sweep(SystemTime::now() + Duration::from_secs(3 * 3600)).await.unwrap();
+        assert!(!path.exists() && directory.path().join("whole.wav").exists());
     }
 }

@@ -157,8 +157,10 @@ impl Runner {
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
         let records = shared.driver.records();
-        let definitions =
-            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant, records))).await?;
+        let definitions = shared
+            .store
+            .read(move |tx| definitions::for_store(definitions::load(tx, tenant, records)))
+            .await?;
         let mut runner = Self {
             shared,
             tenant,

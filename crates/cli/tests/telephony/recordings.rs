@@ -29,7 +29,8 @@ async fn announcement(lab: &Lab, centre: &Centre) -> String {
     let body = json!({"name": "Recorded", "text": "This call is recorded."});
     let message = centre.post("/v1/messages", body).await["id"].as_str().unwrap().to_owned();
     let path = format!("{}/v1/messages/{message}/sound", centre.id("base_url"));
-    let upload = centre.client.put(path).bearer_auth(centre.id("api_key")).body(std::fs::read(&file).unwrap());
+    let upload =
+        centre.client.put(path).bearer_auth(centre.id("api_key")).body(std::fs::read(&file).unwrap());
     let uploaded: Value = upload.send().await.unwrap().json().await.unwrap();
     let name = format!("{}.wav", uploaded["sound"]["sha256"].as_str().unwrap());
     std::fs::copy(&file, lab.folder().join("sounds").join(name)).unwrap();
@@ -42,8 +43,9 @@ async fn conversation(centre: &Centre, recording: Value) -> (Screen, String) {
     let mut screen = Screen::open(centre, &agents[0]).await;
     screen.say(json!({"type": "ready"})).await;
     screen.until_state("ready").await;
-    let (campaign, _) =
-        centre.campaign_with(&[PERSON], json!({"dial_mode": "progressive"}), json!({"recording": recording})).await;
+    let (campaign, _) = centre
+        .campaign_with(&[PERSON], json!({"dial_mode": "progressive"}), json!({"recording": recording}))
+        .await;
     screen.until(|message| message["type"] == "connected").await;
     (screen, campaign)
 }
@@ -116,7 +118,9 @@ async fn both_voices_are_on_the_recording(database: &str) {
     }
     centre.ask(Method::DELETE, &path, None).await;
     assert_eq!(centre.get(&path).await["state"], "deleted");
-    println!("1 conversation recorded: called party {called:.1} s, agent {agent:.1} s, bytes as their hash says");
+    println!(
+        "1 conversation recorded: called party {called:.1} s, agent {agent:.1} s, bytes as their hash says"
+    );
 }
 
 #[tokio::test]
