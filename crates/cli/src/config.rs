@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use app::recordings::{BucketSettings, RecordingSettings};
 use serde::Deserialize;
 use telephony::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 
@@ -244,6 +245,41 @@ impl Default for Messages {
 pub struct Recordings {
     /// Where they are kept; without it `recordings` in `node.data_dir`.
     pub directory: Option<PathBuf>,
+    /// A bucket to which new ones go instead.
+    pub s3: Option<S3>,
+}
+
+/// `[recordings.s3]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// The storage's address.
+    pub endpoint: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// Its region.
+    #[serde(default = "region_default")]
+    pub region: String,
+    /// Whether the bucket's name is part of the host's.
+    #[serde(default)]
+    pub bucket_in_host: bool,
+    /// Who asks.
+    pub access_key: String,
+    /// Their secret.
+    #[serde(default)]
+    pub secret_key: String,
+}
+
+fn region_default() -> String {
+    "us-east-1".to_owned()
+}
+
+/// The secret stays out of logs.
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("S3");
+        shown.field("endpoint", &self.endpoint).field("bucket", &self.bucket).finish_non_exhaustive()
+    }
 }
 
 /// `[scripts]`
@@ -326,6 +362,12 @@ const VARIABLES: &[(&str, Setter)] = &[
         config.recordings.directory = Some(PathBuf::from(text));
         Ok(())
     }),
+    ("OUTDIAL_RECORDINGS_S3_SECRET_KEY", |config, text| {
+        let s3 =
+            config.recordings.s3.as_mut().context("there is no [recordings.s3] in the configuration file")?;
+        text.clone_into(&mut s3.secret_key);
+        Ok(())
+    }),
     ("OUTDIAL_LOG_FILTER", |config, text| set(&mut config.log.filter, text)),
     ("OUTDIAL_LOG_JSON", |config, text| set(&mut config.log.json, text)),
 ];
@@ -406,7 +448,25 @@ impl Config {
         }
     }
 
+    /// Where recordings are kept.
+    pub fn recordings(&self) -> RecordingSettings {
+        let bucket = |s3: &S3| BucketSettings {
+            endpoint: s3.endpoint.clone(),
+            bucket: s3.bucket.clone(),
+            region: s3.region.clone(),
+            in_host: s3.bucket_in_host,
+            access_key: s3.access_key.clone(),
+            secret_key: s3.secret_key.clone(),
+        };
+        let s3 = self.recordings.s3.as_ref().map(bucket);
+        RecordingSettings { directory: self.recordings.directory.clone(), s3 }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.recordings().check().context("[recordings.s3] is wrong")?;
+        if self.recordings.s3.as_ref().is_some_and(|s3| s3.secret_key.is_empty()) {
+            bail!("recordings.s3.secret_key must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY");
+        }
         if self.server.root_key.as_ref().is_some_and(|key| key.len() < 24) {
             bail!("server.root_key must have at least 24 characters: whoever guesses it owns every tenant");
         }
@@ -470,6 +530,26 @@ mod tests {
         let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();
         assert!(!format!("{config:?}").contains("hidden"));
         assert_eq!(config.asterisk().application, "outdial-outdial-1");
+    }
+
+    #[test]
+    fn a_bucket_needs_an_address_that_can_be_one_and_its_secret_is_not_shown() {
+        let s3 = |endpoint: &str| {
+            format!(
+                "[recordings.s3]\nendpoint = \"{endpoint}\"\nbucket = \"calls\"\naccess_key = \"k\"\nsecret_key = \"hidden\"\n"
+            )
+        };
+        let config = read(&s3("https://s3.example.com"), &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hidden"));
+        let variable = [("OUTDIAL_RECORDINGS_S3_SECRET_KEY", "other")];
+        let config = read(&s3("https://s3.example.com"), &variable).unwrap();
+        assert_eq!(config.recordings().s3.unwrap().secret_key, "other");
+        let error = read(&s3("s3.example.com"), &[]).unwrap_err();
+        assert!(error.contains("[recordings.s3]") && error.contains("https://"), "{error}");
+        let without = s3("https://s3.example.com").replace("secret_key", "# secret_key");
+        assert!(read(&without, &[]).unwrap_err().contains("secret_key must be set"));
+        assert!(read(&without, &variable).is_ok());
+        assert!(read("", &variable).unwrap_err().contains("no [recordings.s3]"));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use app::messages::MessageSettings;
-use app::recordings::RecordingSettings;
 use app::scripts::{ScriptConnection, ScriptSettings};
 use app::{App, AppSettings};
 use simulator::World;
@@ -49,7 +48,7 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Run
     app.start_sinks(web::sink_formats()).await?;
     app.start_scripts(script_settings(&config.scripts)?)?;
     app.start_messages(message_settings(&config.messages)).await;
-    app.start_recordings(RecordingSettings { directory: config.recordings.directory.clone() });
+    app.start_recordings(config.recordings())?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;

@@ -4,7 +4,7 @@ mod collector;
 mod storage;
 mod wav;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -12,8 +12,10 @@ use engine::time::{rfc3339, rfc3339_option};
 use engine::{AgentId, AttemptId, CampaignId, ContactId, GroupId, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
+use sinks::OpenError;
 use store::records::recordings::{self as rows, Recording, RecordingCursor, RecordingFilter};
 
+pub use sinks::objects::BucketSettings;
 pub use storage::{Bytestream, RecordingSettings};
 
 use crate::access::{Permission, Principal};
@@ -156,27 +158,44 @@ pub struct Audio {
 
 /// Recordings on this node; one for the whole process.
 pub(crate) struct Recordings {
-    default: Storage,
-    chosen: OnceLock<Storage>,
+    /// Where they are kept if nobody says otherwise.
+    directory: PathBuf,
+    storage: OnceLock<Storage>,
 }
 
 impl Recordings {
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self { default: Storage::new(data_dir.join(DIRECTORY)), chosen: OnceLock::new() }
+        Self { directory: data_dir.join(DIRECTORY), storage: OnceLock::new() }
     }
 }
 
 impl App {
-    /// Has recordings fetched from the switch and kept from now on.
-    pub fn start_recordings(self: &Arc<Self>, settings: RecordingSettings) {
-        if let Some(directory) = settings.directory {
-            let _ = self.recordings.chosen.set(Storage::new(directory));
-        }
+    /// Has recordings fetched from the switch and kept from now on; what was said first about where stays.
+    ///
+    /// # Errors
+    /// A setting of the storage is none that could work.
+    pub fn start_recordings(self: &Arc<Self>, settings: RecordingSettings) -> Result<(), OpenError> {
+        self.keep_recordings_in(settings)?;
         self.keep_running(collector::keep(Arc::clone(self)));
+        Ok(())
+    }
+
+    /// Says where recordings are kept.
+    ///
+    /// # Errors
+    /// A setting of the storage is none that could work.
+    pub fn keep_recordings_in(&self, settings: RecordingSettings) -> Result<(), OpenError> {
+        let directory = settings.directory.unwrap_or_else(|| self.recordings.directory.clone());
+        let storage = match &settings.s3 {
+            Some(bucket) => Storage::with_bucket(directory, bucket)?,
+            None => Storage::new(directory),
+        };
+        let _ = self.recordings.storage.set(storage);
+        Ok(())
     }
 
     fn recordings(&self) -> &Storage {
-        self.recordings.chosen.get().unwrap_or(&self.recordings.default)
+        self.recordings.storage.get_or_init(|| Storage::new(self.recordings.directory.clone()))
     }
 
     /// Recordings, the newest first, page by page.

@@ -6,12 +6,16 @@ use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
+use sinks::OpenError;
+use sinks::objects::{BucketSettings, ObjectError, Objects};
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::AsyncReadExt;
 
 /// How the directory of this node is called as a place.
 const DIRECTORY: &str = "directory";
+/// What a bucket is called before its name.
+const BUCKET: &str = "s3:";
 /// What the names of files begin with that are not whole yet; those of recordings' directories are UUIDs.
 const UNFINISHED: &str = "unfinished-";
 /// How long one may stay unfinished: a file that takes longer than an hour to come is fetched anew.
@@ -25,8 +29,21 @@ pub type Bytestream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 /// Where files are kept, as whoever runs the machine says.
 #[derive(Clone, Debug, Default)]
 pub struct RecordingSettings {
-    /// The directory; without it `recordings` in the directory for data.
+    /// The directory; without it `recordings` in the directory for data. Files on their way to a bucket pass through it,
+    /// too.
     pub directory: Option<PathBuf>,
+    /// The bucket to which new recordings go instead.
+    pub s3: Option<BucketSettings>,
+}
+
+impl RecordingSettings {
+    /// Checks what can be checked without asking the storage.
+    ///
+    /// # Errors
+    /// A setting is none that could work.
+    pub fn check(&self) -> Result<(), OpenError> {
+        self.s3.as_ref().map_or(Ok(()), |bucket| Objects::open(bucket).map(drop))
+    }
 }
 
 /// Why a file could not be kept, read or removed.
@@ -34,22 +51,35 @@ pub struct RecordingSettings {
 pub(super) enum StorageError {
     #[error("the file cannot be written or read: {}", .0.kind())]
     Io(#[from] io::Error),
+    #[error("{0}")]
+    Object(#[from] ObjectError),
     #[error("it is in '{0}', which this node does not have")]
     OtherPlace(String),
 }
 
 pub(super) struct Storage {
     directory: PathBuf,
+    bucket: Option<(String, Objects)>,
 }
 
 impl Storage {
+    /// A directory alone.
     pub fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self { directory, bucket: None }
+    }
+
+    /// A directory, and a bucket that takes what is new.
+    ///
+    /// # Errors
+    /// The bucket's settings are none that could work.
+    pub fn with_bucket(directory: PathBuf, settings: &BucketSettings) -> Result<Self, OpenError> {
+        let place = format!("{BUCKET}{}", settings.bucket);
+        Ok(Self { directory, bucket: Some((place, Objects::open(settings)?)) })
     }
 
     /// Where new files go.
     pub fn place(&self) -> &str {
-        DIRECTORY
+        self.bucket.as_ref().map_or(DIRECTORY, |(place, _)| place)
     }
 
     /// A new file for something that is not whole yet, on the same disk, which nobody else may read.
@@ -60,8 +90,13 @@ impl Storage {
         Ok((path, file))
     }
 
-    /// Keeps a whole file under this name, in place of one that is there. It is on disk afterwards.
+    /// Keeps a whole file under this name, in place of one that is there. It outlives a power cut from then on.
     pub async fn keep(&self, unfinished: &Path, name: &str) -> Result<(), StorageError> {
+        if let Some((_, objects)) = &self.bucket {
+            let file = File::open(unfinished).await?;
+            let bytes = file.metadata().await?.len();
+            return Ok(objects.put(name, "audio/wav", file, bytes).await?);
+        }
         let path = self.directory.join(name);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).await?;
@@ -77,13 +112,20 @@ impl Storage {
 
     /// Reads a file.
     pub async fn read(&self, place: &str, name: &str) -> Result<Bytestream, StorageError> {
-        let file = File::open(self.path(place, name)?).await?;
+        if let Some(objects) = self.objects(place)? {
+            let pieces = objects.get(name).await?;
+            return Ok(Box::pin(pieces.map(|piece| piece.map_err(io::Error::other))));
+        }
+        let file = File::open(self.directory.join(name)).await?;
         Ok(Box::pin(futures_util::stream::unfold(Some(file), next_piece)))
     }
 
     /// Removes a file; one that is not there is removed already.
     pub async fn remove(&self, place: &str, name: &str) -> Result<(), StorageError> {
-        match fs::remove_file(self.path(place, name)?).await {
+        if let Some(objects) = self.objects(place)? {
+            return Ok(objects.remove(name).await?);
+        }
+        match fs::remove_file(self.directory.join(name)).await {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),
         }
@@ -102,11 +144,12 @@ impl Storage {
         Ok(())
     }
 
-    fn path(&self, place: &str, name: &str) -> Result<PathBuf, StorageError> {
-        if place == DIRECTORY {
-            Ok(self.directory.join(name))
-        } else {
-            Err(StorageError::OtherPlace(place.to_owned()))
+    /// The bucket that is meant by a place; none for the directory.
+    fn objects(&self, place: &str) -> Result<Option<&Objects>, StorageError> {
+        match &self.bucket {
+            _ if place == DIRECTORY => Ok(None),
+            Some((own, objects)) if own == place => Ok(Some(objects)),
+            _ => Err(StorageError::OtherPlace(place.to_owned())),
         }
     }
 }
@@ -124,7 +167,6 @@ async fn next_piece(file: Option<File>) -> Option<(io::Result<Bytes>, Option<Fil
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt;
     use tokio::io::AsyncWriteExt;
 
     use super::*;

@@ -1,17 +1,26 @@
 //! Recordings of conversations over the API: what is recorded, who hears it, and how long it is kept.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use store::testing::{TestDatabase, databases};
+use tokio::net::TcpListener;
 use web::WebSettings;
 
 use crate::agent_session::{Socket, hear, open, say};
 use crate::dialling::{Centre, centre};
 use crate::recorder::{Mood, SOUND_BYTES, recording};
-use crate::support::{Caller, Server, until};
+use crate::support::{Answer, Caller, Server, until};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -237,14 +246,9 @@ async fn a_file_that_the_switch_could_not_end_is_mended_and_one_that_it_lost_is_
         is_recorded(&mut socket, true).await;
         recorder.set_mood(mood);
         hang_up(&mut socket).await;
-        until(
-            || admin.get("/v1/attempts"),
-            |found| {
-                found.body.to_string().contains("\"state\":\"ended\"")
-                    || found.body.to_string().contains("\"state\":\"settled\"")
-            },
-        )
-        .await;
+        let is_over =
+            |found: &Answer| found.items("state").iter().any(|state| ["ended", "settled"].contains(state));
+        until(|| admin.get("/v1/attempts"), is_over).await;
         server.collect().await;
         let found = admin.get("/v1/recordings").await.expect(200);
         assert_eq!(found.items("state"), ["pending"], "not at the first try");
@@ -278,6 +282,56 @@ async fn an_agent_begins_and_stops_a_recording_where_the_campaign_leaves_it_to_t
     assert_eq!(recorder.files().into_values().collect::<Vec<_>>(), [[true, false, true]]);
     hang_up(&mut socket).await;
     comes_to(&server, &admin, "stored").await;
+    server.stop().await;
+}
+
+/// A storage that keeps what is put, by path, and has nothing else to it.
+async fn bucket() -> (String, Arc<Mutex<BTreeMap<String, Bytes>>>) {
+    type Kept = Arc<Mutex<BTreeMap<String, Bytes>>>;
+    async fn answer(State(kept): State<Kept>, method: Method, uri: Uri, body: Bytes) -> Response {
+        let (mut kept, path) = (kept.lock().unwrap(), uri.path().to_owned());
+        match method {
+            Method::PUT => drop(kept.insert(path, body)),
+            Method::DELETE => drop(kept.remove(&path)),
+            _ => {
+                return kept
+                    .get(&path)
+                    .map_or(StatusCode::NOT_FOUND.into_response(), |it| it.clone().into_response());
+            }
+        }
+        StatusCode::OK.into_response()
+    }
+    let kept = Kept::default();
+    let router = Router::new().fallback(answer).with_state(Arc::clone(&kept));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (address, kept)
+}
+
+#[tokio::test]
+async fn a_recording_may_be_kept_in_a_bucket() {
+    let (server, recorder, _) = Server::start_that_records(TestDatabase::sqlite()).await;
+    let (address, kept) = bucket().await;
+    server.keep_recordings_at(address);
+    let admin = server.tenant("A").await;
+    let centre = centre(&admin).await;
+    set(&admin, &centre, json!({"mode": "all", "name": "call"})).await;
+    let mut socket = talk(&server, &admin, &centre).await;
+    is_recorded(&mut socket, true).await;
+    hang_up(&mut socket).await;
+    let stored = comes_to(&server, &admin, "stored").await;
+    let id = stored["id"].as_str().unwrap();
+    let names: Vec<String> = kept.lock().unwrap().keys().cloned().collect();
+    assert!(
+        names.len() == 1 && names[0].starts_with("/calls/") && names[0].ends_with(&format!("/call-{id}.wav"))
+    );
+    assert!(files(&server) == 0 && recorder.files().is_empty(), "it is nowhere else");
+    let heard = admin.get(&format!("/v1/recordings/{id}/audio")).await.expect(200);
+    assert_eq!(heard.bytes, recording(SOUND_BYTES));
+    admin.delete(&format!("/v1/recordings/{id}"), "").await.expect(204);
+    server.collect().await;
+    assert!(kept.lock().unwrap().is_empty());
     server.stop().await;
 }
 

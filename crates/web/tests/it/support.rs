@@ -135,6 +135,20 @@ impl Server {
         self.app.start_messages(app::messages::MessageSettings { speech }).await;
     }
 
+    /// Has recordings kept in a bucket of a storage at this address.
+    pub fn keep_recordings_at(&self, endpoint: String) {
+        let s3 = app::recordings::BucketSettings {
+            endpoint,
+            bucket: "calls".to_owned(),
+            region: "us-east-1".to_owned(),
+            in_host: false,
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+        };
+        let settings = app::recordings::RecordingSettings { directory: None, s3: Some(s3) };
+        self.app.keep_recordings_in(settings).unwrap();
+    }
+
     /// Does at once what is due about recordings.
     pub async fn collect(&self) {
         self.app.collect_recordings().await.unwrap();
