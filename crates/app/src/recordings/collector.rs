@@ -166,7 +166,7 @@ impl App {
         let kept = file.clone();
         if !self.write(move |tx| Ok(rows::put_file(tx, attempt, &kept, now)?)).await? {
             // Deleted meanwhile, or stored by another node, which then has it under the same name.
-            return Ok(self.drop_if_unwanted(attempt, &file).await?);
+            return self.drop_if_unwanted(attempt, &file).await;
         }
         tracing::info!(%attempt, bytes, "a recording was stored");
         self.floor.driver().remove_recording(&recording.name).await?;
