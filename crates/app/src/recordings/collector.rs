@@ -26,9 +26,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_
 const FETCH_MAX: Duration = Duration::from_secs(3600);
 /// How long it is waited before a recording that goes on is looked for again.
 const GOES_ON: Duration = Duration::from_secs(60);
-/// After so many tries, over half a minute, a file that is not whole though nothing writes it is mended: the switch
-/// died before it could end it.
-const TRIES_UNTIL_MENDED: u32 = 3;
+/// After so many tries, ten seconds apart, a file that is not whole though nothing writes it is mended: the switch died
+/// before it could end it.
+const TRIES_UNTIL_MENDED: u32 = 2;
 /// After so many tries, over 40 minutes, what no switch has is missing.
 const TRIES_UNTIL_MISSING: u32 = 9;
 
@@ -221,6 +221,6 @@ mod tests {
         let until_missing: Duration = (0..TRIES_UNTIL_MISSING - 1).map(back_off).sum();
         assert!(until_missing > Duration::from_secs(2400), "{until_missing:?}");
         let until_mended: Duration = (0..TRIES_UNTIL_MENDED - 1).map(back_off).sum();
-        assert!(until_mended >= Duration::from_secs(30), "{until_mended:?}");
+        assert_eq!(until_mended, Duration::from_secs(10));
     }
 }

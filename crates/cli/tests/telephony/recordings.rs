@@ -177,3 +177,21 @@ async fn a_recording_goes_on_without_the_program_and_is_fetched_when_it_is_back(
     assert!(length > 2.5 && agent > 1.0, "{length} s, the agent is heard for {agent} s");
     println!("1 recording of {length:.1} s fetched after kill -9");
 }
+
+#[tokio::test]
+async fn what_was_recorded_until_asterisk_died_is_mended_and_kept() {
+    let mut lab = Lab::start();
+    let files = tempfile::tempdir().unwrap();
+    let centre = Centre::start(&lab, files.path().join("a.db").to_str().unwrap());
+    let (mut screen, campaign) = conversation(&centre, json!({"mode": "all"})).await;
+    is_recorded(&mut screen, true).await;
+    tokio::time::sleep(4 * SECOND).await;
+    lab.kill_asterisk();
+    lab.start_asterisk();
+    screen.until(|message| message["type"] == "call_ended").await;
+    let recording = stored(&centre, &campaign).await;
+    let length = length_of(&heard(&lab, &centre, &recording).await);
+    // Asterisk writes two seconds at a time.
+    assert!(length > 1.5, "{length} s of 4 are kept");
+    println!("1 recording of {length:.1} s mended after Asterisk was killed");
+}

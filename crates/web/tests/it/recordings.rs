@@ -117,7 +117,9 @@ async fn a_recording_is_heard_by_those_who_may_and_the_audit_log_says_by_whom() 
         let supervisor = admin.with_role("supervisor").await;
         let integration = admin.with_role("integration").await;
         for caller in [&admin, &supervisor, &integration] {
-            let heard = caller.get(&audio).await.expect(200);
+            let request = caller.request(Method::GET, &audio).header("accept-encoding", "gzip");
+            let heard = Answer::to(request).await.expect(200);
+            assert_eq!(heard.header("content-length"), (44 + SOUND_BYTES).to_string());
             assert_eq!(heard.bytes, recording(SOUND_BYTES));
             assert_eq!(heard.header("content-type"), "audio/wav");
             assert_eq!(heard.header("cache-control"), "no-store");
