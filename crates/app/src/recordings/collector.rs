@@ -22,8 +22,9 @@ const AT_ONCE_MAX: usize = 4;
 const TASKS: u32 = 100;
 /// The wait after the first try that failed; each further one waits twice as long, up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3600));
-/// The longest a file may take to come before it is tried anew, perhaps by another node.
-const FETCH_MAX: Duration = Duration::from_secs(3600);
+/// How long the first try to bring a file may take, and the longest that any may: each one may take twice as long. A node
+/// that dies meanwhile keeps the file from being fetched for so long.
+const FETCH_MAX: (Duration, Duration) = (Duration::from_secs(600), Duration::from_secs(4 * 3600));
 /// How long it is waited before a recording that goes on is looked for again.
 const GOES_ON: Duration = Duration::from_secs(60);
 /// After so many tries, ten seconds apart, a file that is not whole though nothing writes it is mended: the switch died
@@ -70,7 +71,12 @@ pub(super) async fn keep(app: Arc<App>) {
 
 /// How long to wait before another try, after so many.
 fn back_off(tries: u32) -> Duration {
-    BACK_OFF.0.saturating_mul(1 << tries.min(16)).min(BACK_OFF.1)
+    doubled(BACK_OFF, tries)
+}
+
+/// The first span, doubled so many times, up to the second.
+fn doubled((first, longest): (Duration, Duration), times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16)).min(longest)
 }
 
 impl App {
@@ -101,14 +107,15 @@ impl App {
     async fn attend_to(&self, task: DueRecording) -> Result<(), AppError> {
         let task = Arc::new(task);
         let (claimed, now) = (Arc::clone(&task), self.clock.now());
-        // Long enough that nobody else takes it on meanwhile; set right below.
-        let until = now + FETCH_MAX;
+        // Nobody else takes it on meanwhile.
+        let at_most = doubled(FETCH_MAX, task.tries);
+        let until = now + at_most;
         if !self.write(move |tx| Ok(rows::claim(tx, &claimed, until)?)).await? {
             return Ok(());
         }
         let outcome = match task.recording.state {
             RecordingState::Pending => {
-                tokio::time::timeout(FETCH_MAX, self.fetch(&task)).await.unwrap_or(Err(NotDone::TooLong))
+                tokio::time::timeout(at_most, self.fetch(&task)).await.unwrap_or(Err(NotDone::TooLong))
             }
             _ => self.clear_away(&task).await,
         };

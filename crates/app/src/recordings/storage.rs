@@ -18,8 +18,8 @@ const DIRECTORY: &str = "directory";
 const BUCKET: &str = "s3:";
 /// What the names of files begin with that are not whole yet; those of recordings' directories are UUIDs.
 const UNFINISHED: &str = "unfinished-";
-/// How long one may stay unfinished: a file that takes longer than an hour to come is fetched anew.
-const UNFINISHED_FOR: Duration = Duration::from_secs(2 * 3600);
+/// How long one may stay unfinished: a file that takes longer than four hours is fetched anew.
+const UNFINISHED_FOR: Duration = Duration::from_secs(6 * 3600);
 /// Bytes that are read and sent at a time.
 const PIECE: usize = 64 * 1024;
 
@@ -196,14 +196,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_crash_left_unfinished_goes_after_two_hours_and_nothing_else() {
+    async fn what_a_crash_left_unfinished_goes_after_six_hours_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let storage = Storage::new(directory.path().to_owned());
         kept(&storage, b"whole", "whole.wav").await;
         let (path, _) = storage.unfinished("other").await.unwrap();
         storage.sweep(SystemTime::now()).await.unwrap();
         assert!(path.exists(), "somebody may be at it");
-        storage.sweep(SystemTime::now() + Duration::from_secs(3 * 3600)).await.unwrap();
+        storage.sweep(SystemTime::now() + Duration::from_secs(7 * 3600)).await.unwrap();
         assert!(!path.exists() && directory.path().join("whole.wav").exists());
     }
 }
