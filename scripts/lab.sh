@@ -50,7 +50,6 @@ start_lab() {
 [telephony]
 driver = "asterisk"
 sounds = "/run/outdial/$name/sounds"
-recordings = "/run/outdial/$name/spool/monitor"
 [[telephony.asterisk]]
 name = "$name"
 url = "http://127.0.0.1:$asterisk_http_port"

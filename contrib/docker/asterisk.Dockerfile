@@ -9,7 +9,7 @@ RUN groupadd --gid 10002 asterisk && \
     rm -rf /var/lib/apt/lists/* /etc/asterisk/* && \
     install -d -o 10002 -g 10002 -m 0750 /run/asterisk && \
     install -d -o 10001 -g 10002 -m 2750 /var/lib/outdial/messages && \
-    install -d -o 10002 -g 10001 -m 2770 /var/spool/outdial/recordings
+    install -d -o 10002 -g 10002 -m 0750 /var/spool/asterisk/recording
 COPY contrib/asterisk/*.conf /etc/asterisk/
 # Machines of other kinds keep modules elsewhere; notices go to the container's log; Asterisk complains about files that are
 # not there, and takes its defaults either way.

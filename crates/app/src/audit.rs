@@ -26,6 +26,7 @@ pub(crate) enum Action {
     Close,
     Import,
     Cancel,
+    Play,
 }
 
 impl Action {
@@ -42,6 +43,7 @@ impl Action {
             Self::Close => "close",
             Self::Import => "import",
             Self::Cancel => "cancel",
+            Self::Play => "play",
         }
     }
 }

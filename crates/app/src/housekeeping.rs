@@ -32,7 +32,7 @@ pub(crate) async fn tidy(app: Arc<App>) {
 
 impl App {
     /// Tidies up until nothing is left to be tidied: expired contacts and sessions, answers kept for repetitions,
-    /// callbacks whose time has passed, and files of sounds that nothing needs. It happens every minute by itself.
+    /// callbacks whose time has passed, files of sounds that nothing needs, and recordings whose time is over. It happens every minute by itself.
     ///
     /// # Errors
     /// The database failed; what was done before stays done.
@@ -47,6 +47,7 @@ impl App {
         self.close_overdue_callbacks(now).await?;
         self.forget_script_errors(now).await?;
         self.tidy_sounds().await?;
+        self.tidy_recordings(now).await?;
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;

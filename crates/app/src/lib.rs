@@ -20,6 +20,7 @@ mod operations;
 pub mod paging;
 pub mod placing;
 pub mod plans;
+pub mod recordings;
 pub mod reports;
 mod runner;
 pub mod scripts;
@@ -68,6 +69,7 @@ pub struct App {
     pub(crate) sinks: sinks::Sinks,
     pub(crate) feeding: feeding::Feeding,
     pub(crate) messages: Arc<messages::Messages>,
+    pub(crate) recordings: recordings::Recordings,
     /// What runs in the background until the end.
     background: Mutex<Vec<AbortHandle>>,
     /// Campaign groups, agents and calls.
@@ -111,6 +113,7 @@ impl App {
     ) -> Result<Arc<Self>, AppError> {
         let messages = Arc::new(messages::Messages::new(&settings.data_dir));
         let node = node_id(&settings.node);
+        let recordings = recordings::Recordings::new(&settings.data_dir);
         let floor = Floor::new(store.clone(), Arc::clone(&clock), driver, node, Arc::clone(&messages));
         let passwords = access::Passwords::start();
         let intake = intake::Intake::start()?;
@@ -126,6 +129,7 @@ impl App {
             sinks,
             feeding: feeding::Feeding::default(),
             messages,
+            recordings,
             background: Mutex::default(),
             floor,
         }))

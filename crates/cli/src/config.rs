@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use app::recordings::{BucketSettings, RecordingSettings};
 use serde::Deserialize;
 use telephony::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub scripts: Scripts,
     /// Messages that called parties hear.
     pub messages: Messages,
+    /// Recordings of conversations.
+    pub recordings: Recordings,
     /// What is logged and how.
     pub log: Log,
 }
@@ -111,8 +114,6 @@ pub struct Telephony {
     pub application: Option<String>,
     /// The directory of messages' sounds, as Asterisk sees it.
     pub sounds: String,
-    /// The directory that recordings are written to, as Asterisk sees it.
-    pub recordings: String,
     /// The switches.
     pub asterisk: Vec<AsteriskHost>,
     /// The ways out, in the order in which they are tried.
@@ -125,7 +126,6 @@ impl Default for Telephony {
             driver: DriverKind::Simulated,
             application: None,
             sounds: "/var/lib/outdial/messages".to_owned(),
-            recordings: "/var/spool/outdial/recordings".to_owned(),
             asterisk: Vec::new(),
             trunks: Vec::new(),
         }
@@ -239,6 +239,49 @@ impl Default for Messages {
     }
 }
 
+/// `[recordings]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recordings {
+    /// Where they are kept; without it `recordings` in `node.data_dir`.
+    pub directory: Option<PathBuf>,
+    /// A bucket to which new ones go instead.
+    pub s3: Option<S3>,
+}
+
+/// `[recordings.s3]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// The storage's address.
+    pub endpoint: String,
+    /// The bucket's name.
+    pub bucket: String,
+    /// Its region.
+    #[serde(default = "region_default")]
+    pub region: String,
+    /// Whether the bucket's name is part of the host's.
+    #[serde(default)]
+    pub bucket_in_host: bool,
+    /// Who asks.
+    pub access_key: String,
+    /// Their secret.
+    #[serde(default)]
+    pub secret_key: String,
+}
+
+fn region_default() -> String {
+    "us-east-1".to_owned()
+}
+
+/// The secret stays out of logs.
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("S3");
+        shown.field("endpoint", &self.endpoint).field("bucket", &self.bucket).finish_non_exhaustive()
+    }
+}
+
 /// `[scripts]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -315,6 +358,16 @@ const VARIABLES: &[(&str, Setter)] = &[
     ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
     ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
     ("OUTDIAL_MESSAGES_SPEECH", |config, text| set(&mut config.messages.speech, text)),
+    ("OUTDIAL_RECORDINGS_DIRECTORY", |config, text| {
+        config.recordings.directory = Some(PathBuf::from(text));
+        Ok(())
+    }),
+    ("OUTDIAL_RECORDINGS_S3_SECRET_KEY", |config, text| {
+        let s3 =
+            config.recordings.s3.as_mut().context("there is no [recordings.s3] in the configuration file")?;
+        text.clone_into(&mut s3.secret_key);
+        Ok(())
+    }),
     ("OUTDIAL_LOG_FILTER", |config, text| set(&mut config.log.filter, text)),
     ("OUTDIAL_LOG_JSON", |config, text| set(&mut config.log.json, text)),
 ];
@@ -390,13 +443,30 @@ impl Config {
             hosts: telephony.asterisk.iter().map(host).collect(),
             trunks: telephony.trunks.iter().map(trunk).collect(),
             sounds: telephony.sounds.trim_end_matches('/').to_owned(),
-            recordings: telephony.recordings.trim_end_matches('/').to_owned(),
             requests_max: AsteriskSettings::REQUESTS_MAX,
             events_max: AsteriskSettings::EVENTS_MAX,
         }
     }
 
+    /// Where recordings are kept.
+    pub fn recordings(&self) -> RecordingSettings {
+        let bucket = |s3: &S3| BucketSettings {
+            endpoint: s3.endpoint.clone(),
+            bucket: s3.bucket.clone(),
+            region: s3.region.clone(),
+            in_host: s3.bucket_in_host,
+            access_key: s3.access_key.clone(),
+            secret_key: s3.secret_key.clone(),
+        };
+        let s3 = self.recordings.s3.as_ref().map(bucket);
+        RecordingSettings { directory: self.recordings.directory.clone(), s3 }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.recordings().check().context("[recordings.s3] is wrong")?;
+        if self.recordings.s3.as_ref().is_some_and(|s3| s3.secret_key.is_empty()) {
+            bail!("recordings.s3.secret_key must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY");
+        }
         if self.server.root_key.as_ref().is_some_and(|key| key.len() < 24) {
             bail!("server.root_key must have at least 24 characters: whoever guesses it owns every tenant");
         }
@@ -460,6 +530,26 @@ mod tests {
         let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();
         assert!(!format!("{config:?}").contains("hidden"));
         assert_eq!(config.asterisk().application, "outdial-outdial-1");
+    }
+
+    #[test]
+    fn a_bucket_needs_an_address_that_can_be_one_and_its_secret_is_not_shown() {
+        let s3 = |endpoint: &str| {
+            format!(
+                "[recordings.s3]\nendpoint = \"{endpoint}\"\nbucket = \"calls\"\naccess_key = \"k\"\nsecret_key = \"hidden\"\n"
+            )
+        };
+        let config = read(&s3("https://s3.example.com"), &[]).unwrap();
+        assert!(!format!("{config:?}").contains("hidden"));
+        let variable = [("OUTDIAL_RECORDINGS_S3_SECRET_KEY", "other")];
+        let config = read(&s3("https://s3.example.com"), &variable).unwrap();
+        assert_eq!(config.recordings().s3.unwrap().secret_key, "other");
+        let error = read(&s3("s3.example.com"), &[]).unwrap_err();
+        assert!(error.contains("[recordings.s3]") && error.contains("https://"), "{error}");
+        let without = s3("https://s3.example.com").replace("secret_key", "# secret_key");
+        assert!(read(&without, &[]).unwrap_err().contains("secret_key must be set"));
+        assert!(read(&without, &variable).is_ok());
+        assert!(read("", &variable).unwrap_err().contains("no [recordings.s3]"));
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub async fn start_on(config: &Config, store: Store, clock: Arc<dyn Clock>) -> a
     app.start_sinks(web::sink_formats()).await?;
     app.start_scripts(script_settings(&config.scripts)?)?;
     app.start_messages(message_settings(&config.messages)).await;
+    app.start_recordings(config.recordings())?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {} (server.listen)", config.server.listen))?;

@@ -52,6 +52,9 @@ pub enum Change {
     /// A campaign group changed its state or dial mode.
     #[serde(rename = "group.state")]
     GroupChanged(GroupChanged),
+    /// A call is recorded from now on; the recording begins only after this is durable.
+    #[serde(rename = "recording.started")]
+    RecordingStarted(RecordingStarted),
     /// An agent changed state.
     #[serde(rename = "agent.state")]
     AgentChanged(AgentChanged),
@@ -358,6 +361,29 @@ pub struct GroupChanged {
     pub at: Time,
 }
 
+/// See [`Change::RecordingStarted`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordingStarted {
+    /// The attempt whose call it is.
+    pub attempt: AttemptId,
+    /// For which group.
+    pub group: GroupId,
+    /// Who was called.
+    pub contact: ContactId,
+    /// The agent they talk with.
+    pub agent: AgentId,
+    /// Its name.
+    pub name: String,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+    /// When it is deleted.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub expires_at: Time,
+}
+
 /// See [`Change::AgentChanged`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentChanged {
@@ -386,6 +412,7 @@ impl Change {
             Self::CallbackMade(_) => "callback.made",
             Self::CallbackMoved(_) => "callback.state",
             Self::GroupChanged(_) => "group.state",
+            Self::RecordingStarted(_) => "recording.started",
             Self::AgentChanged(_) => "agent.state",
         }
     }
@@ -400,6 +427,7 @@ impl Change {
             Self::CallbackMade(change) => Some(change.group),
             Self::CallbackMoved(change) => Some(change.group),
             Self::GroupChanged(change) => Some(change.group),
+            Self::RecordingStarted(change) => Some(change.group),
             Self::AgentChanged(_) => None,
         }
     }

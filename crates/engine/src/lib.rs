@@ -16,6 +16,7 @@ pub mod hours;
 pub mod ids;
 pub mod pacing;
 pub mod phone;
+pub mod recording;
 pub mod schedule;
 pub mod settings;
 pub mod time;
@@ -41,6 +42,7 @@ pub use ids::{
     MessageId, SkillId, SourceId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
+pub use recording::{RecordingMode, RecordingSettings};
 pub use settings::{AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules};
 pub use time::Time;
 pub use treatment::{Disposition, FinalReason, Treatment};

@@ -11,6 +11,7 @@ use crate::contact::FeedOrder;
 use crate::hours::CallingHours;
 use crate::ids::{CallerIdPoolId, MessageId};
 use crate::phone::PhoneNumber;
+use crate::recording::RecordingSettings;
 use crate::treatment::{Disposition, Treatment};
 use crate::zones::Zone;
 
@@ -302,6 +303,8 @@ pub struct CampaignRules {
     pub opt_out_digit: char,
     /// Which numbers are shown.
     pub caller_ids: CallerIdRules,
+    /// Which calls are recorded, and under which name.
+    pub recording: RecordingSettings,
     /// What is done with what detection found out.
     pub detection: DetectionRules,
 }

@@ -4,6 +4,8 @@
 //! ([`jetstream`]) and a file ([`mod@file`]). A kind is handed a batch of messages and says of each what became of it;
 //! when a message is tried again, for how long, and where it waits meanwhile is decided by whoever hands it over.
 //!
+//! Beside them, storage for files that speaks S3 ([`objects`]).
+//!
 //! Order: messages of one lane (a campaign group) arrive in the order in which they are handed over, whatever fails in
 //! between: after one that did not arrive, the later ones of its lane are [`Outcome::Held`] back. The bulk kind is the
 //! exception: its documents carry their own instants and do not depend on each other.
@@ -14,6 +16,7 @@ pub mod file;
 pub mod http;
 pub mod jetstream;
 mod lanes;
+pub mod objects;
 pub mod signature;
 
 use std::time::Duration;
@@ -98,6 +101,9 @@ pub enum OpenError {
     /// The signing secret is not one.
     #[error("the signing secret must be whsec_ and 24 to 64 bytes in base64")]
     Secret,
+    /// The bucket's name is not one.
+    #[error("the bucket's name must not be empty")]
+    Bucket,
     /// The client could not be made.
     #[error("no client for it: {0}")]
     Client(String),

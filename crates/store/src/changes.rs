@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::change::{
     AgentChanged, AttemptEnded, AttemptStarted, ContactPlanned, ContactReturned, GroupChanged, Heard, OptOut,
-    PlannedNext,
+    PlannedNext, RecordingStarted,
 };
 use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, Detected, GroupId, TenantId, Time};
 
@@ -79,6 +79,7 @@ pub(crate) fn write(
     plan_contacts(tx, tenant, held, &kinds.planned)?;
     return_contacts(tx, &kinds.returned)?;
     callbacks::apply(tx, tenant, held, &kinds.callbacks)?;
+    start_recordings(tx, tenant, held, &kinds.recordings)?;
     change_groups(tx, &kinds.groups)?;
     change_agents(tx, tenant, &kinds.agents)?;
     events::append(tx, tenant, &told)
@@ -91,6 +92,7 @@ struct Kinds<'a> {
     planned: Vec<&'a ContactPlanned>,
     returned: Vec<(Time, &'a ContactReturned)>,
     callbacks: Vec<CallbackChange<'a>>,
+    recordings: Vec<&'a RecordingStarted>,
     groups: Vec<&'a GroupChanged>,
     agents: Vec<&'a AgentChanged>,
 }
@@ -104,6 +106,7 @@ impl<'a> Kinds<'a> {
             Change::ContactReturned(change) => self.returned.push((at, change)),
             Change::CallbackMade(change) => self.callbacks.push(CallbackChange::Made(change)),
             Change::CallbackMoved(change) => self.callbacks.push(CallbackChange::Moved(change)),
+            Change::RecordingStarted(change) => self.recordings.push(change),
             Change::GroupChanged(change) => self.groups.push(change),
             Change::AgentChanged(change) => self.agents.push(change),
         }
@@ -384,6 +387,39 @@ fn return_contacts(tx: &mut Tx<'_>, returned: &[(Time, &ContactReturned)]) -> Re
         "UPDATE contact SET feed_state = $3, next_at = COALESCE($4, next_at), claimed_by = NULL, claim_epoch = NULL
          WHERE id = $1 AND claimed_by = $2 AND feed_state = 2",
         &sets.collect::<Vec<_>>(),
+    )?;
+    Ok(())
+}
+
+/// A recording that is known already stays as it is.
+fn start_recordings(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    held: &[HeldGroup],
+    started: &[&RecordingStarted],
+) -> Result<(), StoreError> {
+    let mut sets = Vec::with_capacity(started.len());
+    for it in started {
+        let campaign = held_group(held, it.group)?.campaign;
+        let name = it.name.as_str();
+        sets.push(values![
+            it.attempt,
+            tenant,
+            campaign,
+            it.group,
+            it.contact,
+            it.agent,
+            name,
+            it.at,
+            it.expires_at
+        ]);
+    }
+    tx.execute_many(
+        "INSERT INTO recording (attempt_id, tenant_id, campaign_id, group_id, contact_id, agent_id, name, state,
+             started_at, expires_at, on_switch, due_at, tries)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, 1, $8, 0)
+         ON CONFLICT (attempt_id) DO NOTHING",
+        &sets,
     )?;
     Ok(())
 }

@@ -32,6 +32,8 @@ pub struct UnfinishedAttempt {
     pub ended_at: Option<Time>,
     /// How it ended; none if that is not known.
     pub result: Option<CallResult>,
+    /// The name of its recording; none if it was not recorded so far.
+    pub recording: Option<String>,
 }
 
 /// The group's attempts that are not settled, oldest first, so that whoever takes the group over can settle them.
@@ -44,8 +46,8 @@ pub fn unfinished(tx: &mut Tx<'_>, group: GroupId) -> Result<Vec<UnfinishedAttem
     let rows = tx.query(
         &format!(
             "SELECT {columns}, a.id, a.phone, a.number, a.attempt_number, a.dial_mode, a.caller_id, a.agent_id,
-                    a.started_at, a.answered_at, a.ended_at, a.result
-             FROM attempt a JOIN contact c ON c.id = a.contact_id
+                    a.started_at, a.answered_at, a.ended_at, a.result, r.name
+             FROM attempt a JOIN contact c ON c.id = a.contact_id LEFT JOIN recording r ON r.attempt_id = a.id
              WHERE a.group_id = $1 AND a.state < 2 ORDER BY a.started_at, a.id"
         ),
         &values![group],
@@ -72,5 +74,6 @@ fn read(row: &Row) -> Result<UnfinishedAttempt, StoreError> {
         answered_at: row.get(at(8))?,
         ended_at: row.get(at(9))?,
         result: row.get::<Option<i64>>(at(10))?.map(hopper::call_result).transpose()?,
+        recording: row.get(at(11))?,
     })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::{AgentId, AttemptId, PhoneNumber};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWrite;
 
 /// A future in a box, for interfaces that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -42,6 +43,33 @@ pub trait Driver: Send + Sync {
     fn drain(&self, _switch: &str, _drained: bool) -> bool {
         false
     }
+
+    /// Whether it can record calls. Without that, [`Control::Record`] has no effect.
+    fn records(&self) -> bool {
+        false
+    }
+
+    /// Writes the file of a finished recording (WAV). What was written is of no use after an error.
+    ///
+    /// # Errors
+    /// The switch cannot be asked now, or the file broke off.
+    fn fetch_recording<'a>(
+        &'a self,
+        name: &'a str,
+        into: &'a mut (dyn AsyncWrite + Send + Unpin),
+    ) -> BoxFuture<'a, Result<Fetched, DriverError>> {
+        let _ = (name, into);
+        Box::pin(std::future::ready(Ok(Fetched::Absent)))
+    }
+
+    /// Removes the file of a recording from the switch; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// The switch cannot be asked now.
+    fn remove_recording<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), DriverError>> {
+        let _ = name;
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// A switch that calls are placed on.
@@ -57,6 +85,17 @@ pub struct SwitchState {
     pub calls: u32,
     /// Agents' lines on it.
     pub agent_lines: u32,
+}
+
+/// What became of a recording that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It is finished and was written.
+    Written,
+    /// It goes on.
+    Unfinished,
+    /// No switch has it.
+    Absent,
 }
 
 /// What a switch is asked to do.
@@ -148,6 +187,13 @@ pub enum Control {
     Transfer(Option<AgentPhone>),
     /// The third party leaves and the called party is with the agent again.
     EndConsult,
+    /// Record both voices from now on, mixed, under this name, without a directory's or a file type's part, until the
+    /// call ends. Asked for again after `StopRecording`, it goes on in the same file.
+    Record(String),
+    /// Has the recording of this name pause.
+    StopRecording(String),
+    /// Play a message to both parties, beside what they say. Its end is not told.
+    Announce(Message),
 }
 
 /// How a supervisor takes part in a call.
@@ -177,8 +223,6 @@ pub struct PlaceCall {
     pub attempt_number: u32,
     /// How to find out who or what answered. Without it no `Detected` comes.
     pub detection: Option<Detection>,
-    /// The name of the recording, without a directory's or a file type's part; none is not recorded.
-    pub recording: Option<String>,
     /// Channel variables or SIP headers for the switch.
     pub variables: Variables,
 }
@@ -417,7 +461,6 @@ mod tests {
             ring_timeout: Duration::from_secs(24),
             attempt_number: 1,
             detection: Some(Detection::default()),
-            recording: None,
             variables: Variables(vec![("X-Name".to_owned(), "Jane Doe".to_owned())]),
         };
         let text = format!("{:?}", Request::Place(call));

@@ -25,6 +25,13 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// The recording of a call is finished: its file can be fetched. It may be missed, as with a lost connection.
+    RecordingFinished {
+        /// Which call's.
+        attempt: AttemptId,
+        /// When.
+        at: Time,
+    },
     /// The connection is lost; events are missing from here on. Calls that are up stay up.
     DriverLost {
         /// When it was noticed.
@@ -54,6 +61,7 @@ impl Event {
             Self::Call(event) => event.at,
             Self::LineUp { at, .. }
             | Self::LineDown { at, .. }
+            | Self::RecordingFinished { at, .. }
             | Self::DriverLost { at }
             | Self::Drained { at }
             | Self::Used { at }

@@ -32,6 +32,8 @@
 //! | `PlayFinished` | `PlaybackFinished` |
 //! | `Digit` | `ChannelDtmfReceived` |
 //! | `Ended` | `ChannelDestroyed`; its `tech_cause` (SIP) and `cause` (Q.850) are the [`EndCause`] |
+//! | `Record` | a channel that hears the call (`POST /channels/{attempt}/snoop`), recorded (`POST /channels/…/record`) |
+//! | `RecordingFinished`, `fetch_recording` | `RecordingFinished`, `GET /recordings/stored/{name}/file` |
 //! | `live_calls` | `GET /channels`, compared after each new connection |
 //! | `DriverLost`, `DriverBack` | the events' WebSocket closed; open again and compared |
 //!
@@ -47,8 +49,9 @@ pub mod simulated;
 pub use asterisk::{AsteriskDriver, AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 pub use clock::{Clock, ScaledClock, SpeedOutOfRange, SystemClock};
 pub use driver::{
-    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, LiveCall,
-    Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, SwitchState, Variables,
+    AgentPhone, BadSoundFile, BoxFuture, CallStage, Control, Detection, Driver, DriverError, Fetched,
+    LiveCall, Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, SwitchState,
+    Variables,
 };
 pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
 pub use result::call_result;

@@ -26,6 +26,7 @@ use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::timeout::TimeoutLayer;
 
@@ -94,6 +95,8 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .layer(middleware::from_fn_with_state(context.clone(), idempotency::answer_once))
         .layer(middleware::from_fn_with_state(context.clone(), limits::keep))
         .layer(DefaultBodyLimit::max(body_bytes_max));
+    // Sounds hardly get smaller, and whoever fetches one wants to know how long it takes.
+    let compressible = DefaultPredicate::new().and(NotForContentType::const_new("audio/"));
     let swagger = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(true);
     Router::new()
         .merge(api)
@@ -118,7 +121,7 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(middleware::map_response(problem::name_request))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(compressible))
         .with_state(context)
 }
 

@@ -45,6 +45,8 @@ pub enum Permission {
     Read,
     /// Read one contact or one thing that is configured, by its id: what an agent's screen shows with a call.
     LookUp,
+    /// Hear and delete recordings of conversations.
+    Listen,
     /// Take calls as any agent; agents themselves may as their own only.
     TakeCalls,
 }
@@ -57,7 +59,7 @@ impl Role {
             Self::Admin => true,
             Self::Supervisor => permission != P::Administer,
             Self::Integration => {
-                matches!(permission, P::Operate | P::Feed | P::Read | P::LookUp | P::TakeCalls)
+                matches!(permission, P::Operate | P::Feed | P::Read | P::LookUp | P::Listen | P::TakeCalls)
             }
             Self::Agent => permission == P::LookUp,
         }
@@ -133,6 +135,14 @@ mod tests {
         assert!(principal.may_be(AgentId(uuid::Uuid::from_u128(2))).is_err());
         assert!(principal.may(Permission::LookUp).is_ok());
         assert!(principal.may(Permission::Read).is_err());
+    }
+
+    #[test]
+    fn agents_hear_no_recordings() {
+        assert!(!Role::Agent.may(Permission::Listen));
+        for role in [Role::Admin, Role::Supervisor, Role::Integration] {
+            assert!(role.may(Permission::Listen));
+        }
     }
 
     #[test]

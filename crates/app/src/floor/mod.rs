@@ -17,7 +17,7 @@ use engine::{
 use store::Store;
 use store::lease::{self, GroupRow};
 use telephony::{Clock, Driver, Event, Request, SendError, SwitchState, SystemClock};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use live::{AgentLive, GroupFigures, GroupLive, LiveView};
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     pub routes: Routes,
     /// What called parties hear.
     pub messages: Arc<Messages>,
+    /// Told when something is to be done about a recording.
+    pub recording_due: Notify,
     /// Runs server scripts, once it was told how.
     pub scripts: OnceLock<Arc<ScriptService>>,
 }
@@ -75,6 +77,7 @@ impl Floor {
             driver,
             node,
             messages,
+            recording_due: Notify::new(),
             scripts: OnceLock::new(),
         };
         Self { shared: Arc::new(shared), runners: Mutex::default() }
@@ -88,6 +91,21 @@ impl Floor {
     /// What runs server scripts.
     pub(crate) fn scripts(&self) -> Option<Arc<ScriptService>> {
         self.shared.scripts.get().cloned()
+    }
+
+    /// The switch.
+    pub(crate) fn driver(&self) -> &dyn Driver {
+        &*self.shared.driver
+    }
+
+    /// Waits until something is to be done about a recording.
+    pub(crate) async fn recording_is_due(&self) {
+        self.shared.recording_due.notified().await;
+    }
+
+    /// Something is to be done about a recording.
+    pub(crate) fn look_at_recordings(&self) {
+        self.shared.recording_due.notify_one();
     }
 
     /// Hands the switch's events to the runners until the driver stops.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine::{AgentId, AttemptId, CallEnd, CallEvent, CallResult, Detected};
+use store::records::recordings;
 use telephony::{CallStage, EndCause, Event, EventKind, Request, call_result};
 use tokio::sync::mpsc;
 
@@ -99,6 +100,9 @@ pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>
             }
             Event::LineUp { agent, .. } => tell_line(&shared, agent, true).await,
             Event::LineDown { agent, .. } => tell_line(&shared, agent, false).await,
+            Event::RecordingFinished { attempt, .. } => {
+                tokio::spawn(note_finished(Arc::clone(&shared), attempt));
+            }
             Event::DriverLost { .. } | Event::Drained { .. } => tell_all(&shared, false).await,
             Event::Used { .. } => tell_all(&shared, true).await,
             Event::DriverBack { .. } => {
@@ -108,6 +112,15 @@ pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>
             }
         }
     }
+}
+
+/// Whether or not this is stored, the recording is looked for: only later if not.
+async fn note_finished(shared: Arc<Shared>, attempt: AttemptId) {
+    let now = shared.clock.now();
+    if let Err(error) = shared.store.write(move |tx| recordings::finished(tx, attempt, now)).await {
+        tracing::warn!(%attempt, %error, "could not note that a recording is finished");
+    }
+    shared.recording_due.notify_one();
 }
 
 async fn tell_line(shared: &Shared, agent: AgentId, is_up: bool) {

@@ -8,7 +8,7 @@ use engine::settings::{OPT_OUT_DIGIT, OnScriptError, is_key};
 use engine::treatment::Action;
 use engine::{
     CallerIdPoolId, CallingHours, CampaignId, Disposition, FeedOrder, GroupSettings, MessageId, PhoneNumber,
-    SkillId, SourceId, SuppressionListId, Treatment,
+    RecordingSettings, SkillId, SourceId, SuppressionListId, Treatment,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -213,6 +213,9 @@ pub struct CampaignBody {
     /// `#`, `A` to `D`.
     #[serde(default = "opt_out_digit_default")]
     pub opt_out_digit: char,
+    /// Which conversations are recorded, how, and for how long they are kept.
+    #[serde(default)]
+    pub recording: RecordingSettings,
     /// Which server scripts decide about its contacts, by their names.
     #[serde(default)]
     pub scripts: CampaignScripts,
@@ -275,7 +278,17 @@ impl Definition for CampaignBody {
         let profile = self.detection_profile;
         let profile = profile.map(|id| Reference::new(DetectionProfileBody::KIND, id, "detection_profile"));
         let pool = caller_ids::reference(self.caller_id_pool, "caller_id_pool");
-        hours.into_iter().chain(treatments).chain(lists).chain(message).chain(profile).chain(pool).collect()
+        let consent = self.recording.consent_message;
+        let consent = consent.map(|id| Reference::new(MessageBody::KIND, id.0, "recording.consent_message"));
+        hours
+            .into_iter()
+            .chain(treatments)
+            .chain(lists)
+            .chain(message)
+            .chain(profile)
+            .chain(pool)
+            .chain(consent)
+            .collect()
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |name: &Option<String>, field: &'static str| {
@@ -305,6 +318,9 @@ impl Definition for CampaignBody {
         if self.repeat_minutes.is_some_and(|minutes| !(1..=10_080).contains(&minutes)) {
             return Err(AppError::invalid("out_of_range", "repeat_minutes", "repeat_minutes is 1 to 10080"));
         }
+        self.recording.check().map_err(|bad| {
+            AppError::invalid("out_of_range", bad.field, format!("{} is {}", bad.field, bad.allowed))
+        })?;
         if self.fields.len() > FIELDS_MAX {
             return Err(AppError::invalid("too_many", "fields", "a campaign has at most 200 contact fields"));
         }

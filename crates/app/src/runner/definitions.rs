@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use engine::{
     AgentDefinition, AgentId, AnsweredCalls, CallerIdRules, CallerIdState, CallingHours, CampaignRules,
-    Command, GroupDefinition, GroupId, GroupState, MessageId, SuppressionListId, TenantId, Time, Treatment,
-    Zone,
+    Command, GroupDefinition, GroupId, GroupState, MessageId, RecordingSettings, SuppressionListId, TenantId,
+    Time, Treatment, Zone,
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};
@@ -72,7 +72,14 @@ pub(super) struct AgentPlan {
 }
 
 /// Reads them all, in one transaction, so that they fit together.
-pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId, now: Time) -> Result<Definitions, AppError> {
+///
+/// Where the switch cannot record, nothing is to be recorded: `records` says whether it can.
+pub(super) fn load(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    now: Time,
+    records: bool,
+) -> Result<Definitions, AppError> {
     let hours: HashMap<Uuid, CallingHours> = load_all::<CallingHoursBody>(tx, tenant)?
         .into_iter()
         .map(|stored| (stored.id, stored.body.hours))
@@ -115,7 +122,7 @@ pub(super) fn load(tx: &mut Tx<'_>, tenant: TenantId, now: Time) -> Result<Defin
                 campaign: caller_id_setting(stored.body.caller_id, stored.body.caller_id_pool),
                 sources: sources.remove(&engine::CampaignId(stored.id)).unwrap_or_default(),
             };
-            let rules = rules_of(stored.body, &hours, &treatments, profile, zone.clone());
+            let rules = rules_of(stored.body, &hours, &treatments, profile, zone.clone(), records);
             let rules = Arc::new(CampaignRules { caller_ids, ..rules });
             (stored.id, CampaignPlan { rules, suppression_lists: lists, scripts: plans, detection })
         })
@@ -181,10 +188,12 @@ fn rules_of(
     treatments: &HashMap<Uuid, Vec<Treatment>>,
     profile: Option<&DetectionProfileBody>,
     zone: Zone,
+    records: bool,
 ) -> CampaignRules {
     // Hours that are gone must not widen what is allowed: the cautious ones hold then.
     let hours = campaign.calling_hours.and_then(|id| hours.get(&id).cloned());
     let treatments = campaign.treatments.and_then(|id| treatments.get(&id).cloned());
+    let recording = campaign.recording.of_campaign(&campaign.name);
     CampaignRules {
         hours: hours.unwrap_or_else(CallingHours::cautious),
         treatments: treatments.unwrap_or_default(),
@@ -196,6 +205,7 @@ fn rules_of(
         safe_harbour: campaign.safe_harbour_message,
         opt_out_digit: campaign.opt_out_digit,
         caller_ids: CallerIdRules::default(),
+        recording: if records { recording } else { RecordingSettings::default() },
         detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
     }
 }
@@ -213,8 +223,8 @@ fn script_rules(scripts: &CampaignScripts) -> engine::ScriptRules {
 impl Runner {
     /// Reads the definitions again and tells the engine what is new.
     pub(super) async fn reload_definitions(&mut self) {
-        let (tenant, now) = (self.tenant, self.shared.clock.now());
-        match self.shared.store.read(move |tx| for_store(load(tx, tenant, now))).await {
+        let (tenant, now, records) = (self.tenant, self.shared.clock.now(), self.shared.driver.records());
+        match self.shared.store.read(move |tx| for_store(load(tx, tenant, now, records))).await {
             Ok(definitions) => self.take_definitions(definitions),
             Err(error) => tracing::error!(%error, "definitions cannot be read; the ones before hold"),
         }

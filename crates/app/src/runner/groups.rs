@@ -93,6 +93,7 @@ impl Runner {
                         contact: engine::HopperContact { promise, ..contact.into_hopper(zones, call_time) },
                         result: attempt.result,
                         live: None,
+                        recording: attempt.recording,
                     }
                 });
                 let left = left.collect();

@@ -1,15 +1,16 @@
 //! Messages that called parties hear.
 
 use engine::{AttemptId, GroupDefinition, GroupId, MessageId, Playing};
-use telephony::{Message as Audio, Purpose, Request};
+use telephony::{Control, Message as Audio, Purpose, Request};
 
 use super::{Message, Runner};
 
 /// What the calls of a group may play.
 pub(super) fn messages_of(definition: &GroupDefinition) -> impl Iterator<Item = MessageId> + use<> {
     let own = definition.settings.agentless.map(|own| own.message);
-    let for_machines = definition.rules.detection.message;
-    definition.rules.safe_harbour.into_iter().chain(own).chain(for_machines)
+    let left = definition.rules.detection.message;
+    let consent = definition.rules.recording.consent_message;
+    definition.rules.safe_harbour.into_iter().chain(own).chain(left).chain(consent)
 }
 
 impl Runner {
@@ -18,14 +19,25 @@ impl Runner {
             Playing::SafeHarbour(message) => (message, Purpose::SafeHarbour),
             Playing::Message(message) => (Some(message), Purpose::Campaign),
         };
-        let plan = message.and_then(|message| self.definitions.messages.get(&message));
-        if message.is_some() && plan.is_none() {
+        if message.is_some_and(|message| !self.definitions.messages.contains_key(&message)) {
             tracing::warn!(%group, %attempt, "a message is gone that is to be played; the switch's own is");
         }
+        let message = self.audio(message, purpose);
+        self.send(Request::Play { attempt, message });
+    }
+
+    /// Plays a message to both parties of a conversation.
+    pub(super) fn tell_both(&mut self, attempt: AttemptId, message: MessageId) {
+        let message = self.audio(Some(message), Purpose::Campaign);
+        self.send(Request::Control { attempt, control: Control::Announce(message) });
+    }
+
+    fn audio(&self, message: Option<MessageId>, purpose: Purpose) -> Audio {
+        let plan = message.and_then(|message| self.definitions.messages.get(&message));
         let sound = plan.and_then(|plan| plan.sound.as_ref());
         let sound = sound.and_then(|sound| self.shared.messages.playable(sound));
         let text = plan.map(|plan| plan.text.clone()).unwrap_or_default();
-        self.send(Request::Play { attempt, message: Audio { purpose, sound, text } });
+        Audio { purpose, sound, text }
     }
 
     /// Has the file of a message on this node soon, beside everything else: a group begins to dial meanwhile, and a call

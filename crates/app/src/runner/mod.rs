@@ -165,8 +165,11 @@ impl Runner {
         messages: mpsc::Receiver<Message>,
     ) -> Result<Self, AppError> {
         let now = shared.clock.now();
-        let definitions =
-            shared.store.read(move |tx| definitions::for_store(definitions::load(tx, tenant, now))).await?;
+        let records = shared.driver.records();
+        let definitions = shared
+            .store
+            .read(move |tx| definitions::for_store(definitions::load(tx, tenant, now, records)))
+            .await?;
         let mut runner = Self {
             shared,
             tenant,

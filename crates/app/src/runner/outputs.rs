@@ -36,6 +36,11 @@ impl Runner {
             Output::OpenLine(agent) => self.open_line(agent),
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
             Output::Control { attempt, control } => self.control(attempt, control),
+            Output::Record { attempt, name, is_on } => {
+                let control = if is_on { Control::Record(name) } else { Control::StopRecording(name) };
+                self.send(Request::Control { attempt, control });
+            }
+            Output::Announce { attempt, message } => self.tell_both(attempt, message),
             Output::Play { attempt, group, what } => self.play(attempt, group, what),
             Output::Tell { agent, notice } => self.tell(agent, notice),
             Output::Answer { reply, outcome } => {
@@ -83,7 +88,6 @@ impl Runner {
             ring_timeout: request.ring_timeout,
             attempt_number: u32::from(request.attempt_number),
             detection: request.detects.then(|| self.detection_of(request.group)),
-            recording: None,
             variables: Variables::default(),
         };
         if let Err(error) = self.shared.driver.send(Request::Place(call)) {
@@ -133,6 +137,8 @@ impl Runner {
             CallControl::Join => Control::Join,
             CallControl::EndConsult => Control::EndConsult,
             CallControl::Transfer(None) => Control::Transfer(None),
+            // The engine asks for these by `Output::Record`.
+            CallControl::Record | CallControl::StopRecording => return,
             CallControl::Consult(third) => match party(third) {
                 Some(phone) => Control::Consult(phone),
                 None => return self.no_telephone(attempt),

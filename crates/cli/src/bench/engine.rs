@@ -85,6 +85,7 @@ impl Floor {
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             caller_ids: engine::CallerIdRules::default(),
+            recording: engine::RecordingSettings::default(),
             detection: engine::settings::DetectionRules::default(),
             zone: engine::Zone::utc(),
         };
@@ -158,7 +159,9 @@ impl Floor {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
-            | Output::Control { .. } => {}
+            | Output::Control { .. }
+            | Output::Record { .. }
+            | Output::Announce { .. } => {}
         }
     }
 

@@ -19,13 +19,13 @@ use crate::lab::{Lab, USER};
 const PATIENCE: Duration = Duration::from_secs(40);
 const ROOT_KEY: &str = "the root key of the lab 0123456789";
 /// Says hello, and talks for a minute.
-const PERSON: &str = "+447700900600";
+pub const PERSON: &str = "+447700900600";
 
 /// A running Outdial with a demonstration's tenant, and nothing dialled by itself.
 pub struct Centre {
     process: Child,
     ids: Value,
-    client: Client,
+    pub client: Client,
     database: String,
     configuration: std::path::PathBuf,
 }
@@ -35,7 +35,7 @@ impl Centre {
         let configuration = lab.files.path().join("outdial.toml");
         let text = format!(
             "[server]\nroot_key = \"{ROOT_KEY}\"\n[node]\ndata_dir = \"{data}\"\n[telephony]\ndriver = \"asterisk\"\nsounds = \"{inside}/sounds\"\n\
-             recordings = \"{inside}/spool/monitor\"\n[[telephony.asterisk]]\nname = \"lab\"\n\
+             [[telephony.asterisk]]\nname = \"lab\"\n\
              url = \"http://127.0.0.1:{port}\"\nuser = \"{USER}\"\npassword = \"{USER}\"\n\
              [[telephony.trunks]]\nname = \"carrier\"\ndial = \"PJSIP/{{number}}@carrier\"\n",
             data = lab.files.path().join("data").display(),
@@ -71,16 +71,25 @@ impl Centre {
 
     /// Kills it as a power cut would, and starts it again.
     fn kill_and_start_again(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    pub fn start_again(&mut self) {
         (self.process, self.ids) = Self::run(&self.configuration, &self.database);
     }
 
-    fn id(&self, name: &str) -> &str {
+    pub fn id(&self, name: &str) -> &str {
         self.ids[name].as_str().unwrap()
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Value {
         let (is_good, answer) = self.send(self.id("api_key"), method, path, body).await;
         assert!(is_good, "{path}: {answer}");
         answer
@@ -139,10 +148,16 @@ impl Centre {
 
     /// A campaign like the demonstration's, with people on these numbers and a running group.
     pub async fn campaign(&self, numbers: &[&str], settings: Value) -> (String, String) {
+        self.campaign_with(numbers, settings, json!({})).await
+    }
+
+    /// The same with further settings of the campaign.
+    pub async fn campaign_with(&self, numbers: &[&str], settings: Value, further: Value) -> (String, String) {
         let mut campaign = self.get(&format!("/v1/campaigns/{}", self.id("campaign"))).await;
         let body = campaign.as_object_mut().unwrap();
         body.retain(|name, _| !["id", "version", "created_at", "updated_at"].contains(&name.as_str()));
         body["name"] = json!("Real");
+        body.extend(further.as_object().unwrap().clone());
         let campaign = self.post("/v1/campaigns", campaign).await["id"].as_str().unwrap().to_owned();
         let source = json!({"name": "Real", "campaign": campaign, "default_country": "GB"});
         let source = self.post("/v1/sources", source).await["id"].as_str().unwrap().to_owned();
@@ -209,7 +224,7 @@ impl Screen {
     }
 
     /// The next message like this.
-    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut told = Vec::new();
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {

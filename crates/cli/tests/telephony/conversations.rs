@@ -7,7 +7,7 @@ use std::time::Duration;
 use engine::AttemptId;
 use telephony::{
     AgentPhone, Control, Detected, EndCause, Event, EventKind, Message, PlaceCall, Purpose, Request,
-    RequestPath, Sound, SoundFile, Supervision,
+    RequestPath, Sound, SoundFile, Supervision, Variables,
 };
 
 use crate::driver::{Desk, agent};
@@ -27,11 +27,18 @@ fn make_sound(lab: &Lab, name: &str, seconds: u32) {
     assert!(sox.status().unwrap().success());
 }
 
-fn recorded(name: &'static str) -> impl FnOnce(&mut PlaceCall) {
+/// Without detection, and with each voice in a file by itself: the dial plan has that for tests.
+fn recorded(lab: &Lab, name: &str) -> impl FnOnce(&mut PlaceCall) + use<> {
+    let voices = voices(lab, name);
     move |place| {
         place.detection = None;
-        place.recording = Some(name.to_owned());
+        place.variables = voices;
     }
+}
+
+fn voices(lab: &Lab, name: &str) -> Variables {
+    let file = format!("{}/spool/monitor/{name}", lab.inside());
+    Variables(vec![("OUTDIAL_VOICES".to_owned(), file)])
 }
 
 fn recording(lab: &Lab, name: &str, side: &str) -> PathBuf {
@@ -40,9 +47,8 @@ fn recording(lab: &Lab, name: &str, side: &str) -> PathBuf {
 
 /// One call with an agent, recorded under the name.
 async fn conversation(lab: &Lab, desk: &mut Desk, name: &'static str) -> AttemptId {
-    let _ = lab;
     desk.line_up(agent(1), "PJSIP/agent-1001").await;
-    let attempt = desk.place_with(HUMS, recorded(name));
+    let attempt = desk.place_with(HUMS, recorded(lab, name));
     desk.until(attempt, |kind| kind == EventKind::Answered).await;
     desk.connect(attempt, agent(1));
     desk.connected(attempt, agent(1)).await;
@@ -76,7 +82,7 @@ async fn a_message_is_heard_to_its_end_and_a_key_is_told_at_once() {
     make_sound(&lab, "safe-harbour", 6);
     make_sound(&lab, "survey", 2);
     // Presses 1 three seconds after the answer: by RFC 4733, and by SIP INFO.
-    let pressing = [desk.place_with("+442079460200", recorded("keys")), desk.place("+442079460300")];
+    let pressing = [desk.place_with("+442079460200", recorded(&lab, "keys")), desk.place("+442079460300")];
     desk.until(pressing[0], |kind| kind == EventKind::Answered).await;
     desk.send(Request::Play { attempt: pressing[0], message: Message::SAFE_HARBOUR });
     for attempt in pressing {
@@ -89,7 +95,7 @@ async fn a_message_is_heard_to_its_end_and_a_key_is_told_at_once() {
     desk.until(pressing[0], |kind| kind == EventKind::PlayFinished).await;
     let sound = Sound { file: SoundFile::new("survey.wav").unwrap(), length: 2 * SECOND };
     let survey = Message { purpose: Purpose::Campaign, sound: Some(sound), text: String::new() };
-    let other = desk.place_with(HUMS, recorded("survey"));
+    let other = desk.place_with(HUMS, recorded(&lab, "survey"));
     desk.until(other, |kind| kind == EventKind::Answered).await;
     desk.send(Request::Play { attempt: other, message: survey });
     desk.until(other, |kind| kind == EventKind::PlayFinished).await;
@@ -107,7 +113,7 @@ async fn a_message_for_a_mailbox_begins_when_its_greeting_is_over() {
     let lab = Lab::start();
     let mut desk = Desk::open(&lab, RequestPath::Auto).await;
     make_sound(&lab, "survey", 2);
-    let attempt = desk.place_with("+442079460900", |place| place.recording = Some("mailbox".to_owned()));
+    let attempt = desk.place_with("+442079460900", |place| place.variables = voices(&lab, "mailbox"));
     assert_eq!(desk.detected(attempt).await, Detected::Machine);
     let sound = Sound { file: SoundFile::new("survey.wav").unwrap(), length: 2 * SECOND };
     let message = Message { purpose: Purpose::Campaign, sound: Some(sound), text: String::new() };

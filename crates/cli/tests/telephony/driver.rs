@@ -50,7 +50,6 @@ pub fn settings(lab: &Lab, requests: RequestPath) -> AsteriskSettings {
         }],
         trunks: vec![trunk("carrier"), trunk("carrier2")],
         sounds: format!("{}/sounds", lab.inside()),
-        recordings: format!("{}/spool/monitor", lab.inside()),
         requests_max: AsteriskSettings::REQUESTS_MAX,
         events_max: AsteriskSettings::EVENTS_MAX,
     }
@@ -92,7 +91,6 @@ impl Desk {
             ring_timeout: Duration::from_secs(15),
             attempt_number: 1,
             detection: Some(Detection::default()),
-            recording: None,
             variables: Variables::default(),
         };
         change(&mut place);

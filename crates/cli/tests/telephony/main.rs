@@ -11,4 +11,5 @@ mod driver;
 mod fleet;
 mod lab;
 mod outages;
+mod recordings;
 mod sound;

@@ -14,6 +14,13 @@ pub fn seconds_of(file: &Path, frequency: u32) -> f64 {
     pieces as f64 * PIECE as f64 / RATE as f64
 }
 
+/// For how many seconds a tone is heard on a recording, perhaps with others: it carries a fifth of the power or more.
+pub fn seconds_with(file: &Path, frequency: u32) -> f64 {
+    let samples = samples(file);
+    let pieces = samples.chunks_exact(PIECE).filter(|piece| share_of(piece, frequency) > 0.2).count();
+    pieces as f64 * PIECE as f64 / RATE as f64
+}
+
 /// When a tone is first heard, in seconds from the recording's beginning.
 pub fn first_second_of(file: &Path, frequency: u32) -> Option<f64> {
     let samples = samples(file);
@@ -22,10 +29,15 @@ pub fn first_second_of(file: &Path, frequency: u32) -> Option<f64> {
 }
 
 fn is_heard(piece: &[f64], frequency: u32) -> bool {
+    share_of(piece, frequency) > 0.5
+}
+
+/// Which part of the power a tone carries; none of what is softer than a hundredth of full scale.
+fn share_of(piece: &[f64], frequency: u32) -> f64 {
     let power = piece.iter().map(|sample| sample * sample).sum::<f64>();
     // A pure tone of amplitude a has the power n·a²/2, and Goertzel's figure for it is (n·a/2)².
     let of_tone = goertzel(piece, f64::from(frequency)) * 2.0 / piece.len() as f64;
-    of_tone > power / 2.0 && power > piece.len() as f64 * 327.0 * 327.0 / 2.0
+    if power > piece.len() as f64 * 327.0 * 327.0 / 2.0 { of_tone / power } else { 0.0 }
 }
 
 /// How long a recording is, in seconds.

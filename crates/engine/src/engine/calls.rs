@@ -87,6 +87,7 @@ impl Engine {
                 if let Some(agent) = agent {
                     self.set_agent_state(agent, AgentState::OnCall, None);
                     self.tell(agent, AgentNotice::Connected { attempt });
+                    self.record_if_due(attempt);
                 }
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),

@@ -260,6 +260,8 @@ impl Engine {
             opted_out: None,
             callback_with: None,
             hook: None,
+            recording: None,
+            is_recording: false,
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -394,7 +396,7 @@ impl Engine {
     /// Takes over attempts that a crash left unfinished. Where the call is still up it goes on; of the others nothing is
     /// known of how they went on, so they ended then.
     pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
-        for Unfinished { attempt, contact, result, live } in attempts {
+        for Unfinished { attempt, contact, result, live, recording } in attempts {
             let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
             group.calls_up += 1;
             let live = live.filter(|_| result.is_none());
@@ -433,6 +435,8 @@ impl Engine {
                 opted_out: None,
                 callback_with: None,
                 hook: None,
+                recording,
+                is_recording: false,
             };
             self.calls.insert(attempt, call);
             match live {
@@ -468,6 +472,7 @@ impl Engine {
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.line_is_up = true;
         }
+        self.go_on_recording(attempt);
     }
 
     /// A call of the group is over and settled.

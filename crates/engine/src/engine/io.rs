@@ -206,6 +206,8 @@ pub struct Unfinished {
     pub result: Option<CallResult>,
     /// Its call, if it is still up on the switch.
     pub live: Option<LiveCall>,
+    /// The name of its recording; none if it was not recorded so far.
+    pub recording: Option<String>,
 }
 
 /// A call that outlived the process that placed it.
@@ -345,6 +347,10 @@ pub enum CallControl {
     /// Leaves the called party to the third party that was consulted, or to one that is rung now. To an agent who is
     /// logged in, and to a skill, the call is handed over: it stays the campaign's.
     Transfer(Option<ThirdParty>),
+    /// Records the call from now on, where the campaign leaves that to agents.
+    Record,
+    /// Ends `Record`; another `Record` goes on in the same recording.
+    StopRecording,
 }
 
 impl CallControl {
@@ -399,12 +405,28 @@ pub enum Output {
     OpenLine(AgentId),
     /// Hang an agent's line up.
     CloseLine(AgentId),
-    /// Do something on a connected call.
+    /// Do something on a connected call; not `Record` and `StopRecording`, which are [`Output::Record`].
     Control {
         /// The call.
         attempt: AttemptId,
         /// What.
         control: CallControl,
+    },
+    /// Record a connected call from now on, or pause.
+    Record {
+        /// The call.
+        attempt: AttemptId,
+        /// Under which name.
+        name: String,
+        /// Whether to record or to pause. Recorded again after a pause, it goes on under the same name.
+        is_on: bool,
+    },
+    /// Play a message to both parties of a connected call, beside what they say.
+    Announce {
+        /// The call.
+        attempt: AttemptId,
+        /// What to play.
+        message: MessageId,
     },
     /// Play a message on an answered call, in place of one that plays.
     Play {
@@ -622,6 +644,13 @@ pub enum AgentNotice {
     Connected {
         /// The call.
         attempt: AttemptId,
+    },
+    /// Their call is recorded from now on, or not any more.
+    Recording {
+        /// The call.
+        attempt: AttemptId,
+        /// Whether it is recorded.
+        is_on: bool,
     },
     /// The call is over.
     CallEnded {

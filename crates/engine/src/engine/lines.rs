@@ -98,9 +98,11 @@ impl Engine {
             },
             _ => None,
         };
-        match to {
-            Some(to) => self.hand_over(attempt, id, to),
-            None => self.outputs.push_back(Output::Control { attempt, control }),
+        match (to, control) {
+            (Some(to), _) => self.hand_over(attempt, id, to),
+            (None, CallControl::Record) => self.record_on_demand(id, attempt),
+            (None, CallControl::StopRecording) => self.pause_recording(id, attempt),
+            (None, control) => self.outputs.push_back(Output::Control { attempt, control }),
         }
     }
 
@@ -129,10 +131,14 @@ impl Engine {
         let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
         let (group, contact) = (call.group, call.contact.contact);
         let attempt_number = call.contact.attempts.saturating_add(1);
+        let is_recording = call.is_recording;
         let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
         self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
         if is_connected {
             self.tell(id, AgentNotice::Connected { attempt });
+            if is_recording {
+                self.tell(id, AgentNotice::Recording { attempt, is_on: true });
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod lines;
 mod previews;
 mod promises;
+mod recordings;
 mod snapshot;
 mod state;
 
@@ -187,6 +188,7 @@ impl Engine {
         for what in after {
             match what {
                 AfterStored::PlaceCall(attempt) => self.place_call(attempt),
+                AfterStored::Record(attempt) => self.begin_recording(attempt),
                 AfterStored::AgentMovesOn(agent) => self.agent_moves_on(agent),
                 AfterStored::GroupAtRest(group) => self.group_at_rest(group),
             }

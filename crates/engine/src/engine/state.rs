@@ -21,6 +21,7 @@ use super::io::GroupDefinition;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterStored {
     PlaceCall(AttemptId),
+    Record(AttemptId),
     AgentMovesOn(AgentId),
     GroupAtRest(GroupId),
 }
@@ -194,6 +195,10 @@ pub(super) struct Call {
     pub callback_with: Option<AgentId>,
     /// The open question to a post-call script, and the plan that it sees if there is one already.
     pub hook: Option<(u64, Option<Box<ContactPlanned>>)>,
+    /// The name of its recording; none if it was not recorded so far.
+    pub recording: Option<String>,
+    /// Whether it is recorded now, or as soon as that is stored.
+    pub is_recording: bool,
 }
 
 #[derive(Clone, Debug, Default)]

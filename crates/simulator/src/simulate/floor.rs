@@ -226,6 +226,7 @@ impl<'a> Floor<'a> {
             safe_harbour: None,
             opt_out_digit: engine::settings::OPT_OUT_DIGIT,
             caller_ids: engine::CallerIdRules::default(),
+            recording: engine::RecordingSettings::default(),
             detection: engine::settings::DetectionRules::default(),
             zone: Zone::utc(),
         };
@@ -377,7 +378,9 @@ impl<'a> Floor<'a> {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
-            | Output::Control { .. } => {}
+            | Output::Control { .. }
+            | Output::Record { .. }
+            | Output::Announce { .. } => {}
         }
     }
 

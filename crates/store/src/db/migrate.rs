@@ -33,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "script_versions",
         sql: include_str!("../../migrations/0010_script_versions.sql"),
     },
+    Migration { version: 11, name: "recordings", sql: include_str!("../../migrations/0011_recordings.sql") },
     Migration { version: 12, name: "caller_ids", sql: include_str!("../../migrations/0012_caller_ids.sql") },
     Migration { version: 13, name: "evidence", sql: include_str!("../../migrations/0013_evidence.sql") },
 ];

@@ -17,6 +17,7 @@ pub mod imports;
 pub mod keys;
 pub mod messages;
 pub mod page;
+pub mod recordings;
 pub mod schedules;
 pub mod script_versions;
 pub mod scripts;

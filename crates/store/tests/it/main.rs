@@ -8,6 +8,7 @@ mod fixture;
 mod intake;
 mod lease;
 mod nothing_lost;
+mod recordings;
 mod recovery;
 mod sinks;
 mod verify;

@@ -54,6 +54,7 @@ impl Switchboard {
             return match word(0) {
                 "line" => self.line_picked_up(&channel.id),
                 "third" | "supervisor" | "snoop" => self.party_picked_up(&channel.id),
+                "recorder" => self.recorder_hears(&channel.id, word(1)),
                 _ => {}
             };
         };

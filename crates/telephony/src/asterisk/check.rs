@@ -10,7 +10,7 @@ use super::settings::{AsteriskSettings, HostSettings};
 use super::switchboard::{KIND, NODE};
 
 /// Modules that the driver and the shipped dial plan use, and what for.
-const MODULES: [(&str, &str); 11] = [
+const MODULES: [(&str, &str); 12] = [
     ("res_ari_channels.so", "placing calls"),
     ("res_ari_bridges.so", "connecting calls"),
     ("res_ari_playbacks.so", "playing messages"),
@@ -18,17 +18,17 @@ const MODULES: [(&str, &str); 11] = [
     ("app_stasis.so", "calls that come back from the dial plan"),
     ("app_amd.so", "detecting answering machines"),
     ("res_tonedetect.so", "detecting faxes"),
-    ("app_mixmonitor.so", "recordings"),
+    ("res_ari_recordings.so", "recordings"),
+    ("chan_bridge_media.so", "announcements to both parties"),
     ("chan_pjsip.so", "SIP"),
     ("codec_alaw.so", "hearing and playing on G.711 A-law calls"),
     ("codec_ulaw.so", "hearing and playing on G.711 µ-law calls"),
 ];
 /// What the shipped dial plan has.
-const CONTEXTS: [(&str, &str); 4] = [
+const CONTEXTS: [(&str, &str); 3] = [
     ("outdial-answered", "every call and every agent's line"),
     ("outdial-detect", "detecting who answered"),
     ("outdial-greeting", "messages after a mailbox's greeting"),
-    ("outdial-record", "recordings without detection"),
 ];
 /// Clocks may differ by so much before times of calls are wrong in a way that matters (the two-second rule).
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(2);

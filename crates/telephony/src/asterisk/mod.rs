@@ -18,7 +18,9 @@ mod ledger;
 mod lines;
 mod parties;
 mod protocol;
+mod recorder;
 mod settings;
+mod stored;
 mod switchboard;
 #[cfg(test)]
 mod tests;
@@ -26,15 +28,19 @@ mod tests;
 use std::sync::Arc;
 
 use engine::{AgentId, AttemptId, Time};
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::driver::{BoxFuture, Driver, DriverError, LiveCall, PlaceCall, Request, SendError, SwitchState};
+use crate::driver::{
+    BoxFuture, Driver, DriverError, Fetched, LiveCall, PlaceCall, Request, SendError, SwitchState,
+};
 use crate::event::{CallEvent, EndCause, Event, EventKind};
 pub use check::{Finding, check};
 use connection::{FromHost, Question};
 use ledger::Ledger;
 pub use settings::{AsteriskSettings, BadSetting, HostSettings, RequestPath, TrunkSettings};
+use stored::Stored;
 use switchboard::{Output, Switchboard};
 
 /// Questions that may wait for a connection; more than that and it counts as stuck.
@@ -46,6 +52,7 @@ const SAID_MAX: usize = 4096;
 pub struct AsteriskDriver {
     commands: mpsc::Sender<Request>,
     ledger: Arc<Ledger>,
+    stored: Stored,
 }
 
 impl AsteriskDriver {
@@ -58,6 +65,10 @@ impl AsteriskDriver {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, mpsc::Receiver<Event>), BadSetting> {
         settings.check()?;
+        let stored = Stored::new(settings.hosts.clone()).map_err(|error| BadSetting {
+            field: "hosts".to_owned(),
+            what: format!("HTTP cannot be spoken: {error}"),
+        })?;
         let (commands, commands_in) = mpsc::channel(settings.requests_max.max(1));
         let (events_out, events) = mpsc::channel(settings.events_max.max(1));
         let (said_out, said) = mpsc::channel(SAID_MAX);
@@ -74,7 +85,7 @@ impl AsteriskDriver {
         }
         let fleet = Fleet { clock, hosts, events: events_out, ledger: Arc::clone(&ledger), is_used: true };
         tokio::spawn(fleet.run(commands_in, said));
-        Ok((Arc::new(Self { commands, ledger }), events))
+        Ok((Arc::new(Self { commands, ledger, stored }), events))
     }
 }
 
@@ -115,6 +126,22 @@ impl Driver for AsteriskDriver {
             tracing::info!(switch, drained, "a switch's use was changed");
         }
         is_known
+    }
+
+    fn records(&self) -> bool {
+        true
+    }
+
+    fn fetch_recording<'a>(
+        &'a self,
+        name: &'a str,
+        into: &'a mut (dyn AsyncWrite + Send + Unpin),
+    ) -> BoxFuture<'a, Result<Fetched, DriverError>> {
+        Box::pin(self.stored.fetch(name, into))
+    }
+
+    fn remove_recording<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), DriverError>> {
+        Box::pin(self.stored.remove(name))
     }
 }
 

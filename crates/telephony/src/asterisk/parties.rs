@@ -73,6 +73,9 @@ impl Switchboard {
                 }
                 self.resume(attempt, &line);
             }
+            Control::Record(name) => self.record(attempt, name),
+            Control::StopRecording(name) => self.pause_recording(&name),
+            Control::Announce(message) => self.announce(attempt, &line, &message),
             Control::Transfer(None) => self.transfer_to_consulted(attempt),
             Control::Transfer(Some(phone)) => self.transfer_to(attempt, &phone, &line),
         }

@@ -40,6 +40,12 @@ pub(super) enum Incoming {
     PlaybackFinished {
         playback: Playback,
     },
+    RecordingFinished {
+        recording: LiveRecording,
+    },
+    RecordingFailed {
+        recording: LiveRecording,
+    },
     #[serde(rename = "RESTResponse")]
     Response(Response),
     #[serde(other)]
@@ -82,6 +88,13 @@ pub(super) struct Bridge {
 #[derive(Debug, Deserialize)]
 pub(super) struct Playback {
     pub id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LiveRecording {
+    /// What was recorded, such as `channel:` and a channel's id.
+    #[serde(default)]
+    pub target_uri: String,
 }
 
 /// Something that Asterisk is asked.

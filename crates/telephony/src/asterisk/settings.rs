@@ -18,8 +18,6 @@ pub struct AsteriskSettings {
     pub trunks: Vec<TrunkSettings>,
     /// Where the sounds of messages are, as the switch sees them: a directory, without a slash at the end.
     pub sounds: String,
-    /// Where recordings are written, as the switch sees it: a directory, without a slash at the end.
-    pub recordings: String,
     /// How many requests may wait (at least 1); one more is refused as `Overloaded`.
     pub requests_max: usize,
     /// How many events may wait (at least 1); then the switches wait.

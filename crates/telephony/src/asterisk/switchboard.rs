@@ -134,6 +134,8 @@ pub(super) enum Asked {
     Connect(AttemptId, AgentId),
     Play(AttemptId, String),
     Party(String),
+    /// Going on with a recording, which may not have begun.
+    GoOnRecording(AttemptId, String),
     Channels,
     Bridges,
     /// Something whose failure is worth no more than a line in the log.
@@ -316,20 +318,13 @@ impl Switchboard {
         if let Some(detection) = &place.detection {
             set("OUTDIAL_AMD", &amd_arguments(detection));
         }
-        if let Some(name) = &place.recording {
-            set("OUTDIAL_RECORDING", &format!("{}/{name}", settings.recordings));
-        }
         for (name, value) in &trunk.headers {
             set(&format!("PJSIP_HEADER(add,{name})"), value);
         }
         for (name, value) in &place.variables.0 {
             set(name, value);
         }
-        let context = match (&place.detection, &place.recording) {
-            (Some(_), _) => "outdial-detect",
-            (None, Some(_)) => "outdial-record",
-            (None, None) => "outdial-answered",
-        };
+        let context = if place.detection.is_some() { "outdial-detect" } else { "outdial-answered" };
         let body = json!({
             "endpoint": dial_string(&trunk.dial, &place.to.to_string()),
             "context": context,
@@ -443,6 +438,9 @@ impl Switchboard {
                 self.entered_bridge(&channel.id, &bridge.id)
             }
             Incoming::PlaybackFinished { playback } => self.playback_finished(&playback.id),
+            Incoming::RecordingFinished { recording } | Incoming::RecordingFailed { recording } => {
+                self.recording_finished(&recording);
+            }
             Incoming::ChannelDtmfReceived { channel, digit } => {
                 if let (Some(attempt), Some(digit)) = (self.call_of(&channel.id), digit.chars().next()) {
                     self.tell(attempt, EventKind::Digit(digit));
@@ -479,6 +477,10 @@ impl Switchboard {
                 self.playback_finished(&playback);
             }
             Asked::Party(channel) if !is_good => self.party_gone(&channel),
+            Asked::GoOnRecording(attempt, name) if status == 404 => self.begin_recording(attempt, &name),
+            Asked::GoOnRecording(..) if !is_good => {
+                tracing::warn!(status, "the switch refused to go on with a recording");
+            }
             Asked::Aside(what) if !is_good && status != 404 => {
                 tracing::warn!(status, "the switch refused to {what}");
             }

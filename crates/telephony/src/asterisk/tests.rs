@@ -42,7 +42,6 @@ fn settings() -> AsteriskSettings {
         }],
         trunks: vec![trunk("first"), trunk("second")],
         sounds: "/sounds".to_owned(),
-        recordings: "/recordings".to_owned(),
         requests_max: 10,
         events_max: 10,
     }
@@ -202,7 +201,6 @@ impl Desk {
                 ring_timeout: Duration::from_secs(20),
                 attempt_number: 1,
                 detection: (call % 2 == 0).then(Detection::default),
-                recording: None,
                 variables: Variables::default(),
             })),
             // An attempt is placed once: the contract asks it of the engine.

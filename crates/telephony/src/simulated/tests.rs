@@ -93,7 +93,6 @@ fn place(attempt: AttemptId, to: &str) -> PlaceCall {
         ring_timeout: Duration::from_secs(24),
         attempt_number: 1,
         detection: Some(Detection::default()),
-        recording: None,
         variables: Variables::default(),
     }
 }

@@ -207,6 +207,10 @@ enum Said {
         #[serde(default)]
         agent: Option<AgentId>,
     },
+    /// Records the call from now on, where the campaign leaves that to agents.
+    Record,
+    /// Has that pause.
+    StopRecording,
     Join,
     EndConsult,
     /// To the third party that was consulted, or to one that is named.
@@ -248,6 +252,8 @@ impl TryFrom<Said> for AgentEvent {
             Said::Mute => Self::Control(Call::Mute),
             Said::Unmute => Self::Control(Call::Unmute),
             Said::Keys { keys } => Self::Control(Call::Keys(keys)),
+            Said::Record => Self::Control(Call::Record),
+            Said::StopRecording => Self::Control(Call::StopRecording),
             Said::Join => Self::Control(Call::Join),
             Said::EndConsult => Self::Control(Call::EndConsult),
             Said::Consult { number, agent } => {
@@ -285,6 +291,9 @@ fn told(notice: AgentNotice) -> Value {
             "type": "call", "attempt": attempt, "group": group, "contact": contact, "number": number,
             "attempt_number": attempt_number
         }),
+        AgentNotice::Recording { attempt, is_on } => {
+            json!({"type": "recording", "attempt": attempt, "on": is_on})
+        }
         AgentNotice::Connected { attempt } => json!({"type": "connected", "attempt": attempt}),
         AgentNotice::CallEnded { attempt, result, wrap_up_until } => json!({
             "type": "call_ended", "attempt": attempt, "result": result,

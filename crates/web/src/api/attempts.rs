@@ -55,7 +55,7 @@ async fn list_attempts(
 }
 
 /// An instant in a query, where an unescaped `+` of an offset reads as a space.
-fn instant(name: &str, text: &str) -> Result<Time, Problem> {
+pub(super) fn instant(name: &str, text: &str) -> Result<Time, Problem> {
     Time::parse_rfc3339(&text.trim().replace(' ', "+")).map_err(|_| {
         let detail = "give an instant such as 2026-01-31T09:30:00Z";
         Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail).in_field(name)

@@ -13,6 +13,7 @@ mod imports;
 mod live;
 mod messages;
 mod plans;
+mod recordings;
 mod scripts;
 mod sinks;
 mod suppression;
@@ -39,6 +40,7 @@ pub(crate) fn ordinary(api: Api) -> Api {
     let api = plans::routes(api);
     let api = messages::routes(api);
     let api = telephones::routes(api);
+    let api = recordings::routes(api);
     audit::routes(api)
 }
 
@@ -47,5 +49,6 @@ pub(crate) fn lasting(api: Api) -> Api {
     let api = events::streams(api);
     let api = live::streams(api);
     let api = imports::transfers(api);
+    let api = recordings::transfers(api);
     agent_session::routes(api)
 }

@@ -20,6 +20,8 @@ mod plans;
 mod privacy;
 mod problems;
 mod receiver;
+mod recorder;
+mod recordings;
 mod schedule_callback;
 mod scripts;
 mod sinks;

@@ -9,10 +9,13 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use simulator::World;
 use store::testing::{TestDatabase, databases};
-use telephony::{CarrierSettings, Clock, ScaledClock, SimulatedCarrier, SystemClock};
+use telephony::{CarrierSettings, Clock, Driver, Event, ScaledClock, SimulatedCarrier, SystemClock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use web::WebSettings;
+
+use crate::recorder::{JumpingClock, Recorder};
 
 /// The root key of every test's server.
 pub const ROOT_KEY: &str = "the root key of the tests";
@@ -40,6 +43,18 @@ impl Server {
         Self::start_with_clock(database, WebSettings::default(), Arc::new(clock)).await
     }
 
+    /// The same with a switch that records and a clock that jumps.
+    pub async fn start_that_records(database: TestDatabase) -> (Self, Arc<Recorder>, Arc<JumpingClock>) {
+        let clock = Arc::new(JumpingClock::sixty_times_as_fast());
+        let (carrier, events) = carrier(Arc::<JumpingClock>::clone(&clock));
+        let recorder = Arc::new(Recorder::over(carrier));
+        let switch = (Arc::<Recorder>::clone(&recorder) as Arc<dyn Driver>, events);
+        let files = TempDir::new().unwrap();
+        let in_use = Arc::<JumpingClock>::clone(&clock);
+        let server = Self::start_with(database, files, WebSettings::default(), in_use, switch).await;
+        (server, recorder, clock)
+    }
+
     async fn start_with_clock(database: TestDatabase, settings: WebSettings, clock: Arc<dyn Clock>) -> Self {
         Self::start_on(database, TempDir::new().unwrap(), settings, clock).await
     }
@@ -50,11 +65,19 @@ impl Server {
         settings: WebSettings,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let world = World::with_default_population(1);
-        let (carrier, events) =
-            SimulatedCarrier::start(world, Arc::clone(&clock), CarrierSettings::default());
+        let (carrier, events) = carrier(Arc::clone(&clock));
+        Self::start_with(database, files, settings, clock, (carrier, events)).await
+    }
+
+    async fn start_with(
+        database: TestDatabase,
+        files: TempDir,
+        settings: WebSettings,
+        clock: Arc<dyn Clock>,
+        (driver, events): (Arc<dyn Driver>, mpsc::Receiver<Event>),
+    ) -> Self {
         let app_settings = AppSettings { node: "test".to_owned(), data_dir: files.path().to_owned() };
-        let app = App::start(database.store.clone(), clock, carrier, events, app_settings).await.unwrap();
+        let app = App::start(database.store.clone(), clock, driver, events, app_settings).await.unwrap();
         app.start_sinks(web::sink_formats()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -112,6 +135,25 @@ impl Server {
         self.app.start_messages(app::messages::MessageSettings { speech }).await;
     }
 
+    /// Has recordings kept in a bucket of a storage at this address.
+    pub fn keep_recordings_at(&self, endpoint: String) {
+        let s3 = app::recordings::BucketSettings {
+            endpoint,
+            bucket: "calls".to_owned(),
+            region: "us-east-1".to_owned(),
+            in_host: false,
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+        };
+        let settings = app::recordings::RecordingSettings { directory: None, s3: Some(s3) };
+        self.app.keep_recordings_in(settings).unwrap();
+    }
+
+    /// Does at once what is due about recordings.
+    pub async fn collect(&self) {
+        self.app.collect_recordings().await.unwrap();
+    }
+
     /// Tidies up at once.
     pub async fn tidy(&self) {
         self.app.tidy_up().await.unwrap();
@@ -121,6 +163,10 @@ impl Server {
     pub async fn stop(self) {
         self.app.shut_down(Duration::from_secs(5)).await;
     }
+}
+
+fn carrier(clock: Arc<dyn Clock>) -> (Arc<SimulatedCarrier>, mpsc::Receiver<Event>) {
+    SimulatedCarrier::start(World::with_default_population(1), clock, CarrierSettings::default())
 }
 
 /// Somebody who sends requests.

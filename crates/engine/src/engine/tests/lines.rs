@@ -136,7 +136,7 @@ fn after_a_crash(live: LiveCall) -> (Floor, AttemptId) {
     floor.open_attempts.insert(attempt, contact.contact);
     floor.dialled.push(attempt);
     floor.up.insert(attempt);
-    let unfinished = Unfinished { attempt, contact, result: None, live: Some(live) };
+    let unfinished = Unfinished { attempt, contact, result: None, live: Some(live), recording: None };
     floor.input(Input::Recovered { group: group_id(1), attempts: vec![unfinished] });
     (floor, attempt)
 }

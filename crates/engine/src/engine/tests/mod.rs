@@ -7,6 +7,7 @@ mod laws;
 mod lines;
 mod modes;
 mod predictive;
+mod recordings;
 mod scripts;
 mod stories;
 
@@ -115,6 +116,7 @@ fn rules() -> Arc<CampaignRules> {
         safe_harbour: None,
         opt_out_digit: '1',
         caller_ids: CallerIdRules::default(),
+        recording: crate::recording::RecordingSettings::default(),
         detection: crate::settings::DetectionRules::default(),
     })
 }
@@ -157,6 +159,12 @@ struct Floor {
     started: Vec<crate::change::AttemptStarted>,
     /// The pool of caller ids that groups put from now on have.
     pool_of_new_groups: Option<crate::CallerIdPoolId>,
+    /// What was to be recorded, and where that was to pause.
+    recorded: Vec<(AttemptId, String, bool)>,
+    /// Recordings that are stored.
+    noted: BTreeMap<AttemptId, String>,
+    /// What both parties of conversations were to hear.
+    told_both: Vec<(AttemptId, MessageId)>,
 }
 
 impl Floor {
@@ -192,6 +200,9 @@ impl Floor {
             shown: Vec::new(),
             started: Vec::new(),
             pool_of_new_groups: None,
+            recorded: Vec::new(),
+            noted: BTreeMap::new(),
+            told_both: Vec::new(),
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
@@ -263,6 +274,12 @@ impl Floor {
             Output::OpenLine(agent) => self.lines_wanted.push(agent),
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
+            Output::Record { attempt, name, is_on } => {
+                let is_noted = self.noted.get(&attempt) == Some(&name);
+                assert!(is_noted || !is_on, "recorded before it was stored");
+                self.recorded.push((attempt, name, is_on));
+            }
+            Output::Announce { attempt, message } => self.told_both.push((attempt, message)),
             Output::Connect { attempt, agent } => self.connecting.push((attempt, agent)),
             Output::Play { attempt, what: Playing::SafeHarbour(_), .. } => self.messages.push(attempt),
             Output::Play { attempt, what: Playing::Message(message), .. } => {
@@ -324,6 +341,10 @@ impl Floor {
             }
             Change::CallbackMade(made) => self.made.push(made.clone()),
             Change::CallbackMoved(moved) => self.callbacks.push(moved.clone()),
+            Change::RecordingStarted(started) => {
+                let (attempt, name) = (started.attempt, started.name.clone());
+                assert!(self.noted.insert(attempt, name).is_none(), "two recordings of one call");
+            }
             Change::GroupChanged(_) | Change::AgentChanged(_) => {}
         }
     }

@@ -175,6 +175,8 @@ impl Model {
             | Output::OpenLine(_)
             | Output::CloseLine(_)
             | Output::Control { .. }
+            | Output::Record { .. }
+            | Output::Announce { .. }
             | Output::RunHook(_) => {}
         }
     }

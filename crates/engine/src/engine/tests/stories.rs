@@ -238,8 +238,14 @@ fn attempts_that_a_crash_left_are_settled_before_anything_else() {
     floor.input(Input::Recovered {
         group: group_id(1),
         attempts: vec![
-            Unfinished { attempt: attempts[0], contact: open, result: None, live: None },
-            Unfinished { attempt: attempts[1], contact: over, result: Some(CallResult::Busy), live: None },
+            Unfinished { attempt: attempts[0], contact: open, result: None, live: None, recording: None },
+            Unfinished {
+                attempt: attempts[1],
+                contact: over,
+                result: Some(CallResult::Busy),
+                live: None,
+                recording: None,
+            },
         ],
     });
     floor.store_all();

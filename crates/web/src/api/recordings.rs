@@ -1,0 +1,97 @@
+//! Recordings of conversations.
+
+use app::paging::Listing;
+use app::recordings::{RecordingQuery, RecordingView};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::{AgentId, AttemptId, CampaignId, ContactId};
+use serde::Deserialize;
+
+use super::attempts::instant;
+use crate::auth::Caller;
+use crate::endpoint::{Api, delete, get};
+use crate::extract::{Ask, Id, Items, Page};
+use crate::{Context, Problem};
+
+const TAG: &str = "Recordings";
+const EACH: &str = "/v1/recordings/{id}";
+
+pub(super) fn routes(mut api: Api) -> Api {
+    let all = get("/v1/recordings", "list_recordings", TAG, "Recordings of conversations, the newest first")
+        .paged()
+        .query("attempt", "Of this attempt")
+        .query("campaign", "Of this campaign")
+        .query("contact", "Of talks with this contact")
+        .query("agent", "Of talks with this agent")
+        .query("since", "Begun at this instant (RFC 3339) or later")
+        .query("until", "Begun before this instant (RFC 3339)")
+        .gives::<Listing<RecordingView>>(&mut api);
+    let each = get(EACH, "get_recording", TAG, "Read what is known of a recording");
+    let each = each.gives::<RecordingView>(&mut api);
+    let gone = delete(EACH, "delete_recording", TAG, "Delete a recording; the audit log says who did");
+    api.route(all, list).route(each, read).route(gone, remove)
+}
+
+/// What may take as long as the caller's network does.
+pub(super) fn transfers(api: Api) -> Api {
+    let path = "/v1/recordings/{id}/audio";
+    let audio = get(path, "get_recording_audio", TAG, "Hear a recording; the audit log says who did");
+    api.route(audio.gives_raw("audio/wav"), hear)
+}
+
+#[derive(Deserialize)]
+struct Find {
+    attempt: Option<AttemptId>,
+    campaign: Option<CampaignId>,
+    contact: Option<ContactId>,
+    agent: Option<AgentId>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+async fn list(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Page(page): Page,
+    Ask(find): Ask<Find>,
+) -> Result<Items<RecordingView>, Problem> {
+    let since = find.since.as_deref().map(|text| instant("since", text)).transpose()?;
+    let until = find.until.as_deref().map(|text| instant("until", text)).transpose()?;
+    let Find { attempt, campaign, contact, agent, .. } = find;
+    let query = RecordingQuery { attempt, campaign, contact, agent, since, until };
+    Ok(Items(context.app.list_recordings(&who, query, &page).await?))
+}
+
+async fn read(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<Json<RecordingView>, Problem> {
+    Ok(Json(context.app.recording(&who, AttemptId(id)).await?))
+}
+
+async fn hear(State(context): State<Context>, Caller(who): Caller, Id(id): Id) -> Result<Response, Problem> {
+    let audio = context.app.recording_audio(&who, AttemptId(id)).await?;
+    // The name has nothing in it that would have to be quoted.
+    let name = format!("inline; filename=\"{}.wav\"", audio.name);
+    let headers = [
+        (header::CONTENT_TYPE, "audio/wav".to_owned()),
+        (header::CONTENT_LENGTH, audio.bytes.to_string()),
+        (header::CONTENT_DISPOSITION, name),
+        // No copy may outlive the recording or be heard without a line in the audit log.
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
+    Ok((headers, Body::from_stream(audio.stream)).into_response())
+}
+
+async fn remove(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+) -> Result<StatusCode, Problem> {
+    context.app.delete_recording(&who, AttemptId(id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
