@@ -114,6 +114,8 @@ pub struct Telephony {
     pub application: Option<String>,
     /// The directory of messages' sounds, as Asterisk sees it.
     pub sounds: String,
+    /// The tone that agents alone hear on a line that stands when a call comes to it; 0 for none.
+    pub whisper_tone_hz: u32,
     /// The switches.
     pub asterisk: Vec<AsteriskHost>,
     /// The ways out, in the order in which they are tried.
@@ -126,6 +128,7 @@ impl Default for Telephony {
             driver: DriverKind::Simulated,
             application: None,
             sounds: "/var/lib/outdial/messages".to_owned(),
+            whisper_tone_hz: 880,
             asterisk: Vec::new(),
             trunks: Vec::new(),
         }
@@ -443,6 +446,7 @@ impl Config {
             hosts: telephony.asterisk.iter().map(host).collect(),
             trunks: telephony.trunks.iter().map(trunk).collect(),
             sounds: telephony.sounds.trim_end_matches('/').to_owned(),
+            whisper_tone_hz: telephony.whisper_tone_hz,
             requests_max: AsteriskSettings::REQUESTS_MAX,
             events_max: AsteriskSettings::EVENTS_MAX,
         }

@@ -59,10 +59,18 @@ async fn conversation(lab: &Lab, desk: &mut Desk, name: &'static str) -> Attempt
 async fn a_person_and_an_agent_hear_each_other() {
     let lab = Lab::start();
     let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    desk.line_up(agent(1), "PJSIP/agent-1001").await;
+    let heard = lab.listen_to("line.");
     let attempt = conversation(&lab, &mut desk, "both").await;
     tokio::time::sleep(3 * SECOND).await;
     desk.hang_up(attempt).await;
+    desk.send(Request::CloseLine { agent: agent(1) });
     tokio::time::sleep(SECOND).await;
+    // The agent alone hears what tells of the call.
+    let told = seconds_of(&heard, 1500);
+    assert!((0.1..0.5).contains(&told), "the agent heard the tone for {told} s");
+    assert_eq!(seconds_of(&recording(&lab, "both", "-agent"), 1500), 0.0);
+    assert!(seconds_of(&heard, 440) > 2.0, "the agent's telephone heard the called party");
     let (called, of_agent) = (
         seconds_of(&recording(&lab, "both", "-called"), 440),
         seconds_of(&recording(&lab, "both", "-agent"), 880),

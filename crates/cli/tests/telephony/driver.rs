@@ -50,6 +50,7 @@ pub fn settings(lab: &Lab, requests: RequestPath) -> AsteriskSettings {
         }],
         trunks: vec![trunk("carrier"), trunk("carrier2")],
         sounds: format!("{}/sounds", lab.inside()),
+        whisper_tone_hz: 1500,
         requests_max: AsteriskSettings::REQUESTS_MAX,
         events_max: AsteriskSettings::EVENTS_MAX,
     }

@@ -213,22 +213,34 @@ impl Lab {
 
     /// Hangs up the channels whose ids begin like this, as whoever is on them would.
     pub fn hang_phone_up(&self, channel: &str) {
-        let asterisk = |command: &str| {
-            let mut asterisk = Command::new("chroot");
-            asterisk
-                .arg(&self.root)
-                .arg("asterisk")
-                .arg("-C")
-                .arg(format!("{}/etc/asterisk.conf", self.inside()));
-            let output = asterisk.args(["-rx", command]).output().unwrap();
-            String::from_utf8_lossy(&output.stdout).into_owned()
-        };
-        for line in asterisk("core show channels concise").lines() {
-            let fields: Vec<&str> = line.split('!').collect();
-            if fields.last().is_some_and(|id| id.starts_with(channel)) {
-                asterisk(&format!("channel request hangup {}", fields[0]));
-            }
+        for name in self.channels(channel) {
+            self.asterisk(&format!("channel request hangup {name}"));
         }
+    }
+
+    /// Records what is heard on the telephone whose channel's id begins like this, from now on; gives the file.
+    pub fn listen_to(&self, channel: &str) -> PathBuf {
+        let inside = format!("{}/spool/monitor/heard", self.inside());
+        for name in self.channels(channel) {
+            self.asterisk(&format!("mixmonitor start {name} {inside}-both.wav,t({inside}.wav)"));
+        }
+        self.folder().join("spool/monitor/heard.wav")
+    }
+
+    /// The names of the channels whose ids begin like this.
+    fn channels(&self, channel: &str) -> Vec<String> {
+        let listed = self.asterisk("core show channels concise");
+        let fields = listed.lines().map(|line| line.split('!').collect::<Vec<_>>());
+        let wanted = fields.filter(|fields| fields.last().is_some_and(|id| id.starts_with(channel)));
+        wanted.map(|fields| fields[0].to_owned()).collect()
+    }
+
+    /// What Asterisk's command line says.
+    fn asterisk(&self, command: &str) -> String {
+        let mut asterisk = Command::new("chroot");
+        let configuration = format!("{}/etc/asterisk.conf", self.inside());
+        asterisk.arg(&self.root).args(["asterisk", "-C", &configuration, "-rx", command]);
+        String::from_utf8_lossy(&asterisk.output().unwrap().stdout).into_owned()
     }
 
     /// The message for people whom no agent is free for, of so many seconds, where Asterisk looks for its own.

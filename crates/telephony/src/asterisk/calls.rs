@@ -119,6 +119,7 @@ impl Switchboard {
         }
         let uri = format!("bridges/{line}/addChannel?channel={attempt}");
         self.ask(Asked::Connect(attempt, agent), Ask::post(uri));
+        self.tell_agent_of_call(agent);
     }
 
     pub(super) fn entered_bridge(&mut self, channel: &str, bridge: &str) {

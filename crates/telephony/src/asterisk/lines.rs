@@ -1,9 +1,11 @@
 //! Agents' telephones: lines that stand for the whole of a session or for one call. Each has a bridge of its own, to
 //! which calls are brought: connecting is one request.
 
+use std::time::Duration;
+
 use engine::{AgentId, AttemptId};
 
-use super::protocol::Ask;
+use super::protocol::{Ask, quoted};
 use super::switchboard::{Asked, Switchboard};
 use crate::driver::AgentPhone;
 use crate::event::{AgentFailure, Event};
@@ -11,6 +13,8 @@ use crate::event::{AgentFailure, Event};
 /// How long an agent's telephone rings at the start of a session, and for one call.
 const SESSION_RINGS_SECONDS: u32 = 45;
 const CALL_RINGS_SECONDS: u32 = 20;
+/// How long an agent hears that a call comes.
+const WHISPER_TONE: Duration = Duration::from_millis(200);
 
 /// The line to an agent.
 pub(super) struct Line {
@@ -118,6 +122,27 @@ impl Switchboard {
         if let Some(line) = unmutes {
             let ask = Ask::delete(format!("channels/{line}/mute?direction=in"));
             self.ask(Asked::Aside("unmute an agent"), ask);
+        }
+    }
+
+    /// On a line that stands a voice comes without ringing: a tone that they alone hear says so.
+    pub(super) fn tell_agent_of_call(&mut self, agent: AgentId) {
+        let hertz = self.settings.whisper_tone_hz;
+        let line = self.lines.get(&agent).filter(|line| line.is_standing && hertz > 0);
+        let Some(line) = line.map(|line| line.id.clone()) else { return };
+        let playback = format!("tone.{}", self.fresh());
+        let milliseconds = WHISPER_TONE.as_millis();
+        let media = quoted(&format!("tone:!{hertz}/{milliseconds}"));
+        let ask = Ask::post(format!("channels/{line}/play/{playback}?media={media}"));
+        self.ask(Asked::Aside("tell an agent of a call"), ask);
+        // For Asterisk a tone goes on in silence, and what else is asked of the line would wait for its end.
+        self.tones.push_back((self.now + WHISPER_TONE, playback));
+    }
+
+    /// Ends the tones that have been heard.
+    pub(super) fn end_tones(&mut self) {
+        while let Some((_, playback)) = self.tones.pop_front_if(|(until, _)| *until <= self.now) {
+            self.ask(Asked::Aside("end a tone"), Ask::delete(format!("playbacks/{playback}")));
         }
     }
 

@@ -18,6 +18,8 @@ pub struct AsteriskSettings {
     pub trunks: Vec<TrunkSettings>,
     /// Where the sounds of messages are, as the switch sees them: a directory, without a slash at the end.
     pub sounds: String,
+    /// The tone (Hz, 200 to 3000) that agents alone hear on a line that stands when a call comes to it; 0 for none.
+    pub whisper_tone_hz: u32,
     /// How many requests may wait (at least 1); one more is refused as `Overloaded`.
     pub requests_max: usize,
     /// How many events may wait (at least 1); then the switches wait.
@@ -106,6 +108,9 @@ impl AsteriskSettings {
         }
         if self.trunks.is_empty() {
             return bad("trunks".to_owned(), "name at least one way out, such as PJSIP/{number}@carrier");
+        }
+        if self.whisper_tone_hz != 0 && !(200..=3000).contains(&self.whisper_tone_hz) {
+            return bad("whisper_tone_hz".to_owned(), "must be 200 to 3000, or 0 for none");
         }
         let mut names = BTreeSet::new();
         for host in &self.hosts {

@@ -55,6 +55,8 @@ pub(super) struct Switchboard {
     next_call_at: Time,
     /// Calls that wait for that.
     queue: VecDeque<PlaceCall>,
+    /// Tones that agents hear, and until when.
+    pub(super) tones: VecDeque<(Time, String)>,
     /// Requests that came while there was no connection.
     backlog: VecDeque<Request>,
     pub(super) link: Link,
@@ -156,6 +158,7 @@ impl Switchboard {
             trunks,
             next_call_at: Time::EPOCH,
             queue: VecDeque::new(),
+            tones: VecDeque::new(),
             backlog: VecDeque::new(),
             link: Link::Down,
             asked: HashMap::new(),
@@ -193,11 +196,16 @@ impl Switchboard {
 
     /// When it has something to do without being told; [`Time::NEVER`] if it has not.
     pub fn next_wake(&self) -> Time {
-        if self.queue.is_empty() || !self.is_up() { Time::NEVER } else { self.earliest_call() }
+        if !self.is_up() {
+            return Time::NEVER;
+        }
+        let tone = self.tones.front().map_or(Time::NEVER, |(until, _)| *until);
+        if self.queue.is_empty() { tone } else { tone.min(self.earliest_call()) }
     }
 
     pub fn woken(&mut self, now: Time) {
         self.now = now;
+        self.end_tones();
         while self.is_up() && self.earliest_call() <= now {
             let Some(place) = self.queue.pop_front() else { return };
             self.place_now(place);

@@ -42,6 +42,7 @@ fn settings() -> AsteriskSettings {
         }],
         trunks: vec![trunk("first"), trunk("second")],
         sounds: "/sounds".to_owned(),
+        whisper_tone_hz: 880,
         requests_max: 10,
         events_max: 10,
     }
