@@ -310,6 +310,25 @@ pub struct CampaignRules {
 }
 
 impl CampaignRules {
+    /// Rules with these hours and this many attempts on one contact, and nothing else: what happens after an attempt is
+    /// the default, days begin by UTC.
+    pub fn plain(hours: CallingHours, attempts_max: u16) -> Self {
+        Self {
+            hours,
+            treatments: Vec::new(),
+            dispositions: Vec::new(),
+            attempts_max,
+            feed_order: FeedOrder::OldestFirst,
+            scripts: ScriptRules::default(),
+            zone: Zone::utc(),
+            safe_harbour: None,
+            opt_out_digit: OPT_OUT_DIGIT,
+            caller_ids: CallerIdRules::default(),
+            recording: RecordingSettings::default(),
+            detection: DetectionRules::default(),
+        }
+    }
+
     /// The disposition with this code.
     pub fn disposition(&self, code: &str) -> Option<&Disposition> {
         self.dispositions.iter().find(|disposition| disposition.code == code)

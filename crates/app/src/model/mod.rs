@@ -1,10 +1,14 @@
 //! What can be configured: the typed bodies of definitions, and what each may hold.
 
-mod bodies;
+mod agents;
 mod caller_ids;
+mod campaigns;
 mod detection;
+mod groups;
+mod lists;
 mod messages;
 mod plans;
+mod rules;
 mod scripts;
 mod sinks;
 
@@ -15,17 +19,16 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use bodies::{
-    AgentBody, AgentSkill, AgentTelephone, CallingHoursBody, CampaignBody, CampaignGroupBody,
-    CampaignScripts, DuplicateScope, FeedScript, PostCallPhase, SkillBody, SourceBody, SourceMapBody,
-    SuppressionListBody, TreatmentSetBody,
-};
-
+pub use agents::{AgentBody, AgentSkill, AgentTelephone, SkillBody};
 pub(crate) use caller_ids::setting as caller_id_setting;
 pub use caller_ids::{CallerIdPoolBody, PoolNumberBody};
+pub use campaigns::{CampaignBody, CampaignScripts, PostCallPhase};
 pub use detection::DetectionProfileBody;
+pub use groups::{CampaignGroupBody, FeedScript};
+pub use lists::{DuplicateScope, SourceBody, SourceMapBody, SuppressionListBody};
 pub use messages::MessageBody;
 pub use plans::{ScheduleBody, ScheduleStep, ScheduledAction, SequenceBody, SequenceStep, WhenRefused};
+pub use rules::{CallingHoursBody, TreatmentSetBody};
 pub use scripts::{HttpValidation, ScriptBody};
 pub use sinks::{SinkBegin, SinkBody, SinkDelivery, SinkFormat, SinkTarget};
 

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AttemptId, BucketId, CallEnd, CallEvent, CallResult,
-    CallingHours, CampaignId, CampaignRules, Command, ContactId, Detected, DialMode, Engine, FeedOrder,
-    GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output, Phone,
-    PhoneKind, PhoneNumber, PhoneStatus, Rank, ScriptRules, SkillId, Supply, Time,
+    CallingHours, CampaignId, CampaignRules, Command, ContactId, Detected, DialMode, Engine, GroupAction,
+    GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output, Phone, PhoneKind,
+    PhoneNumber, PhoneStatus, Rank, SkillId, Supply, Time,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -75,20 +75,7 @@ impl Floor {
             calls_per_second_max: 10_000,
             ..GroupSettings::default()
         };
-        let rules = CampaignRules {
-            hours: CallingHours::always(),
-            treatments: Vec::new(),
-            dispositions: Vec::new(),
-            attempts_max: 10,
-            feed_order: FeedOrder::OldestFirst,
-            scripts: ScriptRules::default(),
-            safe_harbour: None,
-            opt_out_digit: engine::settings::OPT_OUT_DIGIT,
-            caller_ids: engine::CallerIdRules::default(),
-            recording: engine::RecordingSettings::default(),
-            detection: engine::settings::DetectionRules::default(),
-            zone: engine::Zone::utc(),
-        };
+        let rules = CampaignRules::plain(CallingHours::always(), 10);
         let definition = GroupDefinition {
             group,
             campaign: CampaignId(Uuid::from_u128(3)),

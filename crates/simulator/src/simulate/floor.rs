@@ -11,8 +11,8 @@ use engine::settings::{MachineAction, PredictiveSettings};
 use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, BucketId, CallEnd,
     CallEvent, CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, ContactId, Detected,
-    Engine, FeedOrder, GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact,
-    Input, Output, PhoneNumber, ScriptRules, SkillId, Supply, Time, Zone, ZoneSet,
+    Engine, GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output,
+    PhoneNumber, SkillId, Supply, Time, Zone, ZoneSet,
 };
 use uuid::Uuid;
 
@@ -216,20 +216,7 @@ impl<'a> Floor<'a> {
             },
             ..GroupSettings::default()
         };
-        let rules = CampaignRules {
-            hours: CallingHours::always(),
-            treatments: Vec::new(),
-            dispositions: Vec::new(),
-            attempts_max: 100,
-            feed_order: FeedOrder::OldestFirst,
-            scripts: ScriptRules::default(),
-            safe_harbour: None,
-            opt_out_digit: engine::settings::OPT_OUT_DIGIT,
-            caller_ids: engine::CallerIdRules::default(),
-            recording: engine::RecordingSettings::default(),
-            detection: engine::settings::DetectionRules::default(),
-            zone: Zone::utc(),
-        };
+        let rules = CampaignRules::plain(CallingHours::always(), 100);
         GroupDefinition {
             group: group_id(index),
             // A cap holds for each campaign; a scenario's groups share one.

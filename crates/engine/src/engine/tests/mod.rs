@@ -106,18 +106,8 @@ fn rules() -> Arc<CampaignRules> {
         suppress,
     };
     Arc::new(CampaignRules {
-        hours: CallingHours::always(),
-        treatments: Vec::new(),
         dispositions: vec![disposition("sale", false), disposition("stop", true)],
-        attempts_max: 5,
-        feed_order: crate::FeedOrder::OldestFirst,
-        scripts: ScriptRules::default(),
-        zone: crate::Zone::utc(),
-        safe_harbour: None,
-        opt_out_digit: '1',
-        caller_ids: CallerIdRules::default(),
-        recording: crate::recording::RecordingSettings::default(),
-        detection: crate::settings::DetectionRules::default(),
+        ..CampaignRules::plain(CallingHours::always(), 5)
     })
 }
 
