@@ -81,7 +81,7 @@ impl Files {
     }
 }
 
-/// Whether a file is named like those that [`write`] makes: a digest, then `.wav` or what an unfinished one has.
+/// Whether a file is named like those that [`write()`] makes: a digest, then `.wav` or what an unfinished one has.
 fn is_own(name: &str) -> bool {
     let (digest, rest) = name.split_once('.').unwrap_or_default();
     let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
