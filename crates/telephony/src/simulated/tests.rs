@@ -294,8 +294,22 @@ async fn a_call_that_is_not_waiting_takes_no_agent() {
     lab.expect(&[PLACED, RINGING, (0.0, refused(AGENT)), answered(1.0)]).await;
     lab.until(EventKind::Detected(Detected::Person)).await;
     lab.connect(FIRST, AGENT);
+    lab.expect(&[connected(1.0)]).await;
+    lab.connect(FIRST, AGENT);
+    lab.expect(&[(1.0, refused(AGENT)), ended(61.0, EndCause::ByCalledParty)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_from_one_agent_to_another_and_talks_no_longer_for_it() {
+    let mut lab = Lab::new();
+    lab.place(FIRST, "+447700900000");
+    lab.until(EventKind::Detected(Detected::Person)).await;
+    lab.connect(FIRST, AGENT);
+    lab.expect(&[connected(1.0)]).await;
     lab.connect(FIRST, OTHER_AGENT);
-    lab.expect(&[connected(1.0), (1.0, refused(OTHER_AGENT)), ended(61.0, EndCause::ByCalledParty)]).await;
+    let other = EventKind::Connected { agent: OTHER_AGENT };
+    lab.expect(&[(1.0, other), ended(61.0, EndCause::ByCalledParty)]).await;
+    assert_eq!(lab.carrier.statistics().connected, 1);
 }
 
 #[tokio::test(start_paused = true)]
