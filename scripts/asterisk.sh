@@ -111,7 +111,7 @@ free_port() { echo $((20000 + RANDOM % 12000)); }
 
 # start_asterisk NAME CARRIER_PORT[,CARRIER2_PORT] [AGENT_PORT...]: one instance on free loopback ports. Sets
 # TEST_ASTERISK_URL, asterisk_http_port and asterisk_sip_port, asterisk_dir (its folder as this machine sees it). False,
-# with the reason said, when it cannot.
+# with the reason said, when it cannot. asterisk_rtp, when set, is its range of ports for sound, two for each call.
 start_asterisk() {
     local name=$1 try wait starter
     shift
@@ -121,7 +121,7 @@ start_asterisk() {
         asterisk_sip_port=$(free_port)
         as_root rm -rf "$asterisk_dir"
         as_root "$repository/scripts/asterisk-instance.sh" "$asterisk_root" "$name" "$asterisk_http_port" \
-            "$asterisk_sip_port" $(($(free_port) / 2 * 2)) "$@" </dev/null >/dev/null 2>&1 &
+            "$asterisk_sip_port" "${asterisk_rtp:-$(($(free_port) / 2 * 2))}" "$@" </dev/null >/dev/null 2>&1 &
         starter=$!
         for wait in $(seq 150); do
             if asterisk_answers; then

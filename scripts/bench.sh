@@ -21,6 +21,8 @@ cargo build --locked --release --package outdial </dev/null || fail "the build f
 lab=()
 case " $* " in
 *" calls "*)
+    # Enough for thousands of calls at once, below all ports that free_port gives.
+    asterisk_rtp=10000-19999
     start_lab bench || fail "the bench of real calls needs an Asterisk; the reason why there is none is above"
     lab=(--config "$lab_dir/outdial.toml")
     set -- "$@" --carrier-log "$lab_dir/carrier.log"
