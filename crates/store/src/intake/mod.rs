@@ -268,7 +268,7 @@ fn holders(
         DuplicateScope::Campaign => ("campaign_id", batch.campaign.0),
         DuplicateScope::Tenant => ("tenant_id", batch.tenant.0),
     };
-    plan_by_number(tx)?;
+    look_up_one_by_one(tx, true)?;
     // SQLite keeps the order of a CROSS JOIN: numbers first. Left to itself it goes through all of a campaign's contacts.
     let rows = tx.query(
         &format!(
@@ -277,6 +277,7 @@ fn holders(
         ),
         &[Value::integers(numbers.iter().map(|number| number.as_i64())), scope.into(), batch.tenant.into()],
     )?;
+    look_up_one_by_one(tx, false)?;
     let mut holders: HashMap<PhoneNumber, Vec<ContactId>> = HashMap::new();
     for row in &rows {
         holders.entry(row.get(0)?).or_default().push(row.get(1)?);
@@ -285,19 +286,17 @@ fn holders(
     Ok(holders)
 }
 
-/// Has PostgreSQL look numbers up one by one for the rest of the transaction. Left to itself it joins all of the campaign's
+/// Has PostgreSQL look numbers up one by one, or plan as it likes again. Left to itself it joins all of the campaign's
 /// contacts with all of its numbers as soon as its statistics, which lag behind an import, make that look cheaper:
 /// measured with 300,000 rows, the import then does not end.
-fn plan_by_number(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+fn look_up_one_by_one(tx: &mut Tx<'_>, one_by_one: bool) -> Result<(), StoreError> {
     if tx.dialect() == Dialect::Postgres {
-        for setting in [
-            "enable_seqscan = off",
-            "enable_hashjoin = off",
-            "enable_mergejoin = off",
-            "plan_cache_mode = force_custom_plan",
-        ] {
-            tx.execute(&format!("SET LOCAL {setting}"), &[])?;
-        }
+        let (joins, plans) = if one_by_one { ("off", "force_custom_plan") } else { ("on", "auto") };
+        tx.query(
+            "SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $1, true),
+                    set_config('enable_mergejoin', $1, true), set_config('plan_cache_mode', $2, true)",
+            &values![joins, plans],
+        )?;
     }
     Ok(())
 }
