@@ -46,8 +46,9 @@ impl App {
         agent: AgentId,
         wish: NewSupervision,
     ) -> Result<SupervisionView, AppError> {
-        who.may(Permission::Operate)?;
+        who.may(Permission::Supervise)?;
         self.get::<AgentBody>(who, agent.0).await?;
+        let rung = serde_json::json!({ "number": wish.number, "endpoint": wish.endpoint });
         let telephone = AgentTelephone { number: wish.number, endpoint: wish.endpoint, standing: false };
         telephone.check("")?;
         let phone = telephone
@@ -69,7 +70,7 @@ impl App {
         let (by, part) = (who.clone(), wish.part);
         // Noted first: nobody listens unseen.
         self.write(move |tx| {
-            let after = Some(serde_json::json!({ "supervise": part, "attempt": attempt }));
+            let after = Some(serde_json::json!({ "supervise": part, "attempt": attempt, "telephone": rung }));
             audit::note(tx, &by, audit_id, now, Action::Act, AgentBody::KIND, Some(agent.0), None, after)
         })
         .await?;

@@ -105,8 +105,12 @@ pub enum EventKind {
         /// Why.
         reason: AgentFailure,
     },
+    /// A message is heard from now on.
+    PlayStarted,
     /// A message was played to its end.
     PlayFinished,
+    /// A message could not be played; nothing of it was heard.
+    PlayFailed,
     /// The called party pressed a key (DTMF): `0` to `9`, `*`, `#`, `A` to `D`.
     Digit(char),
     /// The agent is out of the call, which goes on with a third party.

@@ -47,6 +47,8 @@ pub enum Permission {
     LookUp,
     /// Hear and delete recordings of conversations.
     Listen,
+    /// Take part in the calls of agents.
+    Supervise,
     /// Take calls as any agent; agents themselves may as their own only.
     TakeCalls,
 }
@@ -135,6 +137,12 @@ mod tests {
         assert!(principal.may_be(AgentId(uuid::Uuid::from_u128(2))).is_err());
         assert!(principal.may(Permission::LookUp).is_ok());
         assert!(principal.may(Permission::Read).is_err());
+    }
+
+    #[test]
+    fn only_people_who_lead_agents_take_part_in_their_calls() {
+        assert!(Role::Admin.may(Permission::Supervise) && Role::Supervisor.may(Permission::Supervise));
+        assert!(!Role::Integration.may(Permission::Supervise) && !Role::Agent.may(Permission::Supervise));
     }
 
     #[test]

@@ -183,7 +183,9 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         }),
         EventKind::Connected { .. } => CallEvent::Connected,
         EventKind::AgentFailed { .. } => CallEvent::AgentFailed,
+        EventKind::PlayStarted => CallEvent::MessageBegan,
         EventKind::PlayFinished => CallEvent::MessageEnded,
+        EventKind::PlayFailed => CallEvent::MessageFailed,
         EventKind::AgentLeft { .. } => CallEvent::AgentLeft,
         EventKind::Digit(digit) => CallEvent::Digit(digit),
         EventKind::Ended(cause) => CallEvent::Ended(match cause {

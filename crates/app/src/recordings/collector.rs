@@ -175,7 +175,7 @@ impl App {
             // Deleted meanwhile, or stored by another node, which then has it under the same name.
             return self.drop_if_unwanted(attempt, &file).await;
         }
-        tracing::info!(%attempt, bytes, "a recording was stored");
+        tracing::debug!(%attempt, bytes, "a recording was stored");
         self.floor.driver().remove_recording(&recording.name).await?;
         Ok(self.write(move |tx| Ok(rows::off_switch(tx, attempt)?)).await?)
     }

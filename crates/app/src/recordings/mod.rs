@@ -190,7 +190,9 @@ impl App {
             Some(bucket) => Storage::with_bucket(directory, bucket)?,
             None => Storage::new(directory),
         };
-        let _ = self.recordings.storage.set(storage);
+        if self.recordings.storage.set(storage).is_err() {
+            tracing::error!("recordings are kept somewhere already: that stays");
+        }
         Ok(())
     }
 
@@ -282,7 +284,10 @@ impl App {
 
     /// Has recordings expire whose time is over, and removes what a crash left of their files.
     pub(crate) async fn tidy_recordings(&self, now: Time) -> Result<(), AppError> {
-        if let Err(error) = self.recordings().sweep(SystemTime::now()).await {
+        // Before it is said where they are kept, nothing there is to be swept.
+        if let Some(storage) = self.recordings.storage.get()
+            && let Err(error) = storage.sweep(SystemTime::now()).await
+        {
             tracing::warn!(%error, "could not remove unfinished files of recordings");
         }
         let mut any = false;

@@ -155,7 +155,8 @@ impl Runner {
     fn no_telephone(&mut self, attempt: AttemptId) {
         let on_it = self.engine.snapshot().agents.into_iter().find(|agent| agent.attempt == Some(attempt));
         if let Some(agent) = on_it {
-            self.tell(agent.agent, AgentNotice::Refused { why: "that agent has no telephone" });
+            let why = "there is no such agent, or they have no telephone";
+            self.tell(agent.agent, AgentNotice::Refused { why });
         }
     }
 

@@ -287,7 +287,6 @@ async fn dial(
     outcome.talk_share = summary::round(live.talk_share.unwrap_or(0.0));
     outcome.busy_share = summary::round(live.busy_share.unwrap_or(0.0));
     outcome.u_star = best.map(summary::round);
-    outcome.connected = running.carrier_statistics().connected;
     Ok(outcome)
 }
 

@@ -63,7 +63,7 @@ pub async fn outcome(
         results: named,
         answered,
         opted_out: results.opted_out.0,
-        connected: 0,
+        connected: results.connected,
         abandoned,
         abandon_rate: if answered == 0 { 0.0 } else { round(abandoned as f64 / answered as f64) },
         talk_share: 0.0,

@@ -137,13 +137,14 @@ async fn a_message_for_a_mailbox_begins_when_its_greeting_is_over() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_there_is_over_at_once() {
+async fn a_message_that_is_not_there_fails_at_once() {
     let lab = Lab::start();
     let mut desk = Desk::open(&lab, RequestPath::Auto).await;
     let attempt = desk.place_with(HUMS, |place| place.detection = None);
     desk.until(attempt, |kind| kind == EventKind::Answered).await;
     desk.send(Request::Play { attempt, message: Message::SAFE_HARBOUR });
-    desk.until(attempt, |kind| kind == EventKind::PlayFinished).await;
+    desk.until(attempt, |kind| kind == EventKind::PlayFailed).await;
+    assert!(!desk.kinds(attempt).contains(&EventKind::PlayFinished), "nobody heard it");
     desk.hang_up(attempt).await;
 }
 

@@ -103,6 +103,8 @@ async fn both_voices_are_on_the_recording(database: &str) {
     let recording = stored(&centre, &campaign).await;
     let id = recording["id"].as_str().unwrap();
     assert_eq!(recording["name"], format!("Real_{id}"));
+    let kept = lab.files.path().join("data/kept");
+    assert!(files_in(&kept) > 0, "it is kept where the configuration says");
     let file = heard(&lab, &centre, &recording).await;
     let (called, agent) = (seconds_with(&file, CALLED), seconds_with(&file, AGENT));
     assert!(called > 2.0, "the called party is heard for {called} s");
@@ -165,6 +167,8 @@ async fn a_recording_goes_on_without_the_program_and_is_fetched_when_it_is_back(
     is_recorded(&mut screen, true).await;
     let found = centre.get(&format!("/v1/recordings?campaign={campaign}")).await;
     let attempt = found["items"][0]["attempt"].as_str().unwrap().to_owned();
+    // The agent is heard once the tone that told them of the call is over.
+    tokio::time::sleep(SECOND / 2).await;
     centre.kill();
     tokio::time::sleep(3 * SECOND).await;
     // The person hangs up while nobody is there to hear of it.

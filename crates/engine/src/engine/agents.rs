@@ -16,6 +16,9 @@ use super::state::{Afterwards, Agent, Disposal};
 /// Wrap-up of an agent whose screen is gone, where the group sets no limit.
 const ABSENT_WRAP_UP: Duration = Duration::from_secs(60);
 
+/// How far in the past a callback may be promised for: clocks of screens differ.
+const CALLBACK_LATE: Duration = Duration::from_secs(300);
+
 impl Engine {
     pub(super) fn agent_event(&mut self, id: AgentId, event: AgentEvent) {
         let Some(agent) = self.agents.get_mut(&id) else { return self.ignore() };
@@ -77,6 +80,9 @@ impl Engine {
             && group.definition.rules.disposition(code).is_none()
         {
             return self.refuse(id, "the campaign has no such disposition");
+        }
+        if disposal.callback_at.is_some_and(|at| at + CALLBACK_LATE < self.now) {
+            return self.refuse(id, "callback_at lies in the past");
         }
         match state {
             AgentState::OnCall => call.disposal = Some(disposal),

@@ -22,6 +22,11 @@ const MESSAGE_PATIENCE: Duration = Duration::from_secs(720);
 const KEYS_AFTER_MESSAGE: Duration = Duration::from_secs(3);
 
 impl Call {
+    /// An instant that was noticed. Those of a call that was taken over from an earlier process are not known.
+    pub(super) fn known(&self, at: Option<Time>) -> Option<Time> {
+        at.filter(|at| Some(*at) != self.adopted_at)
+    }
+
     fn hears(&mut self, message: Heard, now: Time) {
         self.evidence.message = Some(message);
         (self.evidence.message_at, self.evidence.message_ended_at) = (Some(now), None);
@@ -58,6 +63,15 @@ impl Engine {
         let message = self.groups.get(&group).and_then(|group| group.definition.rules.safe_harbour);
         self.outputs.push_back(Output::Play { attempt, group, what: Playing::SafeHarbour(message) });
         self.enter(attempt, Stage::Message, Some(SAFE_HARBOUR_PATIENCE));
+    }
+
+    /// Nobody heard anything: the call is as if it had not been played.
+    pub(super) fn message_failed(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.message_at = None;
+        let evidence = &mut call.evidence;
+        (evidence.message, evidence.message_at, evidence.message_ended_at) = (None, None, None);
+        self.end_call(attempt);
     }
 
     pub(super) fn message_ended(&mut self, attempt: AttemptId) {

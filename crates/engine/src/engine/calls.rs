@@ -8,7 +8,7 @@ use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
 use crate::contact::{Band, PhoneStatus};
 use crate::ids::{AgentId, AttemptId};
 use crate::pacing::Observation;
-use crate::settings::{CONNECT_WITHIN, DoubtAction, MachineAction};
+use crate::settings::{CONNECT_WITHIN, DoubtAction, MESSAGE_TAKES, MachineAction};
 use crate::treatment::{Ending, FinalReason, Next, Plan, decide};
 
 use super::Engine;
@@ -92,6 +92,10 @@ impl Engine {
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),
             (CallEvent::AgentLeft, Stage::Talking) => self.agent_left(attempt),
+            (CallEvent::MessageBegan, Stage::Message | Stage::Announcement) => {
+                call.evidence.message_at = Some(now);
+            }
+            (CallEvent::MessageFailed, Stage::Message | Stage::Announcement) => self.message_failed(attempt),
             (CallEvent::MessageEnded, Stage::Message | Stage::Announcement) => self.message_ended(attempt),
             (CallEvent::Digit(key), Stage::Message | Stage::Announcement | Stage::Connecting) => {
                 self.key_pressed(attempt, key);
@@ -156,7 +160,7 @@ impl Engine {
         if let Some(agent) = agent {
             return self.connect(attempt, agent);
         }
-        let patience = CONNECT_WITHIN.saturating_sub(self.now.since(answered_at));
+        let patience = (CONNECT_WITHIN - MESSAGE_TAKES).saturating_sub(self.now.since(answered_at));
         self.enter(attempt, Stage::Waiting, Some(patience));
         if let Some(group) = self.groups.get_mut(&group_id) {
             group.waiting.push_back(attempt);
@@ -323,9 +327,9 @@ impl Engine {
             result,
             agent: talked_with,
             opted_out: call.opted_out,
-            ringing_at: call.ringing_at,
-            answered_at: call.answered_at,
-            connected_at: call.connected_at,
+            ringing_at: call.known(call.ringing_at),
+            answered_at: call.known(call.answered_at),
+            connected_at: call.known(call.connected_at),
             evidence: call.evidence,
             at: now,
         };

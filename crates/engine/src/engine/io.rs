@@ -234,6 +234,10 @@ pub enum CallEvent {
     AgentFailed,
     /// The message was played to its end.
     MessageEnded,
+    /// The message is heard from now on.
+    MessageBegan,
+    /// The message could not be played: nothing of it was heard.
+    MessageFailed,
     /// The agent left it to a third party.
     AgentLeft,
     /// The called party pressed a key: `0` to `9`, `*`, `#`, `A` to `D`.

@@ -183,6 +183,8 @@ pub(super) struct Call {
     pub agentless: Option<AgentlessSettings>,
     /// Who picked up and what they heard.
     pub evidence: Evidence,
+    /// When it was taken over from an earlier process; when what went before happened is not known.
+    pub adopted_at: Option<Time>,
     /// When its message began.
     pub message_at: Option<Time>,
     /// The message was played to its end.

@@ -205,6 +205,8 @@ pub struct GroupResults {
     pub open: u64,
     /// Of those that ended by the key to be called no more: all, and those who heard that no agent is free.
     pub opted_out: (u64, u64),
+    /// Attempts that have ended and that an agent was connected with.
+    pub connected: u64,
     /// Time that agents were connected with called parties.
     pub talk_time: Duration,
 }
@@ -244,7 +246,7 @@ pub fn results_of_group(
     let rows = tx.query(
         "SELECT result, COUNT(*),
              CAST(COALESCE(SUM(CASE WHEN ended_at > connected_at THEN ended_at - connected_at END), 0) AS BIGINT),
-             COUNT(opted_out), CAST(COALESCE(SUM(opted_out), 0) AS BIGINT)
+             COUNT(opted_out), CAST(COALESCE(SUM(opted_out), 0) AS BIGINT), COUNT(connected_at)
          FROM attempt WHERE tenant_id = $1 AND group_id = $2 AND started_at >= $3 GROUP BY result",
         &values![tenant, group, since],
     )?;
@@ -259,6 +261,7 @@ pub fn results_of_group(
         }
         let talk_micros = u64::try_from(row.get::<i64>(2)?).map_err(|_| corrupt("attempt talk time"))?;
         results.talk_time += Duration::from_micros(talk_micros);
+        results.connected += row.get::<u64>(5)?;
         let (all, unheard): (u64, u64) = (row.get(3)?, row.get(4)?);
         results.opted_out = (results.opted_out.0 + all, results.opted_out.1 + unheard);
     }

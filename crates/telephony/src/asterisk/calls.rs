@@ -4,7 +4,8 @@ use engine::{AgentId, AttemptId};
 use serde_json::json;
 
 use super::causes;
-use super::protocol::{Ask, Channel};
+use super::lines::agent_of;
+use super::protocol::{Ask, Channel, Playback};
 use super::switchboard::{Asked, Call, Switchboard};
 use crate::driver::{AgentPhone, CallStage, Message, Purpose, Request};
 use crate::event::{AgentFailure, Detected, EndCause, EventKind, Failure};
@@ -170,7 +171,7 @@ impl Switchboard {
         call.plays = Some(message.purpose);
         let Some(name) = sound_name(message) else {
             tracing::warn!(%attempt, "a message has no sound to play: upload one, or install a speech program");
-            return self.playback_finished(&playback);
+            return self.message_failed(&playback);
         };
         let media = format!("sound:{}/{name}", self.settings.sounds);
         if let Some(before) = before {
@@ -191,6 +192,42 @@ impl Switchboard {
                 self.enter(attempt, CallStage::MessagePlayed);
             }
             self.tell(attempt, EventKind::PlayFinished);
+        }
+    }
+
+    pub(super) fn playback_started(&mut self, playback: &str) {
+        let attempt = playback.split('.').next().and_then(|channel| self.call_of(channel));
+        let Some(attempt) = attempt else { return };
+        if self.calls.get(&attempt).is_some_and(|call| call.playback.as_deref() == Some(playback)) {
+            self.tell(attempt, EventKind::PlayStarted);
+        }
+    }
+
+    /// Asterisk could not play something: the file is not where it looks, or it may not read it.
+    pub(super) fn playback_failed(&mut self, playback: &Playback) {
+        let Some(line) = playback.target_uri.strip_prefix("bridge:") else {
+            if playback.id.starts_with("tone.") {
+                return;
+            }
+            tracing::warn!(
+                "the switch could not play a message: is its file where telephony.sounds says, and may Asterisk read it?"
+            );
+            return self.message_failed(&playback.id);
+        };
+        // What was not announced is not recorded.
+        let Some(attempt) = agent_of(line).and_then(|agent| self.lines.get(&agent)?.call) else { return };
+        tracing::warn!(%attempt, "the switch could not play the announcement of a recording, which ends");
+        self.end_recording(attempt);
+    }
+
+    /// What cannot be played is over at once, so that nobody waits for its end.
+    pub(super) fn message_failed(&mut self, playback: &str) {
+        let attempt = playback.split('.').next().and_then(|channel| self.call_of(channel));
+        let Some(attempt) = attempt else { return };
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        if call.playback.as_deref() == Some(playback) {
+            call.playback = None;
+            self.tell(attempt, EventKind::PlayFailed);
         }
     }
 

@@ -1,14 +1,18 @@
 //! After the start and after a lost connection: what is up on the switch against what is known.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use engine::AttemptId;
 
-use super::lines::{Line, agent_of};
+use super::lines::{Line, agent_of, tone_of};
 use super::protocol::{Ask, Bridge, Channel};
 use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
 use crate::driver::CallStage;
 use crate::event::{AgentFailure, EndCause, Failure};
+
+/// How long a line of before stays up for an agent who may come back: the time that calls have, too.
+const UNCLAIMED_STAYS: Duration = Duration::from_secs(60);
 
 impl Switchboard {
     /// Calls that are gone are ended, what happened unheard is told, calls that an earlier process left are taken
@@ -75,10 +79,34 @@ impl Switchboard {
                 self.ask(Asked::Aside("hang a line of before up"), ask);
             }
             None => {
-                let line =
-                    Line { id: channel.id.clone(), is_up, is_standing: true, is_muted: false, call: None };
+                let line = Line {
+                    id: channel.id.clone(),
+                    is_up,
+                    is_standing: true,
+                    is_muted: false,
+                    is_claimed: false,
+                    call: None,
+                };
                 self.lines.insert(agent, line);
+                // The agent is not heard while a tone plays, and who began one may have died before its end.
+                let ask = Ask::delete(format!("playbacks/{}", tone_of(&channel.id)));
+                self.ask(Asked::Aside("end a tone"), ask);
+                // Whoever comes back to work wants it again.
+                self.unclaimed.push_back((self.now + UNCLAIMED_STAYS, agent));
             }
+        }
+    }
+
+    /// Hangs up the lines that an earlier process left and whose agents have not come back.
+    pub(super) fn end_unclaimed_lines(&mut self) {
+        while let Some((_, agent)) = self.unclaimed.pop_front_if(|(until, _)| *until <= self.now) {
+            let Some(line) = self.lines.get(&agent).filter(|line| !line.is_claimed) else { continue };
+            if line.call.is_some() {
+                self.unclaimed.push_back((self.now + UNCLAIMED_STAYS, agent));
+                continue;
+            }
+            tracing::info!(%agent, "hanging up the line of an agent who has not come back");
+            self.close_line(agent);
         }
     }
 

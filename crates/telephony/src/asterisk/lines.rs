@@ -25,6 +25,8 @@ pub(super) struct Line {
     pub is_standing: bool,
     /// The agent is not heard on it.
     pub is_muted: bool,
+    /// Somebody asked for it since this process began.
+    pub is_claimed: bool,
     /// The call that is or will be on it.
     pub call: Option<AttemptId>,
 }
@@ -35,10 +37,15 @@ pub(super) fn agent_of(channel: &str) -> Option<AgentId> {
     (parts.next() == Some("line")).then(|| parts.next().and_then(|id| AgentId::parse(id).ok())).flatten()
 }
 
+/// The playback of the tone on a line: always the same, so that a process that finds the line can end it.
+pub(super) fn tone_of(line: &str) -> String {
+    format!("tone.{line}")
+}
+
 impl Switchboard {
     pub(super) fn open_line(&mut self, agent: AgentId, phone: &AgentPhone) {
         if let Some(line) = self.lines.get_mut(&agent) {
-            line.is_standing = true;
+            (line.is_standing, line.is_claimed) = (true, true);
             if line.is_up {
                 self.tell_event(Event::LineUp { agent, at: self.now });
             }
@@ -55,7 +62,10 @@ impl Switchboard {
     fn ring_agent(&mut self, agent: AgentId, phone: &AgentPhone, call: Option<AttemptId>) {
         let id = format!("line.{agent}.{}", self.fresh());
         let is_standing = call.is_none();
-        self.lines.insert(agent, Line { id: id.clone(), is_up: false, is_standing, is_muted: false, call });
+        self.lines.insert(
+            agent,
+            Line { id: id.clone(), is_up: false, is_standing, is_muted: false, is_claimed: true, call },
+        );
         let seconds = if is_standing { SESSION_RINGS_SECONDS } else { CALL_RINGS_SECONDS };
         let body = self.ring(phone, "line", seconds);
         self.ask(
@@ -130,7 +140,7 @@ impl Switchboard {
         let hertz = self.settings.whisper_tone_hz;
         let line = self.lines.get(&agent).filter(|line| line.is_standing && hertz > 0);
         let Some(line) = line.map(|line| line.id.clone()) else { return };
-        let playback = format!("tone.{}", self.fresh());
+        let playback = tone_of(&line);
         let milliseconds = WHISPER_TONE.as_millis();
         let media = quoted(&format!("tone:!{hertz}/{milliseconds}"));
         let ask = Ask::post(format!("channels/{line}/play/{playback}?media={media}"));

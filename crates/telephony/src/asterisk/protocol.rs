@@ -37,6 +37,9 @@ pub(super) enum Incoming {
         #[serde(default)]
         args: Vec<String>,
     },
+    PlaybackStarted {
+        playback: Playback,
+    },
     PlaybackFinished {
         playback: Playback,
     },
@@ -85,9 +88,15 @@ pub(super) struct Bridge {
     pub channels: Vec<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Playback {
     pub id: String,
+    /// `failed` if nothing could be played.
+    #[serde(default)]
+    pub state: String,
+    /// What it was played to: `channel:ID` or `bridge:ID`.
+    #[serde(default)]
+    pub target_uri: String,
 }
 
 #[derive(Debug, Deserialize)]

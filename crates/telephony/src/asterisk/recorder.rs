@@ -50,6 +50,12 @@ impl Switchboard {
         }
     }
 
+    /// Ends a recording before its call ends.
+    pub(super) fn end_recording(&mut self, attempt: AttemptId) {
+        let ask = Ask::delete(format!("channels/{CHANNEL}.{attempt}"));
+        self.ask(Asked::Aside("end a recording"), ask);
+    }
+
     /// Plays a message to whoever is in the bridge of an agent's line.
     pub(super) fn announce(&mut self, attempt: AttemptId, line: &str, message: &Message) {
         let Some(sound) = &message.sound else {

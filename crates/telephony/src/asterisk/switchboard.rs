@@ -57,6 +57,8 @@ pub(super) struct Switchboard {
     queue: VecDeque<PlaceCall>,
     /// Tones that agents hear, and until when.
     pub(super) tones: VecDeque<(Time, String)>,
+    /// Agents whose lines an earlier process left, and until when they may come back.
+    pub(super) unclaimed: VecDeque<(Time, AgentId)>,
     /// Requests that came while there was no connection.
     backlog: VecDeque<Request>,
     pub(super) link: Link,
@@ -159,6 +161,7 @@ impl Switchboard {
             next_call_at: Time::EPOCH,
             queue: VecDeque::new(),
             tones: VecDeque::new(),
+            unclaimed: VecDeque::new(),
             backlog: VecDeque::new(),
             link: Link::Down,
             asked: HashMap::new(),
@@ -200,12 +203,15 @@ impl Switchboard {
             return Time::NEVER;
         }
         let tone = self.tones.front().map_or(Time::NEVER, |(until, _)| *until);
-        if self.queue.is_empty() { tone } else { tone.min(self.earliest_call()) }
+        let unclaimed = self.unclaimed.front().map_or(Time::NEVER, |(until, _)| *until);
+        let call = if self.queue.is_empty() { Time::NEVER } else { self.earliest_call() };
+        tone.min(unclaimed).min(call)
     }
 
     pub fn woken(&mut self, now: Time) {
         self.now = now;
         self.end_tones();
+        self.end_unclaimed_lines();
         while self.is_up() && self.earliest_call() <= now {
             let Some(place) = self.queue.pop_front() else { return };
             self.place_now(place);
@@ -445,6 +451,10 @@ impl Switchboard {
             Incoming::ChannelEnteredBridge { channel, bridge } => {
                 self.entered_bridge(&channel.id, &bridge.id)
             }
+            Incoming::PlaybackStarted { playback } => self.playback_started(&playback.id),
+            Incoming::PlaybackFinished { playback } if playback.state == "failed" => {
+                self.playback_failed(&playback);
+            }
             Incoming::PlaybackFinished { playback } => self.playback_finished(&playback.id),
             Incoming::RecordingFinished { recording } | Incoming::RecordingFailed { recording } => {
                 self.recording_finished(&recording);
@@ -481,8 +491,7 @@ impl Switchboard {
             Asked::Connect(attempt, agent) if !is_good => self.connect_refused(attempt, agent, status),
             Asked::Play(attempt, playback) if !is_good => {
                 tracing::warn!(status, %attempt, "the switch refused to play a message");
-                // What cannot be played is over at once, so that nobody waits for its end.
-                self.playback_finished(&playback);
+                self.message_failed(&playback);
             }
             Asked::Party(channel) if !is_good => self.party_gone(&channel),
             Asked::GoOnRecording(attempt, name) if status == 404 => self.begin_recording(attempt, &name),

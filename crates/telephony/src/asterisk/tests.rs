@@ -268,7 +268,9 @@ impl Desk {
             }
             Step::PlayedOut => {
                 for id in std::mem::take(&mut self.playbacks) {
-                    self.says(Incoming::PlaybackFinished { playback: Playback { id } });
+                    self.says(Incoming::PlaybackFinished {
+                        playback: Playback { id, ..Playback::default() },
+                    });
                 }
             }
             Step::Pressed(call) => {

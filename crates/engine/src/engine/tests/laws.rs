@@ -46,6 +46,8 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(CallEvent::AgentFailed),
         1 => Just(CallEvent::MessageEnded),
         1 => Just(CallEvent::AgentLeft),
+        1 => Just(CallEvent::MessageBegan),
+        1 => Just(CallEvent::MessageFailed),
         2 => prop_oneof![Just('1'), Just('9'), Just('5')].prop_map(CallEvent::Digit),
         3 => ends.prop_map(CallEvent::Ended),
     ];

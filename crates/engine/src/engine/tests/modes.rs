@@ -97,6 +97,21 @@ fn the_opt_out_key_ends_the_call_and_suppresses_the_number_in_one_change() {
 }
 
 #[test]
+fn a_message_that_the_switch_could_not_play_was_not_heard() {
+    let mut floor = one_agent(with_mode(DialMode::Power));
+    let (first, second) = (floor.dialled[0], floor.dialled[1]);
+    floor.talk(first);
+    floor.answer(second);
+    floor.pass(2);
+    floor.call(second, CallEvent::MessageFailed);
+    floor.call(second, CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.ended[&second], CallResult::Dropped);
+    let evidence = floor.endings[&second].evidence;
+    assert_eq!((evidence.message, evidence.message_at, evidence.message_ended_at), (None, None, None));
+}
+
+#[test]
 fn whoever_opts_out_of_the_safe_harbour_message_still_counts_as_abandoned() {
     let mut floor = one_agent(with_mode(DialMode::Power));
     let (first, second) = (floor.dialled[0], floor.dialled[1]);
