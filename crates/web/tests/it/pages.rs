@@ -69,12 +69,21 @@ async fn the_page_about_context_data_tells_the_truth() {
 #[tokio::test]
 async fn the_pages_about_scripts_and_schedules_tell_the_truth() {
     let scripts = include_str!("../../../../docs/scripts.md");
+    let server_scripts = include_str!("../../../../docs/interfaces/server-scripts.md");
     let schedules = include_str!("../../../../docs/schedules.md");
     let (_, sequences) = schedules.split_once("## Sequences").unwrap();
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
         let Centre { group, .. } = centre_with(&admin, 0).await;
         send(&admin, "/v1/scripts", body(scripts)).await.expect(201);
+        send(&admin, "/v1/scripts", body(server_scripts)).await.expect(201);
+        let campaign = json!({"name": "Ruled", "scripts": {
+            "pre_call": "Rules", "post_call": "Rules", "post_call_phase": "both"
+        }});
+        admin.create("/v1/campaigns", campaign.clone()).await;
+        let mut unknown = campaign;
+        unknown["scripts"]["pre_call"] = json!("No such script");
+        admin.post("/v1/campaigns", unknown).await.expect_problem(422, "unknown_reference");
         let schedule = body(schedules).replace("GROUP", &group);
         send(&admin, "/v1/schedules", &schedule).await.expect(201);
         let sequence = body(sequences).replace("FIRST", &group).replace("SECOND", &group);
