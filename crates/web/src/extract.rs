@@ -34,9 +34,24 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
                     StatusCode::UNPROCESSABLE_ENTITY => "bad_body",
                     _ => "bad_json",
                 };
-                Err(Problem::new(rejection.status(), code, rejection.body_text()))
+                let text = rejection.body_text();
+                let (field, reason) = told(&text);
+                let problem = Problem::new(rejection.status(), code, reason);
+                Err(if field.is_empty() { problem } else { problem.in_field(field) })
             }
         }
+    }
+}
+
+/// Where in a body something is wrong, as far as that was said, and what, without words about programs.
+fn told(text: &str) -> (&str, &str) {
+    let Some((_, text)) = text.split_once("into the target type: ") else { return ("", text) };
+    let is_path = |path: &str| {
+        !path.is_empty() && path.chars().all(|char| char.is_alphanumeric() || "_.[]-".contains(char))
+    };
+    match text.split_once(": ") {
+        Some((path, _)) if is_path(path) => (path, text),
+        _ => ("", text),
     }
 }
 
@@ -190,15 +205,31 @@ impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
             Body::<serde_json::Map<String, serde_json::Value>>::from_request(request, context).await?;
         body.retain(|name, _| !NOT_OF_THE_BODY.contains(&name.as_str()));
         // As axum does for [`Body`]: the message begins with where it is.
-        serde_path_to_error::deserialize(serde_json::Value::from(body))
-            .map(Self)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", error.to_string()))
+        serde_path_to_error::deserialize(serde_json::Value::from(body)).map(Self).map_err(|error| {
+            let (path, text) = (error.path().to_string(), error.to_string());
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", text);
+            if path == "." { problem } else { problem.in_field(path) }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_body_is_told_with_its_place_and_without_words_about_programs() {
+        let told_of = |what: &str| {
+            let text = format!("Failed to deserialize the JSON body into the target type: {what}");
+            let (field, reason) = told(&text);
+            (field.to_owned(), reason.to_owned())
+        };
+        let wrong = "phones[0].number: invalid type: integer `5`, expected a string at line 1 column 30";
+        assert_eq!(told_of(wrong), ("phones[0].number".to_owned(), wrong.to_owned()));
+        let missing = "missing field `name` at line 1 column 2";
+        assert_eq!(told_of(missing), (String::new(), missing.to_owned()));
+        assert_eq!(told("expected value at line 1 column 1"), ("", "expected value at line 1 column 1"));
+    }
 
     #[test]
     fn the_next_page_keeps_the_question_and_changes_the_place() {
