@@ -50,10 +50,7 @@ impl App {
         self.get::<AgentBody>(who, agent.0).await?;
         let rung = serde_json::json!({ "number": wish.number, "endpoint": wish.endpoint });
         let telephone = AgentTelephone { number: wish.number, endpoint: wish.endpoint, standing: false };
-        telephone.check("")?;
-        let phone = telephone
-            .phone()
-            .ok_or_else(|| AppError::invalid("missing", "number", "name the telephone that is to be rung"))?;
+        let phone = telephone.checked("")?;
         let live = self.floor.live(who.tenant).await?;
         let on_call = live
             .agents

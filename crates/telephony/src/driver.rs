@@ -154,8 +154,9 @@ pub enum Request {
         /// How.
         part: Supervision,
     },
-    /// Play a message on an answered call that has no agent. Answered by `PlayFinished`, unless the call ends or is
-    /// connected first, or another message takes its place. On a machine it begins when the greeting is over, as far
+    /// Play a message on an answered call that has no agent. Told by `PlayStarted`, where the switch says so, and
+    /// answered by `PlayFinished` or `PlayFailed`, unless the call ends or is connected first, or another message takes
+    /// its place. On a machine it begins when the greeting is over, as far
     /// as the switch can tell.
     Play {
         /// Which call.

@@ -9,11 +9,12 @@
 //! - Requests are done in the order in which they were sent. A request for a call that is not there (any more) is
 //!   ignored, because its `Ended` is on the way or has been delivered.
 //! - Each call tells, in this order: `Placed`, `Ringing`?, `Answered`?, `Detected`?, then any of `Connected`,
-//!   `AgentFailed`, `PlayFinished` and `Digit`, and at the end exactly one `Ended`, after which nothing more comes. A call that
+//!   `AgentFailed`, `PlayStarted`, `PlayFinished`, `PlayFailed` and `Digit`, and at the end exactly one `Ended`, after which nothing more comes. A call that
 //!   found no line, or that the switch refused, tells `Ended` alone. `Answered` is the instant at which the line was
 //!   picked up, and `Detected` the instant at which it is known by whom, so rules that count from either can be kept.
 //! - No event is dropped: the queue of events is bounded and the driver waits for room. If the receiver is closed the
 //!   driver stops.
+//! - `Drained` and `Used` say whether any switch is given calls at all; those that are up go on either way.
 //! - After `DriverLost` events are missing until `DriverBack`; then the runner compares with `live_calls`.
 //!
 //! # How Asterisk keeps it (ARI)
@@ -29,7 +30,7 @@
 //! | `Ringing`, `Answered` | `ChannelStateChange` or `Dial`; `ChannelStateChange` to `Up` or `StasisStart` |
 //! | `Detected` | `StasisStart` after `AMD()` in the dial plan, from `AMDSTATUS` |
 //! | `Connected` | `ChannelEnteredBridge` of the call, into the bridge of its agent's line |
-//! | `PlayFinished` | `PlaybackFinished` |
+//! | `PlayStarted`, `PlayFinished`, `PlayFailed` | `PlaybackStarted`, `PlaybackFinished` by its state |
 //! | `Digit` | `ChannelDtmfReceived` |
 //! | `Ended` | `ChannelDestroyed`; its `tech_cause` (SIP) and `cause` (Q.850) are the [`EndCause`] |
 //! | `Record` | a channel that hears the call (`POST /channels/{attempt}/snoop`), recorded (`POST /channels/…/record`) |

@@ -75,11 +75,11 @@ fn yes() -> bool {
 }
 
 impl AgentTelephone {
-    /// Checks that it can be rung; `field` is what the error names.
-    pub(crate) fn check(&self, field: &str) -> Result<(), AppError> {
+    /// Where the switch rings it; `field` is what the error names if that cannot be.
+    pub(crate) fn checked(&self, field: &str) -> Result<AgentPhone, AppError> {
         match (&self.number, &self.endpoint) {
-            (Some(_), None) => Ok(()),
-            (None, Some(endpoint)) if is_endpoint(endpoint) => Ok(()),
+            (Some(number), None) => Ok(AgentPhone::Number(*number)),
+            (None, Some(endpoint)) if is_endpoint(endpoint) => Ok(AgentPhone::Endpoint(endpoint.clone())),
             (None, Some(_)) => Err(AppError::invalid(
                 "invalid_endpoint",
                 &format!("{field}endpoint"),
@@ -91,11 +91,6 @@ impl AgentTelephone {
                 "a telephone has either a number or an endpoint",
             )),
         }
-    }
-
-    /// Where the switch rings it.
-    pub(crate) fn phone(self) -> Option<AgentPhone> {
-        self.number.map(AgentPhone::Number).or(self.endpoint.map(AgentPhone::Endpoint))
     }
 }
 
@@ -132,6 +127,6 @@ impl Definition for AgentBody {
                 return Err(AppError::invalid("named_twice", &field, "this skill is named twice"));
             }
         }
-        self.telephone.as_ref().map_or(Ok(()), |telephone| telephone.check("telephone."))
+        self.telephone.as_ref().map_or(Ok(()), |telephone| telephone.checked("telephone.").map(drop))
     }
 }

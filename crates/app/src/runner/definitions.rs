@@ -23,9 +23,8 @@ use crate::callbacks::due::zone_of;
 use crate::definitions::load_all;
 use crate::messages::belongs;
 use crate::model::{
-    AgentBody, AgentTelephone, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts,
-    DetectionProfileBody, MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody,
-    caller_id_setting,
+    AgentBody, CallingHoursBody, CampaignBody, CampaignGroupBody, CampaignScripts, DetectionProfileBody,
+    MessageBody, PostCallPhase, ScriptBody, Stored, TreatmentSetBody, caller_id_setting,
 };
 use crate::scripts::{ScriptPlan, tenant_name};
 
@@ -155,7 +154,7 @@ pub(super) fn load(
         let skills = stored.body.skills.iter().map(|own| (own.skill, own.proficiency)).collect();
         let telephone = stored.body.telephone;
         let is_standing = telephone.as_ref().is_some_and(|telephone| telephone.standing);
-        let phone = telephone.and_then(AgentTelephone::phone);
+        let phone = telephone.and_then(|telephone| telephone.checked("").ok());
         let plan = AgentPlan { name: stored.body.name, skills, phone, is_standing };
         definitions.agents.insert(AgentId(stored.id), plan);
     }

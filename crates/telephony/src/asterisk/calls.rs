@@ -83,9 +83,8 @@ impl Switchboard {
 
     pub(super) fn connect(&mut self, attempt: AttemptId, agent: AgentId, phone: Option<AgentPhone>) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let is_handed_over = call.agent.is_some_and(|before| before != agent)
-            && call.stage == CallStage::Connected
-            && call.third.is_none();
+        let is_handed_over =
+            call.agent.is_some_and(|before| before != agent) && call.stage == CallStage::Connected;
         if call.is_transferred || (call.agent.is_some() && !is_handed_over) {
             let reason = AgentFailure::CallNotWaiting;
             return self.tell(attempt, EventKind::AgentFailed { agent, reason });

@@ -90,15 +90,19 @@ impl Switchboard {
         self.ask(Asked::Aside("play music on hold"), Ask::post(format!("channels/{attempt}/moh")));
     }
 
-    /// A call waits between one agent, who is free at once, and another.
+    /// A call waits between one agent, who is free at once, and another. Whom the first consulted is hung up on.
     pub(super) fn part_from_agent(&mut self, attempt: AttemptId) {
         let agent = self.calls.get_mut(&attempt).and_then(|call| call.agent);
         let Some(agent) = agent else { return };
         if let Some(line) = self.lines.get(&agent).map(|line| line.id.clone()) {
             self.hold(attempt, &line);
         }
-        if let Some(call) = self.calls.get_mut(&attempt) {
+        let third = self.calls.get_mut(&attempt).and_then(|call| {
             (call.agent, call.stage) = (None, CallStage::Answered);
+            call.third.take()
+        });
+        if let Some(third) = third {
+            self.ask(Asked::Aside("hang a third party up"), Ask::delete(format!("channels/{third}")));
         }
         self.ledger.put(attempt, CallStage::Answered, None);
         self.leave_line(agent, attempt);
@@ -234,7 +238,9 @@ impl Switchboard {
                 }
             }
             Role::Consulted => {
-                if let Some(call) = self.calls.get_mut(&attempt) {
+                // The next agent may have rung somebody else meanwhile.
+                let is_theirs = |call: &&mut Call| call.third.as_deref() == Some(channel);
+                if let Some(call) = self.calls.get_mut(&attempt).filter(is_theirs) {
                     call.third = None;
                 }
             }

@@ -404,6 +404,33 @@ fn channel(call: u8, state: &str) -> Channel {
     Channel { id: attempt(call).to_string(), state: state.to_owned(), dialplan, ..Channel::default() }
 }
 
+#[test]
+fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
+    let mut desk = Desk::new();
+    let control = Control::Consult(AgentPhone::Endpoint("PJSIP/third".to_owned()));
+    let steps = [
+        Step::Back,
+        Step::OpenLine(0),
+        Step::OpenLine(1),
+        Step::LineUp(0),
+        Step::LineUp(1),
+        Step::Place(1),
+        Step::PickedUp(1),
+        Step::Connect(1, 0, false),
+        Step::EnteredBridge(1, 0),
+        Step::Control(1, control),
+    ];
+    steps.into_iter().for_each(|step| desk.take(step));
+    let third = desk.party(0).expect("somebody is rung");
+    desk.take(Step::Connect(1, 1, false));
+    desk.take(Step::EnteredBridge(1, 1));
+    let connected = |who| EventKind::Connected { agent: agent(who) };
+    let told = &desk.told[&attempt(1)];
+    assert!(told.ends_with(&[connected(0), connected(1)]), "{told:?}");
+    let hung_up = Ask::delete(format!("channels/{third}"));
+    assert!(desk.asked.iter().any(|(_, ask)| *ask == hung_up), "who was consulted is hung up on");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
