@@ -54,6 +54,17 @@ impl Bucket {
         Some(Self { zones: zones.parse().ok()?, window })
     }
 
+    /// Seconds after midnight UTC between which its phones could be called on the day of `at` as far as zones and own
+    /// window say: from when the westernmost zone's window begins to when the easternmost zone's ends. Buckets that are
+    /// near each other in this order are open together for most of the day.
+    pub fn span(&self, at: Time) -> (i32, i32) {
+        let window = self.window.unwrap_or(DayWindow::ALL_DAY);
+        let offsets = self.zones.zones().iter().map(|zone| zone.seconds_east(at));
+        let (west, east) =
+            offsets.fold((i32::MAX, i32::MIN), |(west, east), it| (west.min(it), east.max(it)));
+        (60 * i32::from(window.from_minute()) - west, 60 * i32::from(window.until_minute()) - east)
+    }
+
     /// Its identifier: FNV-1a of the text, 63 bits (offset basis and prime as published by Fowler, Noll and Vo).
     /// A year's worth of distinct buckets is in the thousands, so two alike are one chance in 10^12; the store
     /// refuses a second text under one id all the same.

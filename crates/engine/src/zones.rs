@@ -44,6 +44,13 @@ impl Zone {
         self.zone.to_datetime(timestamp)
     }
 
+    /// How far its clocks are ahead of UTC at `now`, in seconds; negative west of it.
+    pub fn seconds_east(&self, now: Time) -> i32 {
+        let timestamp =
+            jiff::Timestamp::from_microsecond(now.as_micros()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        self.zone.to_offset(timestamp).seconds()
+    }
+
     /// The instant of a local calendar time. In a gap the time after it, in a fold the first of the two.
     pub fn instant(&self, local: jiff::civil::DateTime) -> Time {
         match self.zone.to_ambiguous_timestamp(local).compatible() {

@@ -110,7 +110,7 @@ pub(crate) fn seal(batch: Batch, agents: &Agents) -> Sealed {
             SealedRecord { row, read, verdict }
         })
         .collect();
-    let batch = IntakeBatch {
+    let mut batch = IntakeBatch {
         tenant,
         campaign,
         source,
@@ -122,6 +122,7 @@ pub(crate) fn seal(batch: Batch, agents: &Agents) -> Sealed {
         buckets,
         records: taken,
     };
+    intake::make_neighbours(&mut batch);
     Sealed { batch, records }
 }
 

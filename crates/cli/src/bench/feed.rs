@@ -27,8 +27,8 @@ const WARM_UP_ROUNDS: usize = 4;
 const CLAIMED: u64 = WANTED as u64 * (WARM_UP_ROUNDS + ROUNDS) as u64;
 /// Buckets that hold 99 of 100 contacts, and as many that share the hundredth.
 const HALF_OF_THE_BUCKETS: usize = 20;
-/// Contacts taken in by one transaction.
-const BATCH: u64 = 10_000;
+/// Contacts taken in by one transaction, as many as by an import's.
+const BATCH: u64 = 5_000;
 /// The present: an instant in September 2026, as good as any.
 const NOW: Time = Time::from_micros(1_790_000_000_000_000);
 
@@ -172,7 +172,7 @@ impl List {
                 created_at: None,
             })
         };
-        Ok(IntakeBatch {
+        let mut batch = IntakeBatch {
             tenant: self.tenant,
             campaign: self.campaign,
             source: self.source,
@@ -183,7 +183,9 @@ impl List {
             suppression_lists: Vec::new(),
             buckets: all.to_vec(),
             records: places.map(record).collect::<Result<_, _>>()?,
-        })
+        };
+        intake::make_neighbours(&mut batch);
+        Ok(batch)
     }
 
     /// How long a durable claim takes.

@@ -4,6 +4,7 @@
 //! what is new is written in bulk.
 
 mod existing;
+mod neighbours;
 mod write;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -19,6 +20,8 @@ use crate::events::{self, NewEvent};
 use crate::feed::Suppressed;
 use crate::{Dialect, StoreError, Tx, Value, values};
 use existing::Existing;
+
+pub use neighbours::make_neighbours;
 
 /// Where a number may be held by one contact only.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -268,37 +271,31 @@ fn holders(
         DuplicateScope::Campaign => ("campaign_id", batch.campaign.0),
         DuplicateScope::Tenant => ("tenant_id", batch.tenant.0),
     };
-    look_up_one_by_one(tx, true)?;
-    // SQLite keeps the order of a CROSS JOIN: numbers first. Left to itself it goes through all of a campaign's contacts.
-    let rows = tx.query(
-        &format!(
+    // Both databases are made to begin with the numbers and to look up each by itself. Left to themselves they go through
+    // all of a campaign's contacts as soon as statistics, which lag behind an import, make that look cheaper: measured on
+    // PostgreSQL with 300,000 rows, that took two thirds of the import.
+    let sql = match tx.dialect() {
+        Dialect::Sqlite => format!(
             "SELECT p.number, c.id FROM phone p CROSS JOIN contact c
              WHERE c.id = p.contact_id AND p.number = ANY($1) AND c.{column} = $2 AND c.tenant_id = $3"
         ),
+        Dialect::Postgres => format!(
+            "SELECT n.number, c.id FROM unnest($1::bigint[]) AS n (number)
+             CROSS JOIN LATERAL (SELECT contact_id FROM phone WHERE number = n.number OFFSET 0) p
+             CROSS JOIN LATERAL (SELECT id FROM contact
+                                 WHERE id = p.contact_id AND {column} = $2 AND tenant_id = $3 OFFSET 0) c"
+        ),
+    };
+    let rows = tx.query(
+        &sql,
         &[Value::integers(numbers.iter().map(|number| number.as_i64())), scope.into(), batch.tenant.into()],
     )?;
-    look_up_one_by_one(tx, false)?;
     let mut holders: HashMap<PhoneNumber, Vec<ContactId>> = HashMap::new();
     for row in &rows {
         holders.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
     holders.values_mut().for_each(|contacts| contacts.sort_unstable());
     Ok(holders)
-}
-
-/// Has PostgreSQL look numbers up one by one, or plan as it likes again. Left to itself it joins all of the campaign's
-/// contacts with all of its numbers as soon as its statistics, which lag behind an import, make that look cheaper:
-/// measured with 300,000 rows, the import then does not end.
-fn look_up_one_by_one(tx: &mut Tx<'_>, one_by_one: bool) -> Result<(), StoreError> {
-    if tx.dialect() == Dialect::Postgres {
-        let (joins, plans) = if one_by_one { ("off", "force_custom_plan") } else { ("on", "auto") };
-        tx.query(
-            "SELECT set_config('enable_seqscan', $1, true), set_config('enable_hashjoin', $1, true),
-                    set_config('enable_mergejoin', $1, true), set_config('plan_cache_mode', $2, true)",
-            &values![joins, plans],
-        )?;
-    }
-    Ok(())
 }
 
 /// What is to be written: places in the batch's records, with the contact's id.

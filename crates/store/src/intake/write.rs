@@ -47,16 +47,18 @@ const PHONE_COLUMNS: [&str; 9] = [
     "bucket_id",
 ];
 
-/// Writes new contacts in bulk.
+/// Writes new contacts in bulk, in the order of their ids, in which the database keeps them too.
 pub(super) fn create(
     tx: &mut Tx<'_>,
     batch: &IntakeBatch,
     known: &Known,
     created: &[(ContactId, usize)],
 ) -> Result<(), StoreError> {
+    let mut created = created.to_vec();
+    created.sort_unstable();
     let mut contacts = Vec::with_capacity(created.len());
     let mut phones = Vec::with_capacity(created.len());
-    for (id, place) in created {
+    for (id, place) in &created {
         let record = &batch.records[*place];
         let mut numbers = existing::fresh_phones(record);
         for phone in numbers.iter_mut().filter(|phone| known.is_suppressed(phone.number)) {
