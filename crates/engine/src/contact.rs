@@ -337,4 +337,13 @@ mod tests {
         assert_eq!(Bucket::parse(&bucket.text()), Some(bucket.clone()));
         assert_ne!(bucket.id(), Bucket { window: None, ..bucket.clone() }.id());
     }
+
+    #[test]
+    fn a_buckets_span_begins_in_its_westernmost_zone_and_ends_in_its_easternmost() {
+        let at = Time::from_micros(1_800_000_000_000_000); // January 2027: no summer time.
+        let span = |zones: &str, window| Bucket { zones: zones.parse().unwrap(), window }.span(at);
+        assert_eq!(span("Europe/Paris", None), (-3600, 23 * 3600));
+        let nine_to_twelve = Some(DayWindow::parse("09:00", "12:00").unwrap());
+        assert_eq!(span("America/New_York,Europe/Paris", nine_to_twelve), (14 * 3600, 11 * 3600));
+    }
 }

@@ -16,7 +16,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use crate::{StoreError, StoreTarget};
 
 /// The tables that the intake fills.
-const TABLES: [&str; 2] = ["contact", "phone"];
+const TABLES: [&str; 3] = ["contact", "contact_key", "phone"];
 /// Rows that are held at once on SQLite.
 const ROWS_HELD: usize = 50_000;
 

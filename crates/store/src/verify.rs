@@ -28,7 +28,8 @@ pub struct Findings {
     /// Numbers with a higher count of attempts than there are settled attempts on them. (A lower one can be: a number
     /// that an import took away and brought back begins anew.)
     pub phones_miscounted: u64,
-    /// Contacts in an impossible state: claimed by nobody, done without a reason, or without the number that is next.
+    /// Contacts in an impossible state: claimed by nobody, done without a reason, without the number that is
+    /// next, or not to be found by what its source calls it.
     pub contacts_impossible: u64,
     /// Attempts of which no event, or more than one, told that they began.
     pub attempts_without_one_start: u64,
@@ -93,7 +94,9 @@ pub fn verify(tx: &mut Tx<'_>, now: Time) -> Result<Findings, StoreError> {
              WHERE (c.feed_state = 2 AND (c.claimed_by IS NULL OR c.claim_epoch IS NULL))
                    OR (c.feed_state = 3 AND c.final_reason IS NULL) OR c.feed_state NOT IN (0, 1, 2, 3)
                    OR (c.feed_state <> 2 AND c.claimed_by IS NOT NULL)
-                   OR NOT EXISTS (SELECT 1 FROM phone p WHERE p.contact_id = c.id AND p.position = c.next_phone)",
+                   OR NOT EXISTS (SELECT 1 FROM phone p WHERE p.contact_id = c.id AND p.position = c.next_phone)
+                   OR NOT EXISTS (SELECT 1 FROM contact_key k WHERE k.source_id = c.source_id
+                                      AND k.external_id = c.external_id AND k.contact_id = c.id)",
         )?,
         attempts_without_one_start: attempts_without_one_start(tx)?,
         event_gaps: event_gaps(tx)?,

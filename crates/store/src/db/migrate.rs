@@ -36,6 +36,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, name: "recordings", sql: include_str!("../../migrations/0011_recordings.sql") },
     Migration { version: 12, name: "caller_ids", sql: include_str!("../../migrations/0012_caller_ids.sql") },
     Migration { version: 13, name: "evidence", sql: include_str!("../../migrations/0013_evidence.sql") },
+    Migration {
+        version: 14,
+        name: "contact_key",
+        sql: include_str!("../../migrations/0014_contact_key.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.
@@ -184,6 +189,39 @@ mod later_tests {
             let bodies: Vec<_> = found.iter().map(|(_, body, _)| body.clone()).collect();
             assert_eq!(bodies, wanted);
             assert_eq!(found.iter().map(|(_, _, version)| *version).collect::<Vec<_>>(), [2, 1, 2, 2]);
+        }
+    }
+
+    /// A contact of the thirteenth version is one of today's without a key.
+    fn keyed(tx: &mut Tx<'_>) -> Result<Vec<(Uuid, String, Uuid)>, StoreError> {
+        let columns = "id tenant_id campaign_id source_id external_id fields priority sequence created_at updated_at \
+                       fingerprint feed_state bucket_id rank next_at next_phone is_callback attempts \
+                       last_result_in_a_row lane_id";
+        let columns: Vec<&str> = columns.split_whitespace().collect();
+        let uuid = Uuid::from_u128;
+        let row = |id: u128, source: u128, external_id: &str| {
+            let start = values![uuid(id), uuid(1), uuid(2), uuid(source), external_id, "{}", 50];
+            let end = values![uuid(2)];
+            [&start[..], &vec![Value::Integer(0); 12], &end].concat()
+        };
+        tx.insert_rows("contact", &columns, &[row(10, 5, "a"), row(11, 5, "b"), row(12, 6, "a")])?;
+        let text = migration_for(tx.dialect(), MIGRATIONS[13].sql);
+        let fills =
+            text.split(';').find(|statement| statement.trim_start().starts_with("INSERT INTO contact_key"));
+        tx.execute(fills.expect("a statement that fills the table"), &[])?;
+        let rows =
+            tx.query("SELECT source_id, external_id, contact_id FROM contact_key ORDER BY contact_id", &[])?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).collect()
+    }
+
+    #[tokio::test]
+    async fn contacts_from_before_the_fourteenth_are_found_by_what_their_sources_call_them() {
+        for database in databases() {
+            let found = database.store.write(keyed).await.unwrap();
+            let uuid = Uuid::from_u128;
+            let wanted = [(5, "a", 10), (5, "b", 11), (6, "a", 12)]
+                .map(|(source, key, contact)| (uuid(source), key.to_owned(), uuid(contact)));
+            assert_eq!(found, wanted);
         }
     }
 }

@@ -321,8 +321,8 @@ mod tests {
     fn constraints_are_named_as_postgres_names_them() {
         assert_eq!(constraint("UNIQUE constraint failed: tenant.name", false), "tenant_name_key");
         assert_eq!(
-            constraint("UNIQUE constraint failed: contact.source_id, contact.external_id", false),
-            "contact_source_id_external_id_key"
+            constraint("UNIQUE constraint failed: planned_run.plan_id, planned_run.due_at", false),
+            "planned_run_plan_id_due_at_key"
         );
         assert_eq!(constraint("UNIQUE constraint failed: contact.id", true), "contact_pkey");
         assert_eq!(constraint("UNIQUE constraint failed: index 'definition_name'", false), "definition_name");

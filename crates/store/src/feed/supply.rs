@@ -158,7 +158,8 @@ pub fn queue(tx: &mut Tx<'_>, campaign: CampaignId, group: GroupId, most: u32) -
 /// Those of the database.
 pub fn source_counts(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<(u64, u64), StoreError> {
     let rows = tx.query(
-        "SELECT feed_state, COUNT(*) FROM contact WHERE source_id = $1 AND tenant_id = $2 GROUP BY feed_state",
+        "SELECT feed_state, COUNT(*) FROM contact
+         WHERE id IN (SELECT contact_id FROM contact_key WHERE source_id = $1) AND tenant_id = $2 GROUP BY feed_state",
         &values![source, tenant],
     )?;
     let (mut open, mut done) = (0, 0);

@@ -26,13 +26,21 @@ pub(super) fn look_up(
     source: SourceId,
     external_ids: &HashSet<&str>,
 ) -> Result<HashMap<String, Existing>, StoreError> {
+    let keys = tx.query(
+        "SELECT contact_id FROM contact_key WHERE source_id = $1 AND external_id = ANY($2)",
+        &[source.into(), Value::texts(external_ids.iter().copied())],
+    )?;
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let contacts = keys.iter().map(|row| row.get(0)).collect::<Result<Vec<uuid::Uuid>, _>>()?;
     let columns = hopper::COLUMNS;
     let rows = tx.query(
         &format!(
             "SELECT {columns}, external_id, fingerprint, feed_state, next_at, sequence FROM contact
-             WHERE source_id = $1 AND external_id = ANY($2) ORDER BY id FOR UPDATE"
+             WHERE id = ANY($1) ORDER BY id FOR UPDATE"
         ),
-        &[source.into(), Value::texts(external_ids.iter().copied())],
+        &[Value::UuidList(contacts)],
     )?;
     let at = |offset: usize| hopper::COLUMN_COUNT + offset;
     let mut found = HashMap::with_capacity(rows.len());

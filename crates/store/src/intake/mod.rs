@@ -176,6 +176,7 @@ pub fn apply_batch(tx: &mut Tx<'_>, batch: &IntakeBatch) -> Result<Vec<IntakeOut
 /// Those of the database.
 pub fn finish_import(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     tx.execute("ANALYZE contact", &[])?;
+    tx.execute("ANALYZE contact_key", &[])?;
     tx.execute("ANALYZE phone", &[])?;
     Ok(())
 }

@@ -35,6 +35,7 @@ const CONTACT_COLUMNS: [&str; 27] = [
     "lane_id",
     "tag",
 ];
+const KEY_COLUMNS: [&str; 3] = ["source_id", "external_id", "contact_id"];
 const PHONE_COLUMNS: [&str; 9] = [
     "contact_id",
     "position",
@@ -57,6 +58,7 @@ pub(super) fn create(
     let mut created = created.to_vec();
     created.sort_unstable();
     let mut contacts = Vec::with_capacity(created.len());
+    let mut keys = Vec::with_capacity(created.len());
     let mut phones = Vec::with_capacity(created.len());
     for (id, place) in &created {
         let record = &batch.records[*place];
@@ -65,9 +67,11 @@ pub(super) fn create(
             phone.status = PhoneStatus::Suppressed;
         }
         contacts.push(contact_row(batch, *id, *place, record, &numbers));
+        keys.push(values![batch.source, &record.external_id, *id]);
         phones.extend(numbers.iter().map(|phone| phone_row(*id, phone)));
     }
     tx.insert_rows("contact", &CONTACT_COLUMNS, &contacts)?;
+    tx.insert_rows("contact_key", &KEY_COLUMNS, &keys)?;
     tx.insert_rows("phone", &PHONE_COLUMNS, &phones)?;
     Ok(())
 }

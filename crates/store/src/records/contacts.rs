@@ -250,7 +250,9 @@ pub fn by_external_id(
     source: SourceId,
     external_id: &str,
 ) -> Result<Option<Contact>, StoreError> {
-    one(tx, "tenant_id = $1 AND source_id = $2 AND external_id = $3", &values![tenant, source, external_id])
+    let condition = "tenant_id = $1 AND id = (SELECT contact_id FROM contact_key
+                                              WHERE source_id = $2 AND external_id = $3)";
+    one(tx, condition, &values![tenant, source, external_id])
 }
 
 /// Which of a campaign's contacts are wanted; what is not given does not matter.
@@ -434,7 +436,8 @@ pub fn any_of_campaign(tx: &mut Tx<'_>, tenant: TenantId, campaign: CampaignId) 
 /// # Errors
 /// The database failed.
 pub fn any_of_source(tx: &mut Tx<'_>, tenant: TenantId, source: SourceId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM contact WHERE source_id = $1 AND tenant_id = $2 LIMIT 1";
+    let sql = "SELECT 1 FROM contact_key k JOIN contact c ON c.id = k.contact_id
+               WHERE k.source_id = $1 AND c.tenant_id = $2 LIMIT 1";
     Ok(tx.query_one(sql, &values![source, tenant])?.is_some())
 }
 

@@ -100,6 +100,10 @@ fn insert(tx: &mut Tx<'_>, contact: &Contact) -> Result<(), StoreError> {
             contact.tag.as_ref()
         ],
     )?;
+    tx.execute(
+        "INSERT INTO contact_key (source_id, external_id, contact_id) VALUES ($1, $2, $3)",
+        &values![contact.source, contact.external_id.as_str(), contact.id],
+    )?;
     for phone in &contact.phones {
         tx.execute(
             "INSERT INTO phone (contact_id, position, number, kind, status, attempts, attempts_max, caller_id,
