@@ -112,13 +112,22 @@ async fn a_running_group_calls_its_contacts_for_an_agent_who_is_ready() {
 }
 
 #[tokio::test]
-async fn an_action_without_what_it_needs_is_refused() {
+async fn an_action_without_what_it_needs_or_with_what_it_does_not_is_refused() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
         let Centre { group, .. } = centre(&admin).await;
         let actions = format!("/v1/campaign-groups/{group}/actions");
         admin.post(&actions, json!({"action": "set_dial_mode"})).await.expect_problem(422, "missing");
         admin.post(&actions, json!({"action": "dance"})).await.expect_problem(422, "bad_body");
+        for action in ["load", "stop", "unload", "force_unload"] {
+            let odd = json!({"action": action, "dial_mode": "power"});
+            let refused = admin.post(&actions, odd).await.expect_problem(422, "unexpected_field");
+            assert_eq!(refused.text("field"), "dial_mode");
+        }
+        let step = json!({"time": "09:00", "action": "load", "groups": [group], "dial_mode": "power"});
+        let schedule = json!({"name": "Days", "on": {"every": "day"}, "steps": [step]});
+        let refused = admin.post("/v1/schedules", schedule).await.expect_problem(422, "unexpected_field");
+        assert_eq!(refused.text("field"), "steps[0].dial_mode");
         // Another system may run a group, an agent may not.
         let agent = admin.with_role("agent").await;
         agent.post(&actions, json!({"action": "load"})).await.expect_problem(403, "forbidden");

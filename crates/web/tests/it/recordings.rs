@@ -345,7 +345,8 @@ async fn the_simulated_carrier_has_no_sound_so_nothing_is_recorded() {
     set(&admin, &centre, json!({"mode": "all"})).await;
     let mut socket = talk(&server, &admin, &centre).await;
     say(&mut socket, json!({"type": "record"})).await;
-    hear(&mut socket, |message| message["type"] == "refused").await;
+    let refused = hear(&mut socket, |message| message["type"] == "refused").await;
+    assert_eq!(refused["why"], "the switch in use cannot record: the simulated carrier has no sound");
     hang_up(&mut socket).await;
     assert!(admin.get("/v1/recordings").await.expect(200).items("id").is_empty());
     server.stop().await;
