@@ -125,7 +125,7 @@ async fn an_action_without_what_it_needs_or_with_what_it_does_not_is_refused() {
             assert_eq!(refused.text("field"), "dial_mode");
         }
         let step = json!({"time": "09:00", "action": "load", "groups": [group], "dial_mode": "power"});
-        let schedule = json!({"name": "Days", "on": {"every": "day"}, "steps": [step]});
+        let schedule = json!({"name": "Days", "on": {"every": "day", "from": "2026-01-01"}, "steps": [step]});
         let refused = admin.post("/v1/schedules", schedule).await.expect_problem(422, "unexpected_field");
         assert_eq!(refused.text("field"), "steps[0].dial_mode");
         // Another system may run a group, an agent may not.
