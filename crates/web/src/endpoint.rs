@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
-use axum::Router;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -175,6 +175,15 @@ impl Endpoint {
             "description": "The ETag of the version that the change is based on", "schema": {"type": "string"}
         }));
         self
+    }
+
+    /// Answers with a sound, or the part of it that is asked for.
+    pub fn gives_sound(mut self) -> Self {
+        self.parameters.push(json!({
+            "name": "Range", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "One part of it, such as bytes=1000-1999: answered with 206, or 416 if it lies outside"
+        }));
+        self.gives_raw("audio/wav")
     }
 
     /// Takes bodies up to [`LARGE_BODY_BYTES_MAX`]: many records in one request.

@@ -11,6 +11,7 @@ mod idempotency;
 mod limits;
 mod measure;
 mod problem;
+mod sound;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

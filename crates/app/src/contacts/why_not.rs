@@ -226,7 +226,8 @@ fn reasons(
     if facts.has_unsettled_attempt {
         say(WhyNotRule::BeingCalled, "it is being called".to_owned(), None);
     } else if let Some(group) = facts.claimed_by {
-        let when = if standstill.is_some() { "to be dialled when that is over" } else { "soon to be dialled" };
+        let when =
+            if standstill.is_some() { "to be dialled when that is over" } else { "soon to be dialled" };
         say(WhyNotRule::InHopper, format!("it is in the hopper of campaign group {group}, {when}"), None);
     }
     match running {
@@ -269,7 +270,10 @@ mod tests {
     fn rules(facts: &WhyNot, running: bool, now: &str) -> Vec<WhyNotRule> {
         let running = if running { Running::Some(Vec::new()) } else { Running::None };
         let now = Time::parse_rfc3339(now).unwrap();
-        reasons(facts, &CallingHours::cautious(), &running, None, now).iter().map(|reason| reason.rule).collect()
+        reasons(facts, &CallingHours::cautious(), &running, None, now)
+            .iter()
+            .map(|reason| reason.rule)
+            .collect()
     }
 
     const FRIDAY_NOON: &str = "2026-11-20T11:00:00Z";

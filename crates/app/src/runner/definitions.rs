@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use engine::{
     AgentDefinition, AgentId, AnsweredCalls, CallerIdRules, CallerIdState, CallingHours, CampaignRules,
-    Command, GroupDefinition, GroupId, GroupState, MessageId, SuppressionListId, TenantId,
-    Time, Treatment, Zone,
+    Command, GroupDefinition, GroupId, GroupState, MessageId, SuppressionListId, TenantId, Time, Treatment,
+    Zone,
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};

@@ -85,7 +85,8 @@ impl Engine {
         }
         // Scripts are told of the time, and may do with it what they like.
         let is_scripted = rules.scripts.before_reschedule || rules.scripts.after_reschedule;
-        if disposal.callback_at.is_some() && !is_scripted && !takes_a_time(&rules.treatments, said.flatten()) {
+        if disposal.callback_at.is_some() && !is_scripted && !takes_a_time(&rules.treatments, said.flatten())
+        {
             return self.refuse(id, "callback_at needs a disposition whose callback is true");
         }
         if disposal.callback_at.is_some_and(|at| at + CALLBACK_LATE < self.now) {

@@ -93,7 +93,10 @@ async fn a_message_that_is_too_long_ends_the_session_with_a_code_and_a_reason() 
                 _ => continue,
             }
         };
-        assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1009, "a message has at most 65536 bytes"));
+        assert_eq!(
+            (u16::from(frame.code), frame.reason.as_str()),
+            (1009, "a message has at most 65536 bytes")
+        );
     }
 }
 
