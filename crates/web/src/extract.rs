@@ -12,17 +12,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::objects::ObjectsAsObjects;
 use crate::{Context, Problem};
 
-/// A JSON body; what is wrong with it becomes a problem with line, column and reason.
+/// A JSON body, in which no list is taken for an object; what is wrong with it becomes a problem with line, column and
+/// reason.
 pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, context).await {
-            Ok(Json(body)) => Ok(Self(body)),
+        match Json::<ObjectsAsObjects<T>>::from_request(request, context).await {
+            Ok(Json(ObjectsAsObjects(body))) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
@@ -231,7 +233,8 @@ impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
             Body::<serde_json::Map<String, serde_json::Value>>::from_request(request, context).await?;
         body.retain(|name, _| !NOT_OF_THE_BODY.contains(&name.as_str()));
         // As axum does for [`Body`]: the message begins with where it is.
-        serde_path_to_error::deserialize(serde_json::Value::from(body)).map(Self).map_err(|error| {
+        let read = serde_path_to_error::deserialize(serde_json::Value::from(body));
+        read.map(|ObjectsAsObjects(body)| Self(body)).map_err(|error| {
             let (path, text) = (error.path().to_string(), error.to_string());
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", text);
             if path == "." { problem } else { problem.in_field(path) }

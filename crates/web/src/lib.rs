@@ -10,6 +10,7 @@ pub mod fuzzing;
 mod idempotency;
 mod limits;
 mod measure;
+mod objects;
 mod problem;
 mod sound;
 

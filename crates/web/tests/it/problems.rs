@@ -64,6 +64,25 @@ async fn a_parameter_that_a_path_does_not_know_is_refused_by_name_on_every_path(
 }
 
 #[tokio::test]
+async fn a_list_is_not_taken_for_an_object() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let problem = admin.post("/v1/campaigns", json!({"name": "W", "recording": []})).await;
+    let problem = problem.expect_problem(422, "bad_body");
+    assert_eq!(problem.text("field"), "recording");
+    assert!(problem.text("detail").contains("expected an object"), "{}", problem.body);
+    let made = admin.post("/v1/campaigns", json!({"name": "W"})).await.expect(201);
+    let changed = json!({"name": "W", "recording": []});
+    let problem = admin.put(made.header("location"), "\"1\"", changed).await.expect_problem(422, "bad_body");
+    assert_eq!(problem.text("field"), "recording");
+    admin
+        .post("/v1/detection-profiles", json!({"name": "D", "parameters": []}))
+        .await
+        .expect_problem(422, "bad_body");
+    admin.post("/v1/agent-session/tickets", json!([])).await.expect_problem(422, "bad_body");
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let settings = WebSettings { body_bytes_max: 1000, ..WebSettings::default() };
     let server = Server::start(TestDatabase::sqlite(), settings).await;
