@@ -140,17 +140,23 @@ fn name_taken<T: Definition>(error: StoreError) -> AppError {
 }
 
 impl App {
+    /// Whether the caller may store this body, as far as that can be told without looking at others.
+    async fn check_alone<T: Definition>(&self, who: &Principal, body: &T) -> Result<(), AppError> {
+        who.may(Permission::Configure)?;
+        check_name(body.name())?;
+        body.check()?;
+        match body.script() {
+            Some(source) => self.check_script(body.name(), source).await,
+            None => Ok(()),
+        }
+    }
+
     /// Creates a definition.
     ///
     /// # Errors
     /// The caller may not, the body cannot be, names what is not there, or its name is taken.
     pub async fn create<T: Definition>(&self, who: &Principal, body: T) -> Result<Stored<T>, AppError> {
-        who.may(Permission::Configure)?;
-        check_name(body.name())?;
-        body.check()?;
-        if let Some(source) = body.script() {
-            self.check_script(body.name(), source).await?;
-        }
+        self.check_alone(who, &body).await?;
         let (who_in, now) = (who.clone(), self.clock.now());
         let (id, audit_id) = (self.ids.next(now), self.ids.next(now));
         let stored = self
@@ -207,12 +213,7 @@ impl App {
         version: i64,
         body: T,
     ) -> Result<Stored<T>, AppError> {
-        who.may(Permission::Configure)?;
-        check_name(body.name())?;
-        body.check()?;
-        if let Some(source) = body.script() {
-            self.check_script(body.name(), source).await?;
-        }
+        self.check_alone(who, &body).await?;
         let (who_in, now) = (who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
         let stored = self

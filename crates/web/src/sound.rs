@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_range_header::{EndPosition, StartPosition, parse_range_header};
@@ -17,7 +18,7 @@ pub(crate) struct Sound {
 }
 
 /// What is to be sent of a sound.
-pub(crate) enum Wanted {
+enum Wanted {
     /// How large it is, and nothing of it.
     Size,
     /// All of it.
@@ -32,7 +33,7 @@ impl Sound {
     ///
     /// # Errors
     /// The part lies outside the sound: an answer that says how large it is.
-    pub fn wanted(&self, method: &Method, headers: &HeaderMap) -> Result<Wanted, Response> {
+    fn wanted(&self, method: &Method, headers: &HeaderMap) -> Result<Wanted, Response> {
         if method == Method::HEAD {
             return Ok(Wanted::Size);
         }
@@ -66,8 +67,32 @@ impl Sound {
         format!("\"{}\"", self.tag)
     }
 
+    /// The answer to a request for it. `body` gives the bytes, all of them or those of a part; it is not asked where only
+    /// the size is.
+    ///
+    /// # Errors
+    /// Those of `body`.
+    pub async fn answer(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        body: impl AsyncFnOnce(Option<RangeInclusive<u64>>) -> Result<Body, Problem>,
+    ) -> Result<Response, Problem> {
+        let wanted = match self.wanted(method, headers) {
+            Ok(wanted) => wanted,
+            Err(outside) => return Ok(outside),
+        };
+        let (status, head) = self.head(&wanted);
+        let body = match wanted {
+            Wanted::Size => Body::empty(),
+            Wanted::Whole => body(None).await?,
+            Wanted::Part(part) => body(Some(part)).await?,
+        };
+        Ok((status, head, body).into_response())
+    }
+
     /// The status and the headers with which it is sent.
-    pub fn head(&self, wanted: &Wanted) -> (StatusCode, HeaderMap) {
+    fn head(&self, wanted: &Wanted) -> (StatusCode, HeaderMap) {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));

@@ -1,18 +1,20 @@
 //! Messages to called parties, and their sounds.
 
+use std::ops::RangeInclusive;
+
 use app::messages::{MessageView, SOUND_BYTES_MAX};
 use app::model::MessageBody;
 use app::paging::Listing;
-use axum::body::Bytes;
+use axum::body::{Body as RawBody, Bytes};
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get, post, put};
 use crate::extract::{Body, Id, IfMatch, Items, Page, Replacement, versioned};
-use crate::sound::{Sound, Wanted};
+use crate::sound::Sound;
 use crate::{Context, Problem};
 
 const TAG: &str = "Messages";
@@ -129,18 +131,14 @@ async fn read_sound(
 ) -> Result<Response, Problem> {
     let (version, wav) = context.app.message_sound(&who, id).await?;
     let sound = Sound { bytes: wav.len() as u64, tag: version.to_string() };
-    let wanted = match sound.wanted(&method, &headers) {
-        Ok(wanted) => wanted,
-        Err(outside) => return Ok(outside),
+    let bytes = async |part: Option<RangeInclusive<u64>>| {
+        let wav = Bytes::from(wav);
+        // A part lies within the sound, which is in memory.
+        Ok(RawBody::from(
+            part.map_or(wav.clone(), |part| wav.slice(*part.start() as usize..=*part.end() as usize)),
+        ))
     };
-    let head = sound.head(&wanted);
-    let body = match wanted {
-        Wanted::Size => Bytes::new(),
-        Wanted::Whole => wav.into(),
-        // It lies within the sound, which is in memory.
-        Wanted::Part(part) => Bytes::from(wav).slice(*part.start() as usize..=*part.end() as usize),
-    };
-    Ok((head.0, head.1, body).into_response())
+    sound.answer(&method, &headers, bytes).await
 }
 
 async fn remove_sound(

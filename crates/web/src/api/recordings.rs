@@ -14,7 +14,7 @@ use super::attempts::instant;
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get};
 use crate::extract::{Ask, Id, Items, Page};
-use crate::sound::{Sound, Wanted};
+use crate::sound::Sound;
 use crate::{Context, Problem};
 
 const TAG: &str = "Recordings";
@@ -83,24 +83,16 @@ async fn hear(
 ) -> Result<Response, Problem> {
     let audio = context.app.recording_audio(&who, AttemptId(id)).await?;
     let sound = Sound { bytes: audio.bytes, tag: audio.sha256.clone() };
-    let wanted = match sound.wanted(&method, &headers) {
-        Ok(wanted) => wanted,
-        Err(outside) => return Ok(outside),
-    };
-    let (status, head) = sound.head(&wanted);
-    let body = match wanted {
-        Wanted::Size => Body::empty(),
-        Wanted::Whole => Body::from_stream(context.app.hear_recording(&who, &audio, None).await?),
-        Wanted::Part(part) => Body::from_stream(context.app.hear_recording(&who, &audio, Some(part)).await?),
-    };
+    let bytes = async |part| Ok(Body::from_stream(context.app.hear_recording(&who, &audio, part).await?));
+    let answer = sound.answer(&method, &headers, bytes).await?;
     // The name has nothing in it that would have to be quoted.
     let name = format!("inline; filename=\"{}.wav\"", audio.name);
-    let own = [
+    let head = [
         (header::CONTENT_DISPOSITION, name),
         // No copy may outlive the recording or be heard without a line in the audit log.
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((status, head, own, body).into_response())
+    Ok((head, answer).into_response())
 }
 
 async fn remove(
