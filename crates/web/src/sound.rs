@@ -25,34 +25,33 @@ enum Wanted {
     Whole,
     /// These bytes.
     Part(RangeInclusive<u64>),
+    /// Bytes that it does not have.
+    Outside,
 }
 
 impl Sound {
     /// What a request asks for. Several parts at once, other units than bytes and what cannot be read are passed over, as
     /// RFC 9110 (14.2) has it: the whole is sent then. So it is when the part was to be of another version (`If-Range`).
-    ///
-    /// # Errors
-    /// The part lies outside the sound: an answer that says how large it is.
-    fn wanted(&self, method: &Method, headers: &HeaderMap) -> Result<Wanted, Response> {
+    fn wanted(&self, method: &Method, headers: &HeaderMap) -> Wanted {
         if method == Method::HEAD {
-            return Ok(Wanted::Size);
+            return Wanted::Size;
         }
         let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         if text(header::IF_RANGE).is_some_and(|tag| tag != self.quoted_tag()) {
-            return Ok(Wanted::Whole);
+            return Wanted::Whole;
         }
         let ranges = text(header::RANGE).and_then(|range| parse_range_header(range).ok());
         let [range] = ranges.as_ref().map_or(&[][..], |parsed| parsed.ranges.as_slice()) else {
-            return Ok(Wanted::Whole);
+            return Wanted::Whole;
         };
         let last = self.bytes.saturating_sub(1);
         let part = match (range.start, range.end) {
-            (StartPosition::Index(from), EndPosition::Index(to)) if from > to => return Ok(Wanted::Whole),
+            (StartPosition::Index(from), EndPosition::Index(to)) if from > to => return Wanted::Whole,
             (StartPosition::Index(from), EndPosition::Index(to)) => from..=to.min(last),
             (StartPosition::Index(from), EndPosition::LastByte) => from..=last,
             (StartPosition::FromLast(count), _) => self.bytes.saturating_sub(count)..=last,
         };
-        if *part.start() < self.bytes { Ok(Wanted::Part(part)) } else { Err(self.outside()) }
+        if *part.start() < self.bytes { Wanted::Part(part) } else { Wanted::Outside }
     }
 
     fn outside(&self) -> Response {
@@ -78,35 +77,33 @@ impl Sound {
         headers: &HeaderMap,
         body: impl AsyncFnOnce(Option<RangeInclusive<u64>>) -> Result<Body, Problem>,
     ) -> Result<Response, Problem> {
-        let wanted = match self.wanted(method, headers) {
-            Ok(wanted) => wanted,
-            Err(outside) => return Ok(outside),
+        let part = match self.wanted(method, headers) {
+            Wanted::Size => return Ok((self.head(None), Body::empty()).into_response()),
+            Wanted::Outside => return Ok(self.outside()),
+            Wanted::Whole => None,
+            Wanted::Part(part) => Some(part),
         };
-        let (status, head) = self.head(&wanted);
-        let body = match wanted {
-            Wanted::Size => Body::empty(),
-            Wanted::Whole => body(None).await?,
-            Wanted::Part(part) => body(Some(part)).await?,
-        };
-        Ok((status, head, body).into_response())
+        let status = if part.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+        Ok((status, self.head(part.as_ref()), body(part).await?).into_response())
     }
 
-    /// The status and the headers with which it is sent.
-    fn head(&self, wanted: &Wanted) -> (StatusCode, HeaderMap) {
+    /// The headers with which it, or a part of it, is sent.
+    fn head(&self, part: Option<&RangeInclusive<u64>>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         put(&mut headers, header::ETAG, &self.quoted_tag());
-        let (status, bytes) = match wanted {
-            Wanted::Size | Wanted::Whole => (StatusCode::OK, self.bytes),
-            Wanted::Part(part) => {
-                let range = format!("bytes {}-{}/{}", part.start(), part.end(), self.bytes);
-                put(&mut headers, header::CONTENT_RANGE, &range);
-                (StatusCode::PARTIAL_CONTENT, part.end() - part.start() + 1)
-            }
-        };
+        let mut bytes = self.bytes;
+        if let Some(part) = part {
+            put(
+                &mut headers,
+                header::CONTENT_RANGE,
+                &format!("bytes {}-{}/{}", part.start(), part.end(), self.bytes),
+            );
+            bytes = part.end() - part.start() + 1;
+        }
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(bytes));
-        (status, headers)
+        headers
     }
 }
 
@@ -129,9 +126,9 @@ mod tests {
         }
         let sound = Sound { bytes, tag: "v".to_owned() };
         match sound.wanted(&Method::GET, &headers) {
-            Ok(Wanted::Part(part)) => Ok(Some((*part.start(), *part.end()))),
-            Ok(_) => Ok(None),
-            Err(response) => Err(response.status().as_u16()),
+            Wanted::Part(part) => Ok(Some((*part.start(), *part.end()))),
+            Wanted::Outside => Err(sound.outside().status().as_u16()),
+            Wanted::Size | Wanted::Whole => Ok(None),
         }
     }
 
