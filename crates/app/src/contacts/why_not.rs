@@ -100,25 +100,33 @@ impl App {
             Ok((facts, hours, running))
         });
         let (facts, hours, running) = read.await?;
-        let live = self.floor.live(tenant).await?;
-        let standstill = standstill(&facts, &running, &live.groups);
+        let groups = concerned(&facts, &running);
+        let standstill = if groups.is_empty() {
+            None
+        } else {
+            standstill(&groups, &self.floor.live(tenant).await?.groups)
+        };
         let reasons = reasons(&facts, &hours, &running, standstill, now);
         Ok(WhyNotView { contact, callable: reasons.is_empty(), reasons })
     }
 }
 
-/// What keeps the group in whose hopper the contact is, or else every group that may call it, from calling anybody.
-/// What groups on other nodes do is not known here.
-fn standstill(facts: &WhyNot, running: &Running, live: &[GroupLive]) -> Option<IdleReason> {
-    let concerned: Vec<GroupId> = match (facts.claimed_by, running) {
+/// The group in whose hopper the contact is, or else every group that may call it; none if nobody will, or does already.
+fn concerned(facts: &WhyNot, running: &Running) -> Vec<GroupId> {
+    match (facts.claimed_by, running) {
+        _ if facts.final_reason.is_some() || facts.has_unsettled_attempt => Vec::new(),
         (Some(hopper), _) => vec![hopper],
         (None, Running::Some(groups)) => groups.clone(),
         (None, _) => Vec::new(),
-    };
+    }
+}
+
+/// What keeps all of these groups from calling anybody. What groups on other nodes do is not known here.
+fn standstill(groups: &[GroupId], live: &[GroupLive]) -> Option<IdleReason> {
     let idle = |group: &GroupId| live.iter().find(|it| it.now.group == *group)?.now.idle_reason;
-    let first = idle(concerned.first()?)?;
+    let first = idle(groups.first()?)?;
     let stands_still = matches!(first, IdleReason::NoLines | IdleReason::CallerIdsUsedUp);
-    (stands_still && concerned.iter().all(|group| idle(group) == Some(first))).then_some(first)
+    (stands_still && groups.iter().all(|group| idle(group) == Some(first))).then_some(first)
 }
 
 /// Which of a campaign's groups are running.
@@ -211,7 +219,7 @@ fn reasons(
             }
         }
     }
-    match standstill.filter(|_| !facts.has_unsettled_attempt) {
+    match standstill {
         Some(IdleReason::NoLines) => {
             let message = "no switch takes calls: none can be reached, or those that can are taken out of use (drained)";
             say(WhyNotRule::NoSwitch, message.to_owned(), None);
@@ -326,14 +334,17 @@ mod tests {
         };
         let away = Some(IdleReason::NoLines);
         let both = Running::Some(vec![one, two]);
+        let of = |facts: &WhyNot, live: &[GroupLive]| standstill(&concerned(facts, &both), live);
         let claimed = WhyNot { claimed_by: Some(one), ..facts() };
         let one_is_away = [live(one, away), live(two, None)];
-        assert_eq!(standstill(&claimed, &both, &one_is_away), away);
-        assert_eq!(standstill(&facts(), &both, &one_is_away), None);
-        assert_eq!(standstill(&facts(), &both, &[live(one, away), live(two, away)]), away);
-        assert_eq!(standstill(&facts(), &both, &[live(one, away)]), None, "the other may be on another node");
-        assert_eq!(standstill(&claimed, &both, &[live(one, Some(IdleReason::AgentsBusy))]), None);
-        assert_eq!(standstill(&facts(), &Running::None, &one_is_away), None);
+        assert_eq!(of(&claimed, &one_is_away), away);
+        assert_eq!(of(&facts(), &one_is_away), None);
+        assert_eq!(of(&facts(), &[live(one, away), live(two, away)]), away);
+        assert_eq!(of(&facts(), &[live(one, away)]), None, "the other may be on another node");
+        assert_eq!(of(&claimed, &[live(one, Some(IdleReason::AgentsBusy))]), None);
+        let called = WhyNot { has_unsettled_attempt: true, ..claimed };
+        assert_eq!(of(&called, &one_is_away), None);
+        assert!(concerned(&facts(), &Running::None).is_empty());
     }
 
     #[test]

@@ -124,3 +124,17 @@ impl AgentTimes {
         (!self.at_work.is_zero()).then(|| part.as_secs_f64() / self.at_work.as_secs_f64())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_are_with_an_agent_count_as_answered_before_they_end() {
+        let ended = GroupFigures { answered: 3, abandoned: 1, ..GroupFigures::default() };
+        let now = ended.clone().with_connected(1);
+        assert_eq!((now.answered, now.abandoned, now.abandon_rate), (4, 1, Some(0.25)));
+        assert!(ended.results.is_empty() && now.results.is_empty(), "none of them has a result yet");
+        assert_eq!(GroupFigures::default().with_connected(0).abandon_rate, None);
+    }
+}

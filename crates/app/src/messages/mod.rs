@@ -346,7 +346,7 @@ impl App {
         Ok(shown)
     }
 
-    /// A message's version and its sound, which no two sounds of a message share.
+    /// A message's version and its sound. No two sounds of a message have the same version.
     ///
     /// # Errors
     /// The caller may not, there is no such message, or it has no sound.

@@ -2,12 +2,13 @@
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
-use store::testing::databases;
+use store::testing::{TestDatabase, databases};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::{Caller, Server, until};
+use crate::agent_session::{hear, open, say};
+use crate::support::{Answer, Caller, Server, until};
 
 /// What a campaign needs to be run.
 pub struct Centre {
@@ -109,6 +110,34 @@ async fn a_running_group_calls_its_contacts_for_an_agent_who_is_ready() {
         }
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_call_counts_as_answered_while_it_is_with_its_agent() {
+    let server = Server::start_sixty_times_as_fast(TestDatabase::sqlite()).await;
+    let admin = server.tenant("A").await;
+    let Centre { group, agent, .. } = centre(&admin).await;
+    let mut socket = open(&server, &format!("agent={agent}"), Some(admin.key())).await.unwrap();
+    for message in ["log_in", "ready"] {
+        say(&mut socket, json!({"type": message})).await;
+    }
+    let actions = format!("/v1/campaign-groups/{group}/actions");
+    for action in ["load", "start"] {
+        admin.post(&actions, json!({"action": action})).await.expect(200);
+    }
+    hear(&mut socket, |message| message["type"] == "connected").await;
+    // The simulated person may end the conversation at any moment.
+    let with_agents = |status: &Answer| {
+        let live = &status.body["live"];
+        let ended = live["figures"]["results"]["answer"].as_u64().unwrap_or(0);
+        live["connected"].as_u64().unwrap() + ended
+    };
+    let path = format!("/v1/campaign-groups/{group}/status");
+    let status = until(|| admin.get(&path), |status| with_agents(status) > 0).await;
+    let live = &status.body["live"];
+    assert!(live["figures"]["answered"].as_u64().unwrap() >= with_agents(&status), "{live}");
+    assert!(live["figures"]["abandon_rate"].is_number(), "{live}");
+    server.stop().await;
 }
 
 #[tokio::test]
