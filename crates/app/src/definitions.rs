@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
+use crate::error::in_words;
 use crate::model::{
     CampaignBody, CampaignGroupBody, Definition, MessageBody, NamedReference, ScriptBody, SinkBody, Stored,
     check_name,
@@ -63,13 +64,13 @@ pub fn load<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, id: Uuid) -> Resul
 fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) -> Result<(), AppError> {
     for reference in body.references() {
         if rows::get(tx, tenant, reference.kind, reference.id)?.is_none() {
-            let message = format!("there is no {} {}", reference.kind, reference.id);
+            let message = format!("there is no {} {}", in_words(reference.kind), reference.id);
             return Err(AppError::invalid("unknown_reference", &reference.field, message));
         }
     }
     for reference in body.named_references() {
         if rows::by_name(tx, tenant, reference.kind, None, &reference.name)?.is_none() {
-            let message = format!("there is no {} '{}'", reference.kind, reference.name);
+            let message = format!("there is no {} '{}'", in_words(reference.kind), reference.name);
             return Err(AppError::invalid("unknown_reference", reference.field, message));
         }
     }
@@ -131,24 +132,31 @@ fn refuse_if_named<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, name: &str)
 fn name_taken<T: Definition>(error: StoreError) -> AppError {
     match error {
         StoreError::Conflict { .. } => {
-            AppError::conflict("name_taken", format!("another {} has this name: choose another", T::KIND))
+            let message = format!("another {} has this name: choose another", in_words(T::KIND));
+            AppError::conflict("name_taken", message)
         }
         other => other.into(),
     }
 }
 
 impl App {
+    /// Whether the caller may store this body, as far as that can be told without looking at others.
+    async fn check_alone<T: Definition>(&self, who: &Principal, body: &T) -> Result<(), AppError> {
+        who.may(Permission::Configure)?;
+        check_name(body.name())?;
+        body.check()?;
+        match body.script() {
+            Some(source) => self.check_script(body.name(), source).await,
+            None => Ok(()),
+        }
+    }
+
     /// Creates a definition.
     ///
     /// # Errors
     /// The caller may not, the body cannot be, names what is not there, or its name is taken.
     pub async fn create<T: Definition>(&self, who: &Principal, body: T) -> Result<Stored<T>, AppError> {
-        who.may(Permission::Configure)?;
-        check_name(body.name())?;
-        body.check()?;
-        if let Some(source) = body.script() {
-            self.check_script(body.name(), source).await?;
-        }
+        self.check_alone(who, &body).await?;
         let (who_in, now) = (who.clone(), self.clock.now());
         let (id, audit_id) = (self.ids.next(now), self.ids.next(now));
         let stored = self
@@ -205,12 +213,7 @@ impl App {
         version: i64,
         body: T,
     ) -> Result<Stored<T>, AppError> {
-        who.may(Permission::Configure)?;
-        check_name(body.name())?;
-        body.check()?;
-        if let Some(source) = body.script() {
-            self.check_script(body.name(), source).await?;
-        }
+        self.check_alone(who, &body).await?;
         let (who_in, now) = (who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
         let stored = self
@@ -296,7 +299,7 @@ fn check_change<T: Definition>(
     after: &T,
 ) -> Result<(), AppError> {
     if before.parent() != after.parent() {
-        let message = format!("a {} stays where it was made: make another one there", T::KIND);
+        let message = format!("a {} stays where it was made: make another one there", in_words(T::KIND));
         return Err(AppError::conflict("parent_is_fixed", message));
     }
     let (before, after) = (before as &dyn std::any::Any, after as &dyn std::any::Any);
@@ -315,7 +318,7 @@ fn refuse_if_needed<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, id: Uuid) 
     let needed = rows::references(tx, tenant, id)?;
     if !needed.is_empty() {
         let names: Vec<String> =
-            needed.iter().map(|other| format!("{} '{}'", other.kind, other.name)).collect();
+            needed.iter().map(|other| format!("{} '{}'", in_words(&other.kind), other.name)).collect();
         let message = format!("it is needed by {}: change or delete that first", names.join(", "));
         return Err(AppError::conflict("in_use", message));
     }
@@ -330,7 +333,7 @@ fn refuse_if_needed<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, id: Uuid) 
     if has_contacts {
         return Err(AppError::conflict(
             "in_use",
-            format!("the {} has contacts, which must stay accounted for", T::KIND),
+            format!("the {} has contacts, which must stay accounted for", in_words(T::KIND)),
         ));
     }
     Ok(())

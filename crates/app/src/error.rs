@@ -12,7 +12,7 @@ pub enum AppError {
     #[error("{0}")]
     Forbidden(String),
     /// There is no such thing, or it is another tenant's.
-    #[error("there is no {what} {id}")]
+    #[error("there is no {} {id}", in_words(.what))]
     NotFound {
         /// The kind of thing, such as `campaign`.
         what: &'static str,
@@ -55,6 +55,14 @@ pub enum AppError {
     /// A defect of ours or of a part; the details are in the log.
     #[error("something went wrong here; the log says what")]
     Internal(String),
+}
+
+/// A kind of thing as people call it: `caller id pool` for `caller_id_pool`.
+pub(crate) fn in_words(kind: &str) -> String {
+    match kind {
+        "calling_hours" => "set of calling hours".to_owned(),
+        kind => kind.replace('_', " "),
+    }
 }
 
 /// One part of a request that cannot be.

@@ -47,11 +47,18 @@ fn actor_of(who: &Principal) -> Actor {
     }
 }
 
+/// A dial mode with an action that would pass it over.
+pub(crate) fn dial_mode_is_out_of_place(field: &str) -> AppError {
+    let message = "a dial_mode goes with the actions start and set_dial_mode: leave it out";
+    AppError::invalid("unexpected_field", field, message)
+}
+
 impl App {
     /// Asks something of a campaign group.
     ///
     /// # Errors
-    /// The caller may not, there is no such group, or its state does not allow the action.
+    /// The caller may not, there is no such group, its state does not allow the action, or a dial mode is missing or does
+    /// not go with it.
     pub async fn act_on_group(
         &self,
         who: &Principal,
@@ -62,6 +69,9 @@ impl App {
         who.may(Permission::Operate)?;
         if action == GroupAction::SetDialMode && dial_mode.is_none() {
             return Err(AppError::invalid("missing", "dial_mode", "set_dial_mode needs a dial_mode"));
+        }
+        if dial_mode.is_some() && !action.takes_dial_mode() {
+            return Err(dial_mode_is_out_of_place("dial_mode"));
         }
         self.get::<CampaignGroupBody>(who, group.0).await?;
         let state = self.floor.act(who.tenant, group, action, dial_mode, actor_of(who)).await?;

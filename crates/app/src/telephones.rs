@@ -27,7 +27,7 @@ pub struct NewSupervision {
 
 /// That a supervisor's telephone is being rung.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "Supervision")]
+#[schemars(rename = "SupervisionBegun")]
 pub struct SupervisionView {
     /// The call.
     pub attempt: AttemptId,

@@ -78,6 +78,11 @@ pub enum GroupAction {
 }
 
 impl GroupAction {
+    /// Whether a dial mode may be given with it.
+    pub fn takes_dial_mode(self) -> bool {
+        matches!(self, Self::Start | Self::SetDialMode)
+    }
+
     /// For people.
     pub fn words(self) -> &'static str {
         match self {

@@ -306,8 +306,8 @@ pub struct CampaignRules {
     pub opt_out_digit: char,
     /// Which numbers are shown.
     pub caller_ids: CallerIdRules,
-    /// Which calls are recorded, and under which name.
-    pub recording: RecordingSettings,
+    /// Which calls are recorded, and under which name; none where the switch cannot record.
+    pub recording: Option<RecordingSettings>,
     /// What is done with what detection found out.
     pub detection: DetectionRules,
 }
@@ -327,7 +327,7 @@ impl CampaignRules {
             safe_harbour: None,
             opt_out_digit: OPT_OUT_DIGIT,
             caller_ids: CallerIdRules::default(),
-            recording: RecordingSettings::default(),
+            recording: Some(RecordingSettings::default()),
             detection: DetectionRules::default(),
         }
     }

@@ -229,6 +229,21 @@ pub enum Next {
     Final(FinalReason),
 }
 
+/// Whether a time that was agreed for another call can count with this disposition, or without one; [`decide`] passes it
+/// over otherwise.
+pub fn takes_a_time(treatments: &[Treatment], disposition: Option<&Disposition>) -> bool {
+    if let Some(said) = disposition
+        && (said.suppress || said.callback || said.contact_final || said.phone_final)
+    {
+        return said.callback && !said.suppress;
+    }
+    treatments.iter().any(|treatment| {
+        let wanted = &treatment.when.dispositions;
+        let may_match = wanted.is_empty() || disposition.is_some_and(|said| wanted.contains(&said.code));
+        may_match && matches!(treatment.then, Action::Reschedule { .. })
+    })
+}
+
 /// Decides what happens next. `contact` is as it was before the attempt; `attempts_max` caps attempts on all its
 /// numbers together.
 pub fn decide(
@@ -238,6 +253,7 @@ pub fn decide(
     ending: &Ending<'_>,
 ) -> Plan {
     let after = After::new(contact, ending);
+    // `takes_a_time` goes by the same order.
     if let Some(disposition) = ending.disposition {
         if disposition.suppress {
             return after.suppressed();

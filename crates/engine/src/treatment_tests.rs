@@ -172,3 +172,38 @@ fn a_disposition_can_promise_a_call_end_a_contact_or_suppress_the_number() {
     assert!(suppressed.suppress);
     assert_eq!(suppressed.next, Next::Final(FinalReason::Suppressed));
 }
+
+#[test]
+fn whether_a_time_can_count_is_known_before_the_treatments_are_asked() {
+    let treatments = [
+        "[]",
+        r#"[{"then":{"action":"final"}}]"#,
+        r#"[{"then":{"action":"reschedule","otherwise_minutes":5}}]"#,
+        r#"[{"when":{"dispositions":["later"]},"then":{"action":"reschedule","otherwise_minutes":5}}]"#,
+        r#"[{"when":{"dispositions":["other"]},"then":{"action":"reschedule","otherwise_minutes":5}}]"#,
+    ];
+    let tomorrow = at("2026-11-21T11:00:00Z");
+    let mut counted = 0;
+    for (text, marks) in treatments.iter().flat_map(|text| (0..16_u8).map(move |marks| (text, marks))) {
+        let disposition = Disposition {
+            code: "later".into(),
+            name: "Call later".into(),
+            value: DispositionValue::Neutral,
+            contact_final: marks & 1 > 0,
+            phone_final: marks & 2 > 0,
+            callback: marks & 4 > 0,
+            suppress: marks & 8 > 0,
+        };
+        for said in [None, Some(&disposition)] {
+            let rules = rules(text);
+            let plan = |callback_at| {
+                let ending = Ending { disposition: said, callback_at, ..ending(CallResult::Answer) };
+                decide(&rules, 10, &contact(1), &ending)
+            };
+            let counts = plan(Some(tomorrow)) != plan(None);
+            assert_eq!(takes_a_time(&rules, said), counts, "{text} with {said:?}");
+            counted += usize::from(counts);
+        }
+    }
+    assert!(counted > 0);
+}

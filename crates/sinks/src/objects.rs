@@ -1,10 +1,11 @@
 //! Storage for files that speaks S3: objects are put, read and removed by their names.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, RANGE};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use tokio::fs::File;
@@ -50,6 +51,9 @@ pub enum ObjectError {
     /// It cannot be reached, or broke off.
     #[error("the storage does not answer: {0}")]
     Unreachable(String),
+    /// It sends whole objects only.
+    #[error("the storage does not give parts of objects (Range)")]
+    NoParts,
     /// It said no.
     #[error("the storage answers with HTTP status {0}")]
     Refused(u16),
@@ -97,16 +101,24 @@ impl Objects {
         done(request.body(file).send().await).map(drop)
     }
 
-    /// Reads an object.
+    /// Reads an object, or some of its bytes, counted from 0.
     ///
     /// # Errors
-    /// There is none, or the storage does not answer.
+    /// There is none, the storage does not answer, or it gives no parts.
     pub async fn get(
         &self,
         name: &str,
+        part: Option<RangeInclusive<u64>>,
     ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>, ObjectError> {
         let url: Url = self.bucket.get_object(Some(&self.credentials), name).sign(SIGNED_FOR);
-        let answer = done(self.client.get(url).send().await)?;
+        let mut request = self.client.get(url);
+        if let Some(part) = &part {
+            request = request.header(RANGE, format!("bytes={}-{}", part.start(), part.end()));
+        }
+        let answer = done(request.send().await)?;
+        if part.is_some() && answer.status() != StatusCode::PARTIAL_CONTENT {
+            return Err(ObjectError::NoParts);
+        }
         Ok(answer.bytes_stream().map(|piece| piece.map_err(unreachable)).boxed())
     }
 
@@ -181,7 +193,12 @@ mod tests {
                     StatusCode::NO_CONTENT.into_response()
                 }
                 _ => match kept.get(uri.path()) {
-                    Some(body) => body.clone().into_response(),
+                    Some(body) => match headers.get("range").map(|range| range.to_str().unwrap()) {
+                        Some("bytes=10-19") => {
+                            (StatusCode::PARTIAL_CONTENT, body.slice(10..20)).into_response()
+                        }
+                        _ => body.clone().into_response(),
+                    },
                     None => StatusCode::NOT_FOUND.into_response(),
                 },
             }
@@ -219,15 +236,20 @@ mod tests {
         objects.put("a/b.wav", "audio/wav", file(&bytes).await, bytes.len() as u64).await.unwrap();
         assert_eq!(kept.lock().unwrap().keys().collect::<Vec<_>>(), ["/calls/a/b.wav"]);
         let mut read = Vec::new();
-        let mut pieces = objects.get("a/b.wav").await.unwrap();
+        let mut pieces = objects.get("a/b.wav", None).await.unwrap();
         while let Some(piece) = pieces.next().await {
             read.extend_from_slice(&piece.unwrap());
         }
         assert!(read == bytes);
+        let part = objects.get("a/b.wav", Some(10..=19)).await.unwrap();
+        let part: Vec<Bytes> = part.map(Result::unwrap).collect().await;
+        assert_eq!(part.concat(), &bytes[10..20]);
+        let whole = objects.get("a/b.wav", Some(0..=1)).await.err();
+        assert!(matches!(whole, Some(ObjectError::NoParts)), "it is not taken for the part");
         for _ in 0..2 {
             objects.remove("a/b.wav").await.unwrap();
         }
-        assert!(matches!(objects.get("a/b.wav").await, Err(ObjectError::Absent)));
+        assert!(matches!(objects.get("a/b.wav", None).await, Err(ObjectError::Absent)));
     }
 
     #[tokio::test]

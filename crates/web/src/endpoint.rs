@@ -1,17 +1,25 @@
 //! Routes and their documentation, made together: a route that is not in the OpenAPI document cannot be served.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
 use axum::routing::{MethodFilter, on};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::extract::refuse_unknown_parameters;
 use crate::{Context, idempotency};
 
 /// Bytes of a body that holds many records, at most: ten thousand rows of more than three thousand bytes each.
 pub(crate) const LARGE_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What the paths of the native API begin with.
+const NATIVE: &str = "/v1/";
 
 /// What documents one operation.
 pub(crate) struct Endpoint {
@@ -169,6 +177,15 @@ impl Endpoint {
         self
     }
 
+    /// Answers with a sound, or the part of it that is asked for.
+    pub fn gives_sound(mut self) -> Self {
+        self.parameters.push(json!({
+            "name": "Range", "in": "header", "required": false, "schema": {"type": "string"},
+            "description": "One part of it, such as bytes=1000-1999: answered with 206, or 416 if it lies outside"
+        }));
+        self.gives_raw("audio/wav")
+    }
+
     /// Takes bodies up to [`LARGE_BODY_BYTES_MAX`]: many records in one request.
     pub fn large(self) -> Self {
         self.with_body_limit(LARGE_BODY_BYTES_MAX)
@@ -184,6 +201,12 @@ impl Endpoint {
     pub fn open(mut self) -> Self {
         self.needs_auth = false;
         self
+    }
+
+    /// The names that its query knows.
+    fn query_names(&self) -> Vec<String> {
+        let names = self.parameters.iter().filter(|parameter| parameter["in"] == "query");
+        names.filter_map(|parameter| parameter["name"].as_str().map(str::to_owned)).collect()
     }
 
     fn document(&self) -> Value {
@@ -235,7 +258,7 @@ impl Api {
         Self { router: Router::new(), document }
     }
 
-    /// Adds a route.
+    /// Adds a route. In the native API parameters of the query that the document does not name are refused.
     pub fn route<H, T>(mut self, endpoint: Endpoint, handler: H) -> Self
     where
         H: Handler<T, Context>,
@@ -248,6 +271,21 @@ impl Api {
         let route = match endpoint.body_bytes_max {
             Some(most) => route.layer(DefaultBodyLimit::max(most)),
             None => route,
+        };
+        // Other vendors' clients send what their vendor passes over.
+        let route = if endpoint.path.starts_with(NATIVE) {
+            let known: Arc<[String]> = endpoint.query_names().into();
+            route.route_layer(from_fn(move |request: Request, next: Next| {
+                let refusal = refuse_unknown_parameters(request.uri(), &known);
+                async move {
+                    match refusal {
+                        Ok(()) => next.run(request).await,
+                        Err(problem) => problem.into_response(),
+                    }
+                }
+            }))
+        } else {
+            route
         };
         self.router = self.router.route(&endpoint.path, route);
         self

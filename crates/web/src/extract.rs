@@ -12,17 +12,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::objects::ObjectsAsObjects;
 use crate::{Context, Problem};
 
-/// A JSON body; what is wrong with it becomes a problem with line, column and reason.
+/// A JSON body, in which no list is taken for an object; what is wrong with it becomes a problem with line, column and
+/// reason.
 pub(crate) struct Body<T>(pub T);
 
 impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, context: &Context) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, context).await {
-            Ok(Json(body)) => Ok(Self(body)),
+        match Json::<ObjectsAsObjects<T>>::from_request(request, context).await {
+            Ok(Json(ObjectsAsObjects(body))) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_json",
@@ -86,6 +88,32 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Ask<T> {
             .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text()))?;
         Ok(Self(query))
     }
+}
+
+/// Longest name of a parameter that a refusal repeats, in characters.
+const PARAMETER_LENGTH_MAX: usize = 64;
+
+/// Refuses a query with a parameter that is not among those that are known: a misspelt filter would otherwise never take
+/// effect and never say so.
+pub(crate) fn refuse_unknown_parameters(uri: &Uri, known: &[String]) -> Result<(), Problem> {
+    let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text()))?;
+    let Some((name, _)) = given.into_iter().find(|(name, _)| !known.contains(name)) else { return Ok(()) };
+    let takes = match known {
+        [] => "it takes none".to_owned(),
+        known => format!("it knows {}", known.join(", ")),
+    };
+    // What is no name may be something that errors do not repeat, such as a telephone number.
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.len() <= PARAMETER_LENGTH_MAX
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || "_-.[]".contains(char));
+    let refusal =
+        |what: String| Problem::new(StatusCode::BAD_REQUEST, "unknown_parameter", format!("{what}: {takes}"));
+    Err(if is_name {
+        refusal(format!("the query has no parameter '{name}'")).in_field(name)
+    } else {
+        refusal("the query has a parameter that is not known".to_owned())
+    })
 }
 
 /// The id at the end of the path, or the one before the last fixed part.
@@ -205,7 +233,8 @@ impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
             Body::<serde_json::Map<String, serde_json::Value>>::from_request(request, context).await?;
         body.retain(|name, _| !NOT_OF_THE_BODY.contains(&name.as_str()));
         // As axum does for [`Body`]: the message begins with where it is.
-        serde_path_to_error::deserialize(serde_json::Value::from(body)).map(Self).map_err(|error| {
+        let read = serde_path_to_error::deserialize(serde_json::Value::from(body));
+        read.map(|ObjectsAsObjects(body)| Self(body)).map_err(|error| {
             let (path, text) = (error.path().to_string(), error.to_string());
             let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", text);
             if path == "." { problem } else { problem.in_field(path) }
@@ -229,6 +258,22 @@ mod tests {
         let missing = "missing field `name` at line 1 column 2";
         assert_eq!(told_of(missing), (String::new(), missing.to_owned()));
         assert_eq!(told("expected value at line 1 column 1"), ("", "expected value at line 1 column 1"));
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_named_with_those_that_are() {
+        let asked = |query: &str, known: &[&str]| {
+            let known: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+            refuse_unknown_parameters(&format!("/v1/contacts?{query}").parse().unwrap(), &known)
+        };
+        assert_eq!(asked("campaign=1&limit=2", &["limit", "campaign"]), Ok(()));
+        assert_eq!(asked("", &[]), Ok(()));
+        let refused = asked("limit=2&campain=1", &["limit", "campaign"]).unwrap_err();
+        assert_eq!((refused.code(), refused.field()), ("unknown_parameter", Some("campain")));
+        assert_eq!(refused.detail(), "the query has no parameter 'campain': it knows limit, campaign");
+        assert!(asked("x=1", &[]).unwrap_err().detail().ends_with("it takes none"));
+        let number = asked("%2B447700900123", &["number"]).unwrap_err();
+        assert!(number.field().is_none() && !number.detail().contains("4477"), "{number:?}");
     }
 
     #[test]

@@ -10,7 +10,9 @@ pub mod fuzzing;
 mod idempotency;
 mod limits;
 mod measure;
+mod objects;
 mod problem;
+mod sound;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -66,6 +66,8 @@ pub enum WhyNotRule {
     OutsideHours,
     /// It is being called.
     BeingCalled,
+    /// No switch takes calls: none can be reached, or those that can are taken out of use.
+    NoSwitch,
     /// It is in the hopper of a campaign group.
     InHopper,
     /// None of the campaign's groups is running.
@@ -95,31 +97,46 @@ impl App {
                 None => CallingHours::cautious(),
             };
             let running = who_runs(tx, tenant, campaign, found.is_callback)?;
-            let reasons = reasons(&facts, &hours, running, now);
-            Ok((WhyNotView { contact, callable: reasons.is_empty(), reasons }, facts.claimed_by))
+            Ok((facts, hours, running))
         });
-        let (mut view, hopper) = read.await?;
-        let waits = |group: &GroupLive| group.now.idle_reason == Some(IdleReason::CallerIdsUsedUp);
-        if let Some(hopper) = hopper
-            && self.floor.live(tenant).await?.groups.iter().any(|it| it.now.group == hopper && waits(it))
-        {
-            let message = "every number that it may be shown was shown as often as it may be: wait, or give the caller \
-                           id pool numbers or higher limits";
-            let rule = WhyNotRule::CallerIdsUsedUp;
-            view.reasons.push(WhyNotReason { rule, message: message.to_owned(), until: None });
-        }
-        Ok(view)
+        let (facts, hours, running) = read.await?;
+        let groups = concerned(&facts, &running);
+        let standstill = if groups.is_empty() {
+            None
+        } else {
+            standstill(&groups, &self.floor.live(tenant).await?.groups)
+        };
+        let reasons = reasons(&facts, &hours, &running, standstill, now);
+        Ok(WhyNotView { contact, callable: reasons.is_empty(), reasons })
     }
 }
 
+/// The group in whose hopper the contact is, or else every group that may call it; none if nobody will, or does already.
+fn concerned(facts: &WhyNot, running: &Running) -> Vec<GroupId> {
+    match (facts.claimed_by, running) {
+        _ if facts.final_reason.is_some() || facts.has_unsettled_attempt => Vec::new(),
+        (Some(hopper), _) => vec![hopper],
+        (None, Running::Some(groups)) => groups.clone(),
+        (None, _) => Vec::new(),
+    }
+}
+
+/// What keeps all of these groups from calling anybody. What groups on other nodes do is not known here.
+fn standstill(groups: &[GroupId], live: &[GroupLive]) -> Option<IdleReason> {
+    let idle = |group: &GroupId| live.iter().find(|it| it.now.group == *group)?.now.idle_reason;
+    let first = idle(groups.first()?)?;
+    let stands_still = matches!(first, IdleReason::NoLines | IdleReason::CallerIdsUsedUp);
+    (stands_still && groups.iter().all(|group| idle(group) == Some(first))).then_some(first)
+}
+
 /// Which of a campaign's groups are running.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Running {
     None,
     /// Only such as call nobody but people to whom a call was promised, and to this contact none was.
     OnlyForCallbacks,
-    /// One that may call the contact.
-    Some,
+    /// These may call the contact.
+    Some(Vec<GroupId>),
 }
 
 fn who_runs(
@@ -128,23 +145,34 @@ fn who_runs(
     campaign: CampaignId,
     is_callback: bool,
 ) -> Result<Running, AppError> {
-    let mut running = Running::None;
+    let (mut may_call, mut only_callbacks) = (Vec::new(), false);
     let page = Page::first(PAGE_ROWS_MAX);
     let groups = definition_rows::list(tx, tenant, CampaignGroupBody::KIND, Some(campaign.0), &page)?;
     for group in groups.rows {
         if lease::stored_state(tx, GroupId(group.id))? == GroupState::Running {
             let body = definitions::load::<CampaignGroupBody>(tx, tenant, group.id)?.body;
             if is_callback || !body.settings.callbacks_only {
-                return Ok(Running::Some);
+                may_call.push(GroupId(group.id));
+            } else {
+                only_callbacks = true;
             }
-            running = Running::OnlyForCallbacks;
         }
     }
-    Ok(running)
+    Ok(match (may_call.is_empty(), only_callbacks) {
+        (false, _) => Running::Some(may_call),
+        (true, true) => Running::OnlyForCallbacks,
+        (true, false) => Running::None,
+    })
 }
 
-/// The rules in the order in which the feed asks them.
-fn reasons(facts: &WhyNot, hours: &CallingHours, running: Running, now: Time) -> Vec<WhyNotReason> {
+/// The rules in the order in which the feed asks them, then what keeps the group from dialling.
+fn reasons(
+    facts: &WhyNot,
+    hours: &CallingHours,
+    running: &Running,
+    standstill: Option<IdleReason>,
+    now: Time,
+) -> Vec<WhyNotReason> {
     let mut reasons = Vec::new();
     let mut say = |rule, message: String, until| reasons.push(WhyNotReason { rule, message, until });
     if let Some(reason) = facts.final_reason {
@@ -191,17 +219,27 @@ fn reasons(facts: &WhyNot, hours: &CallingHours, running: Running, now: Time) ->
             }
         }
     }
+    match standstill {
+        Some(IdleReason::NoLines) => {
+            let message = "no switch takes calls: none can be reached, or those that can are taken out of use (drained)";
+            say(WhyNotRule::NoSwitch, message.to_owned(), None);
+        }
+        Some(IdleReason::CallerIdsUsedUp) => {
+            let message = "every number that it may be shown was shown as often as it may be: wait, or give the caller \
+                           id pool numbers or higher limits";
+            say(WhyNotRule::CallerIdsUsedUp, message.to_owned(), None);
+        }
+        _ => {}
+    }
     if facts.has_unsettled_attempt {
         say(WhyNotRule::BeingCalled, "it is being called".to_owned(), None);
     } else if let Some(group) = facts.claimed_by {
-        say(
-            WhyNotRule::InHopper,
-            format!("it is in the hopper of campaign group {group}, soon to be dialled"),
-            None,
-        );
+        let when =
+            if standstill.is_some() { "to be dialled when that is over" } else { "soon to be dialled" };
+        say(WhyNotRule::InHopper, format!("it is in the hopper of campaign group {group}, {when}"), None);
     }
     match running {
-        Running::Some => {}
+        Running::Some(_) => {}
         Running::None => {
             let message = "none of the campaign's groups is running: start one".to_owned();
             say(WhyNotRule::NoGroupRunning, message, None);
@@ -238,9 +276,12 @@ mod tests {
     }
 
     fn rules(facts: &WhyNot, running: bool, now: &str) -> Vec<WhyNotRule> {
-        let running = if running { Running::Some } else { Running::None };
+        let running = if running { Running::Some(Vec::new()) } else { Running::None };
         let now = Time::parse_rfc3339(now).unwrap();
-        reasons(facts, &CallingHours::cautious(), running, now).iter().map(|reason| reason.rule).collect()
+        reasons(facts, &CallingHours::cautious(), &running, None, now)
+            .iter()
+            .map(|reason| reason.rule)
+            .collect()
     }
 
     const FRIDAY_NOON: &str = "2026-11-20T11:00:00Z";
@@ -258,15 +299,75 @@ mod tests {
             [WhyNotRule::OutsideHours, WhyNotRule::NoGroupRunning]
         );
         let now = Time::parse_rfc3339(SUNDAY_NOON).unwrap();
-        let until = reasons(&facts(), &CallingHours::cautious(), Running::Some, now)[0].until;
+        let running = Running::Some(Vec::new());
+        let until = reasons(&facts(), &CallingHours::cautious(), &running, None, now)[0].until;
         assert_eq!(until, Some(Time::parse_rfc3339("2026-11-23T08:00:00Z").unwrap()));
     }
 
     #[test]
     fn a_contact_without_a_callback_is_told_that_groups_run_for_callbacks_alone() {
         let now = Time::parse_rfc3339(FRIDAY_NOON).unwrap();
-        let told = reasons(&facts(), &CallingHours::cautious(), Running::OnlyForCallbacks, now);
+        let told = reasons(&facts(), &CallingHours::cautious(), &Running::OnlyForCallbacks, None, now);
         assert_eq!(told.iter().map(|reason| reason.rule).collect::<Vec<_>>(), [WhyNotRule::OnlyCallbacks]);
+    }
+
+    #[test]
+    fn a_group_that_stands_still_counts_where_no_other_may_call_the_contact() {
+        use engine::DialMode;
+        use engine::engine::GroupSnapshot;
+        let [one, two] = [1, 2].map(|id| GroupId(uuid::Uuid::from_u128(id)));
+        let live = |group, idle_reason| {
+            let now = GroupSnapshot {
+                group,
+                state: GroupState::Running,
+                dial_mode: DialMode::Progressive,
+                hopper: 1,
+                ringing: 0,
+                waiting: 0,
+                connected: 0,
+                announcing: 0,
+                agents_working: 1,
+                agents_ready: 1,
+                idle_reason,
+            };
+            GroupLive { name: String::new(), now, figures: Default::default() }
+        };
+        let away = Some(IdleReason::NoLines);
+        let both = Running::Some(vec![one, two]);
+        let of = |facts: &WhyNot, live: &[GroupLive]| standstill(&concerned(facts, &both), live);
+        let claimed = WhyNot { claimed_by: Some(one), ..facts() };
+        let one_is_away = [live(one, away), live(two, None)];
+        assert_eq!(of(&claimed, &one_is_away), away);
+        assert_eq!(of(&facts(), &one_is_away), None);
+        assert_eq!(of(&facts(), &[live(one, away), live(two, away)]), away);
+        assert_eq!(of(&facts(), &[live(one, away)]), None, "the other may be on another node");
+        assert_eq!(of(&claimed, &[live(one, Some(IdleReason::AgentsBusy))]), None);
+        let called = WhyNot { has_unsettled_attempt: true, ..claimed };
+        assert_eq!(of(&called, &one_is_away), None);
+        assert!(concerned(&facts(), &Running::None).is_empty());
+    }
+
+    #[test]
+    fn what_keeps_the_whole_group_from_dialling_comes_before_the_hopper() {
+        let now = Time::parse_rfc3339(FRIDAY_NOON).unwrap();
+        let group = GroupId(uuid::Uuid::from_u128(7));
+        let running = Running::Some(vec![group]);
+        let claimed = WhyNot { claimed_by: Some(group), ..facts() };
+        let told = |facts: &WhyNot, standstill| {
+            let told = reasons(facts, &CallingHours::cautious(), &running, standstill, now);
+            told.into_iter().map(|reason| (reason.rule, reason.message)).collect::<Vec<_>>()
+        };
+        let in_hopper = told(&claimed, None);
+        assert!(in_hopper.len() == 1 && in_hopper[0].1.contains("soon"), "{in_hopper:?}");
+        for (idle, rule) in [
+            (IdleReason::NoLines, WhyNotRule::NoSwitch),
+            (IdleReason::CallerIdsUsedUp, WhyNotRule::CallerIdsUsedUp),
+        ] {
+            let told_claimed = told(&claimed, Some(idle));
+            assert_eq!(told_claimed.iter().map(|it| it.0).collect::<Vec<_>>(), [rule, WhyNotRule::InHopper]);
+            assert!(!told_claimed[1].1.contains("soon"), "{told_claimed:?}");
+            assert_eq!(told(&facts(), Some(idle)).iter().map(|it| it.0).collect::<Vec<_>>(), [rule]);
+        }
     }
 
     #[test]

@@ -48,14 +48,15 @@ pub struct AgentLive {
     pub now: AgentSnapshot,
 }
 
-/// What came of a group's calls.
+/// What came of a group's calls. `results` counts a call when it has ended; calls that are with an agent now are among
+/// those that a person answered already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct GroupFigures {
     /// Attempts started.
     pub dialled: u64,
     /// Attempts ended, by call result.
     pub results: BTreeMap<CallResult, u64>,
-    /// Calls that a person answered.
+    /// Calls that a person answered, those that are with an agent now included.
     pub answered: u64,
     /// Of those, without an agent.
     pub abandoned: u64,
@@ -71,10 +72,21 @@ impl GroupFigures {
                 *self.results.entry(ended.result).or_default() += 1;
                 self.answered += u64::from(ended.answered_by_person());
                 self.abandoned += u64::from(ended.is_abandonment());
-                self.abandon_rate = (self.answered > 0).then(|| self.abandoned as f64 / self.answered as f64);
+                self.rate();
             }
             _ => {}
         }
+    }
+
+    /// With the calls that are with an agent now, which count when they end too, but were answered already.
+    pub(crate) fn with_connected(mut self, connected: u32) -> Self {
+        self.answered += u64::from(connected);
+        self.rate();
+        self
+    }
+
+    fn rate(&mut self) {
+        self.abandon_rate = (self.answered > 0).then(|| self.abandoned as f64 / self.answered as f64);
     }
 }
 
@@ -110,5 +122,19 @@ impl AgentTimes {
 
     fn share(&self, part: Duration) -> Option<f64> {
         (!self.at_work.is_zero()).then(|| part.as_secs_f64() / self.at_work.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_are_with_an_agent_count_as_answered_before_they_end() {
+        let ended = GroupFigures { answered: 3, abandoned: 1, ..GroupFigures::default() };
+        let now = ended.clone().with_connected(1);
+        assert_eq!((now.answered, now.abandoned, now.abandon_rate), (4, 1, Some(0.25)));
+        assert!(ended.results.is_empty() && now.results.is_empty(), "none of them has a result yet");
+        assert_eq!(GroupFigures::default().with_connected(0).abandon_rate, None);
     }
 }

@@ -14,6 +14,7 @@ use engine::{MessageId, TenantId, Time};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use store::records::definitions::{self as definition_rows, Seen};
 use store::records::messages::{self as rows, Sound};
 use store::{Store, StoreError, Tx};
 use tokio::sync::Semaphore;
@@ -305,14 +306,17 @@ impl App {
         Ok(Listing { items: items.collect(), next })
     }
 
-    /// Gives a message an uploaded sound: WAV, PCM, 16 bit, mono, 8 or 16 kHz, at most [`SOUND_BYTES_MAX`] bytes.
+    /// Gives a message that the caller has seen in `version` an uploaded sound: WAV, PCM, 16 bit, mono, 8 or 16 kHz, at
+    /// most [`SOUND_BYTES_MAX`] bytes. It has another version then.
     ///
     /// # Errors
-    /// The caller may not, there is no such message, or the sound cannot be played; the error's code says why.
+    /// The caller may not, there is no such message, it was changed meanwhile, or the sound cannot be played; the error's
+    /// code says why.
     pub async fn put_message_sound(
         &self,
         who: &Principal,
         id: Uuid,
+        version: i64,
         wav: Vec<u8>,
     ) -> Result<MessageView, AppError> {
         who.may(Permission::Configure)?;
@@ -332,7 +336,7 @@ impl App {
         let bytes = Arc::new(checked.wav);
         let shown = self
             .write(move |tx| {
-                let stored = load(tx, tenant, id)?;
+                let stored = next_version(tx, tenant, id, version, now)?;
                 rows::put_sound(tx, tenant, &sound, &bytes)?;
                 note(tx, &who_in, audit_id, now, Action::Update, id, Some(&sound))?;
                 Ok(view(stored, Some(&sound), None))
@@ -342,35 +346,45 @@ impl App {
         Ok(shown)
     }
 
-    /// A message's sound.
+    /// A message's version and its sound. No two sounds of a message have the same version.
     ///
     /// # Errors
     /// The caller may not, there is no such message, or it has no sound.
-    pub async fn message_sound(&self, who: &Principal, id: Uuid) -> Result<Vec<u8>, AppError> {
+    pub async fn message_sound(&self, who: &Principal, id: Uuid) -> Result<(i64, Vec<u8>), AppError> {
         who.may(Permission::LookUp)?;
         let tenant = who.tenant;
         self.read(move |tx| {
-            load::<MessageBody>(tx, tenant, id)?;
-            rows::wav(tx, tenant, MessageId(id))?.ok_or_else(|| AppError::not_found("sound of message", id))
+            let stored = load::<MessageBody>(tx, tenant, id)?;
+            // One that was spoken from another text is not its sound any more.
+            let known = rows::sound(tx, tenant, MessageId(id))?.filter(|sound| belongs(sound, &stored.body));
+            let wav = if known.is_some() { rows::wav(tx, tenant, MessageId(id))? } else { None };
+            let wav = wav.ok_or_else(|| AppError::not_found("sound of message", id))?;
+            Ok((stored.version, wav))
         })
         .await
     }
 
-    /// Takes the uploaded sound of a message away; it is spoken from its text again.
+    /// Takes the uploaded sound of a message that the caller has seen in `version` away; it is spoken from its text again.
     ///
     /// # Errors
-    /// The caller may not, there is no such message, or no sound was uploaded for it.
-    pub async fn delete_message_sound(&self, who: &Principal, id: Uuid) -> Result<MessageView, AppError> {
+    /// The caller may not, there is no such message, it was changed meanwhile, or no sound was uploaded for it.
+    pub async fn delete_message_sound(
+        &self,
+        who: &Principal,
+        id: Uuid,
+        version: i64,
+    ) -> Result<MessageView, AppError> {
         who.may(Permission::Configure)?;
         let (who_in, tenant, now) = (who.clone(), who.tenant, self.clock.now());
         let audit_id = self.ids.next(now);
         let stored = self
             .write(move |tx| {
-                let stored = load(tx, tenant, id)?;
+                load::<MessageBody>(tx, tenant, id)?;
                 let sound = rows::sound(tx, tenant, MessageId(id))?;
                 let Some(sound) = sound.filter(|sound| sound.spoken.is_none()) else {
                     return Err(AppError::not_found("uploaded sound of message", id));
                 };
+                let stored = next_version(tx, tenant, id, version, now)?;
                 rows::forget_sound(tx, tenant, MessageId(id))?;
                 note(tx, &who_in, audit_id, now, Action::Delete, id, Some(&sound))?;
                 Ok(stored)
@@ -379,6 +393,22 @@ impl App {
         self.floor.definitions_changed(tenant).await;
         self.spoken_view(who, stored).await
     }
+}
+
+/// A message that was seen in `version`, in its next version: its sound is another, its body is not.
+fn next_version(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: Uuid,
+    version: i64,
+    now: Time,
+) -> Result<Stored<MessageBody>, AppError> {
+    let stored: Stored<MessageBody> = load(tx, tenant, id)?;
+    let body = serde_json::to_value(&stored.body).map_err(|error| AppError::Internal(error.to_string()))?;
+    let seen = Seen { tenant, kind: MessageBody::KIND, id, version };
+    let row = definition_rows::update(tx, seen, stored.body.name(), &body, now)?;
+    let row = row.ok_or_else(|| AppError::not_found(MessageBody::KIND, id))?;
+    Ok(Stored { version: row.version, updated_at: row.updated_at, ..stored })
 }
 
 /// Notes in the audit log what was done with a sound.

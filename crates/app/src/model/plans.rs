@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CampaignGroupBody, Definition, Reference};
 use crate::AppError;
+use crate::operations::dial_mode_is_out_of_place;
 
 /// Steps of a schedule, groups of a step or of a sequence, and holidays at most.
 const STEPS_MAX: usize = 50;
@@ -154,6 +155,11 @@ impl Definition for ScheduleBody {
                     &field("dial_mode"),
                     "set_dial_mode needs a dial_mode",
                 ));
+            }
+            let takes_dial_mode =
+                matches!(step.action, ScheduledAction::Start | ScheduledAction::SetDialMode);
+            if step.dial_mode.is_some() && !takes_dial_mode {
+                return Err(dial_mode_is_out_of_place(&field("dial_mode")));
             }
         }
         Ok(())

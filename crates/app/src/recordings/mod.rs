@@ -4,6 +4,7 @@ mod collector;
 mod storage;
 mod wav;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -146,14 +147,17 @@ pub struct RecordingQuery {
     pub until: Option<Time>,
 }
 
-/// What a recording sounds like.
+/// A recording that can be heard.
 pub struct Audio {
     /// The recording's name.
     pub name: String,
-    /// How many bytes there are.
+    /// How many bytes its file has: WAV.
     pub bytes: u64,
-    /// Them: WAV.
-    pub stream: Bytestream,
+    /// SHA-256 of them, in hexadecimal.
+    pub sha256: String,
+    id: AttemptId,
+    place: String,
+    file: String,
 }
 
 /// Recordings on this node; one for the whole process.
@@ -229,14 +233,13 @@ impl App {
         found.map(RecordingView::from).ok_or_else(|| AppError::not_found(KIND, id))
     }
 
-    /// What a recording sounds like. The audit log says who heard it, before they do.
+    /// What there is of a recording to be heard by the caller.
     ///
     /// # Errors
-    /// The caller may not, there is none, its file is not fetched yet or is gone, or the storage does not answer.
+    /// The caller may not, there is none, or its file is not fetched yet or is gone.
     pub async fn recording_audio(&self, who: &Principal, id: AttemptId) -> Result<Audio, AppError> {
         who.may(Permission::Listen)?;
-        let (tenant, who, now) = (who.tenant, who.clone(), self.clock.now());
-        let audit_id = self.ids.next(now);
+        let tenant = who.tenant;
         let opening = self.read(move |tx| Ok(rows::get(tx, tenant, id)?)).await?;
         let found = opening.ok_or_else(|| AppError::not_found(KIND, id))?;
         let (place, file) = match (found.state, found.file) {
@@ -247,17 +250,38 @@ impl App {
             }
             _ => return Err(AppError::not_found("file of recording", id)),
         };
-        let stream = self.recordings().read(&place, &file).await.map_err(|error| {
+        let (name, bytes) = (found.name, found.bytes.unwrap_or_default());
+        Ok(Audio { name, bytes, sha256: found.sha256.as_ref().map(hex).unwrap_or_default(), id, place, file })
+    }
+
+    /// What a recording sounds like, or the bytes of it that are named, counted from 0. The audit log says who heard what,
+    /// before they do.
+    ///
+    /// # Errors
+    /// The caller may not, or the storage does not answer.
+    pub async fn hear_recording(
+        &self,
+        who: &Principal,
+        audio: &Audio,
+        part: Option<RangeInclusive<u64>>,
+    ) -> Result<Bytestream, AppError> {
+        who.may(Permission::Listen)?;
+        let (id, who, now) = (audio.id, who.clone(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        let mut heard = serde_json::json!({ "sha256": audio.sha256 });
+        if let Some(part) = &part {
+            heard["bytes"] = format!("{}-{}", part.start(), part.end()).into();
+        }
+        let stream = self.recordings().read(&audio.place, &audio.file, part).await.map_err(|error| {
             tracing::error!(attempt = %id, %error, "the file of a recording cannot be read");
             AppError::Unavailable("the storage of recordings")
         })?;
-        let digest = found.sha256.as_ref().map(hex);
         self.write(move |tx| {
-            let heard = Some(serde_json::json!({ "sha256": digest }));
+            let heard = Some(heard.clone());
             audit::note(tx, &who, audit_id, now, Action::Play, KIND, Some(id.0), None, heard)
         })
         .await?;
-        Ok(Audio { name: found.name, bytes: found.bytes.unwrap_or_default(), stream })
+        Ok(stream)
     }
 
     /// Deletes a recording: nobody hears it from now on, and its file goes soon. That there was one stays known.

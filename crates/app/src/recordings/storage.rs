@@ -1,6 +1,7 @@
 //! Where the files of recordings are kept.
 
-use std::io;
+use std::io::{self, SeekFrom};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use sinks::OpenError;
 use sinks::objects::{BucketSettings, ObjectError, Objects};
 use tokio::fs::{self, File, OpenOptions};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, Take};
 
 /// How the directory of this node is called as a place.
 const DIRECTORY: &str = "directory";
@@ -110,14 +111,24 @@ impl Storage {
         Ok(())
     }
 
-    /// Reads a file.
-    pub async fn read(&self, place: &str, name: &str) -> Result<Bytestream, StorageError> {
+    /// Reads a file, or some of its bytes.
+    pub async fn read(
+        &self,
+        place: &str,
+        name: &str,
+        part: Option<RangeInclusive<u64>>,
+    ) -> Result<Bytestream, StorageError> {
         if let Some(objects) = self.objects(place)? {
-            let pieces = objects.get(name).await?;
+            let pieces = objects.get(name, part).await?;
             return Ok(Box::pin(pieces.map(|piece| piece.map_err(io::Error::other))));
         }
-        let file = File::open(self.directory.join(name)).await?;
-        Ok(Box::pin(futures_util::stream::unfold(Some(file), next_piece)))
+        let mut file = File::open(self.directory.join(name)).await?;
+        let mut bytes = u64::MAX;
+        if let Some(part) = part {
+            file.seek(SeekFrom::Start(*part.start())).await?;
+            bytes = (part.end() - part.start()).saturating_add(1);
+        }
+        Ok(Box::pin(futures_util::stream::unfold(Some(file.take(bytes)), next_piece)))
     }
 
     /// Removes a file; one that is not there is removed already.
@@ -155,7 +166,7 @@ impl Storage {
 }
 
 /// The next piece of a file, until its end or the first error.
-async fn next_piece(file: Option<File>) -> Option<(io::Result<Bytes>, Option<File>)> {
+async fn next_piece(file: Option<Take<File>>) -> Option<(io::Result<Bytes>, Option<Take<File>>)> {
     let mut file = file?;
     let mut piece = Vec::with_capacity(PIECE);
     match file.read_buf(&mut piece).await {
@@ -184,14 +195,21 @@ mod tests {
         let storage = Storage::new(directory.path().join("new"));
         let bytes: Vec<u8> = (0..200_000_u32).map(|byte| byte as u8).collect();
         kept(&storage, &bytes, "tenant/2026-01/a.wav").await;
-        let pieces: Vec<_> = storage.read(DIRECTORY, "tenant/2026-01/a.wav").await.unwrap().collect().await;
+        let pieces: Vec<_> =
+            storage.read(DIRECTORY, "tenant/2026-01/a.wav", None).await.unwrap().collect().await;
         assert!(pieces.len() > 1);
         assert_eq!(pieces.into_iter().flat_map(|piece| piece.unwrap()).collect::<Vec<_>>(), bytes);
+        for part in [0..=0, 70_000..=169_999, 199_999..=199_999] {
+            let given = storage.read(DIRECTORY, "tenant/2026-01/a.wav", Some(part.clone())).await.unwrap();
+            let given: Vec<u8> =
+                given.flat_map(|piece| futures_util::stream::iter(piece.unwrap())).collect().await;
+            assert!(given == bytes[*part.start() as usize..=*part.end() as usize], "{part:?}");
+        }
         for _ in 0..2 {
             storage.remove(DIRECTORY, "tenant/2026-01/a.wav").await.unwrap();
         }
-        assert!(storage.read(DIRECTORY, "tenant/2026-01/a.wav").await.is_err());
-        let elsewhere = storage.read("elsewhere", "a.wav").await.err().unwrap();
+        assert!(storage.read(DIRECTORY, "tenant/2026-01/a.wav", None).await.is_err());
+        let elsewhere = storage.read("elsewhere", "a.wav", None).await.err().unwrap();
         assert!(elsewhere.to_string().contains("'elsewhere'"), "{elsewhere}");
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use engine::{
     AgentDefinition, AgentId, AnsweredCalls, CallerIdRules, CallerIdState, CallingHours, CampaignRules,
-    Command, GroupDefinition, GroupId, GroupState, MessageId, RecordingSettings, SuppressionListId, TenantId,
-    Time, Treatment, Zone,
+    Command, GroupDefinition, GroupId, GroupState, MessageId, SuppressionListId, TenantId, Time, Treatment,
+    Zone,
 };
 use store::records::messages::Sound;
 use store::{StoreError, Tx};
@@ -204,7 +204,7 @@ fn rules_of(
         safe_harbour: campaign.safe_harbour_message,
         opt_out_digit: campaign.opt_out_digit,
         caller_ids: CallerIdRules::default(),
-        recording: if records { recording } else { RecordingSettings::default() },
+        recording: records.then_some(recording),
         detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
     }
 }

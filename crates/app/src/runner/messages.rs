@@ -9,7 +9,7 @@ use super::{Message, Runner};
 pub(super) fn messages_of(definition: &GroupDefinition) -> impl Iterator<Item = MessageId> + use<> {
     let own = definition.settings.agentless.map(|own| own.message);
     let left = definition.rules.detection.message;
-    let consent = definition.rules.recording.consent_message;
+    let consent = definition.rules.recording.as_ref().and_then(|recording| recording.consent_message);
     definition.rules.safe_harbour.into_iter().chain(own).chain(left).chain(consent)
 }
 

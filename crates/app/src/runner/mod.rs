@@ -329,7 +329,8 @@ impl Runner {
         let snapshot = self.engine.snapshot();
         let group = |now: engine::engine::GroupSnapshot| {
             let held = self.held.get(&now.group);
-            let figures = held.map(|held| held.figures.clone()).unwrap_or_default();
+            let figures =
+                held.map(|held| held.figures.clone()).unwrap_or_default().with_connected(now.connected);
             let name = self.definitions.groups.get(&now.group).map(|group| group.name.clone());
             GroupLive { name: name.unwrap_or_default(), now, figures }
         };

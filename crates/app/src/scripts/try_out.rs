@@ -21,6 +21,7 @@ use crate::{App, AppError};
 /// What a script is tried with.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ScriptTrial")]
 pub struct TryOut {
     /// The contact.
     pub contact: ContactId,
@@ -37,6 +38,7 @@ pub struct TryOut {
 
 /// What came of it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ScriptTrialResult")]
 pub struct Tried {
     /// Which version of the script was tried.
     pub version: i64,

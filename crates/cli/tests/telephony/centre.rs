@@ -419,6 +419,10 @@ async fn without_an_asterisk_nobody_is_dialled_and_with_it_the_group_goes_on_by_
     centre.until(&status, stands_still).await;
     let attempts = centre.get(&format!("/v1/attempts?campaign={campaign}")).await;
     assert_eq!(attempts["items"], json!([]), "no attempt is spent on a switch that is away");
+    let contacts = centre.get(&format!("/v1/contacts?campaign={campaign}")).await;
+    let contact = contacts["items"][0]["id"].as_str().unwrap();
+    let why = centre.get(&format!("/v1/contacts/{contact}/why-not")).await;
+    assert_eq!(why["reasons"][0]["rule"], "no_switch", "{why}");
     lab.start_asterisk();
     assert_eq!(centre.results(&campaign, 1).await["+447700900001"], "busy");
     // Lost again while no call is up.

@@ -29,8 +29,8 @@ async fn announcement(lab: &Lab, centre: &Centre) -> String {
     let body = json!({"name": "Recorded", "text": "This call is recorded."});
     let message = centre.post("/v1/messages", body).await["id"].as_str().unwrap().to_owned();
     let path = format!("{}/v1/messages/{message}/sound", centre.id("base_url"));
-    let upload =
-        centre.client.put(path).bearer_auth(centre.id("api_key")).body(std::fs::read(&file).unwrap());
+    let upload = centre.client.put(path).bearer_auth(centre.id("api_key")).header("If-Match", "\"1\"");
+    let upload = upload.body(std::fs::read(&file).unwrap());
     let uploaded: Value = upload.send().await.unwrap().json().await.unwrap();
     let name = format!("{}.wav", uploaded["sound"]["sha256"].as_str().unwrap());
     std::fs::copy(&file, lab.folder().join("sounds").join(name)).unwrap();

@@ -8,6 +8,7 @@ use crate::change::{AgentChanged, Change};
 use crate::ids::{AgentId, AttemptId, SkillId};
 use crate::pacing::{Busy, Occupation};
 use crate::time::Time;
+use crate::treatment::takes_a_time;
 
 use super::Engine;
 use super::io::{AgentEvent, AgentNotice, Output, WakeReason};
@@ -76,10 +77,17 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else {
             return self.refuse(id, "that call is done with");
         };
-        if let (Some(code), Some(group)) = (&disposal.disposition, self.groups.get(&call.group))
-            && group.definition.rules.disposition(code).is_none()
-        {
+        let Some(group) = self.groups.get(&call.group) else { return };
+        let rules = &group.definition.rules;
+        let said = disposal.disposition.as_deref().map(|code| rules.disposition(code));
+        if said == Some(None) {
             return self.refuse(id, "the campaign has no such disposition");
+        }
+        // Scripts are told of the time, and may do with it what they like.
+        let is_scripted = rules.scripts.before_reschedule || rules.scripts.after_reschedule;
+        if disposal.callback_at.is_some() && !is_scripted && !takes_a_time(&rules.treatments, said.flatten())
+        {
+            return self.refuse(id, "callback_at needs a disposition whose callback is true");
         }
         if disposal.callback_at.is_some_and(|at| at + CALLBACK_LATE < self.now) {
             return self.refuse(id, "callback_at lies in the past");

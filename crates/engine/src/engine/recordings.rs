@@ -11,7 +11,7 @@ use super::state::{AfterStored, Call, Stage};
 impl Engine {
     fn recording_settings(&self, attempt: AttemptId) -> Option<&RecordingSettings> {
         let group = self.groups.get(&self.calls.get(&attempt)?.group)?;
-        Some(&group.definition.rules.recording)
+        group.definition.rules.recording.as_ref()
     }
 
     /// An agent was connected: is the call one that is recorded by itself?
@@ -52,11 +52,12 @@ impl Engine {
     }
 
     fn may_record(&mut self, agent: AgentId, attempt: AttemptId) -> bool {
-        let is_on_demand = self.recording_settings(attempt).is_some_and(RecordingSettings::is_on_demand);
-        if !is_on_demand {
-            self.refuse(agent, "calls of this campaign are not recorded on demand");
+        match self.recording_settings(attempt).map(RecordingSettings::is_on_demand) {
+            Some(true) => return true,
+            Some(false) => self.refuse(agent, "calls of this campaign are not recorded on demand"),
+            None => self.refuse(agent, "the switch in use cannot record: the simulated carrier has no sound"),
         }
-        is_on_demand
+        false
     }
 
     /// Records a call, once it is stored that it is; goes on with a recording that it has.
@@ -71,7 +72,8 @@ impl Engine {
             return self.begin_recording(attempt);
         }
         let Some(rules) = self.groups.get(&call.group).map(|group| &group.definition.rules) else { return };
-        let name = rules.recording.name_for(attempt, now, &rules.zone);
+        let Some(recording) = &rules.recording else { return };
+        let name = recording.name_for(attempt, now, &rules.zone);
         call.recording = Some(name.clone());
         let group = call.group;
         let started = RecordingStarted {
@@ -81,7 +83,7 @@ impl Engine {
             agent,
             name,
             at: now,
-            expires_at: rules.recording.expires_at(now),
+            expires_at: recording.expires_at(now),
         };
         self.change(Change::RecordingStarted(started));
         self.once_stored(Some(group), AfterStored::Record(attempt));

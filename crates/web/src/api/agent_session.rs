@@ -7,7 +7,7 @@ use app::floor::AgentSession;
 use app::{AppError, Principal};
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -17,6 +17,7 @@ use engine::{AgentEvent, AgentId, AgentNotice, CallControl, PhoneNumber, SkillId
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get, post};
@@ -29,8 +30,14 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 /// Pings in a row to which nothing was heard, after which the screen counts as gone and gets no more calls.
 const UNANSWERED_PINGS_MAX: u32 = 3;
 
-/// Longest reason for rejecting a preview, in characters.
+/// Longest reason for a break or for rejecting a preview, in characters.
 const REASON_LENGTH_MAX: usize = 200;
+/// Bytes of a message at most.
+const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that are read of a message: one that was read whole is answered in good order, however long it is.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// How long the other side may take to close in its turn, or to take notice while it is still sending.
+const CLOSING: Duration = Duration::from_secs(5);
 
 pub(super) fn routes(mut api: Api) -> Api {
     let ticket = post(
@@ -108,7 +115,7 @@ async fn open(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Problem> {
     let session = context.app.agent_session(&who, agent).await?;
-    Ok(upgrade.max_message_size(64 * 1024).on_upgrade(move |socket| converse(socket, session)))
+    Ok(upgrade.max_message_size(READ_BYTES_MAX).on_upgrade(move |socket| converse(socket, session)))
 }
 
 /// Carries messages both ways until either side leaves or is not heard of any more.
@@ -135,10 +142,14 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
         // Whatever is heard says that the other side is there.
         unanswered = 0;
         let answer = match said {
+            Some(said) if is_too_long(&said) => {
+                drop(session);
+                return close(socket, said.is_ok()).await;
+            }
             Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
-                Ok(Said::RejectPreview { reason: Some(reason) })
-                    if reason.chars().count() > REASON_LENGTH_MAX =>
-                {
+                Ok(
+                    Said::RejectPreview { reason: Some(reason) } | Said::NotReady { reason: Some(reason) },
+                ) if reason.chars().count() > REASON_LENGTH_MAX => {
                     Some(refused("a reason has at most 200 characters"))
                 }
                 Ok(said) => match AgentEvent::try_from(said) {
@@ -156,6 +167,37 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
             return;
         }
     }
+}
+
+/// Whether a message has more bytes than it may, read whole or not.
+fn is_too_long(said: &Result<Message, axum::Error>) -> bool {
+    match said {
+        Ok(Message::Text(text)) => text.len() > MESSAGE_BYTES_MAX,
+        Ok(Message::Binary(bytes)) => bytes.len() > MESSAGE_BYTES_MAX,
+        Ok(_) => false,
+        Err(error) => {
+            let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+            matches!(cause, Some(tungstenite::Error::Capacity(_)))
+        }
+    }
+}
+
+/// Ends a session whose screen said too much at once, and says why.
+async fn close(mut socket: WebSocket, was_read: bool) {
+    let frame = CloseFrame { code: close_code::SIZE, reason: "a message has at most 65536 bytes".into() };
+    if socket.send(Message::Close(Some(frame))).await.is_err() {
+        return;
+    }
+    let gone = async {
+        while let Some(Ok(_)) = socket.recv().await {}
+        // Nothing more is read of a message that is far too long, and to end the connection meanwhile would reset it,
+        // with the frame still on its way.
+        if !was_read {
+            std::future::pending::<()>().await;
+        }
+    };
+    // Whether or not they close in their turn, the connection ends.
+    let _ = tokio::time::timeout(CLOSING, gone).await;
 }
 
 /// Tells an agent's screen something; breaks if the session is over.

@@ -49,6 +49,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// A callback that is asked for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CallbackRequest")]
 struct Asked {
     /// The number, in international form or as it is written in the country of the campaign's sources.
     number: String,
@@ -175,6 +176,7 @@ async fn get_callback(
 /// What is changed; what is left out stays.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CallbackChange")]
 struct Changed {
     /// When to call, as when it was made.
     #[serde(default)]
@@ -215,6 +217,7 @@ async fn change_callback(
 /// Why a callback is taken back.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CallbackCancellation")]
 struct Cancelled {
     /// For people.
     #[serde(default)]

@@ -75,6 +75,7 @@ enum OneOrMany {
 
 /// What became of many contacts.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ContactsAdded")]
 struct Added {
     /// New contacts.
     created: usize,

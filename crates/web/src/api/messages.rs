@@ -1,18 +1,20 @@
 //! Messages to called parties, and their sounds.
 
+use std::ops::RangeInclusive;
+
 use app::messages::{MessageView, SOUND_BYTES_MAX};
 use app::model::MessageBody;
 use app::paging::Listing;
-use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body as RawBody, Bytes};
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::Response;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get, post, put};
 use crate::extract::{Body, Id, IfMatch, Items, Page, Replacement, versioned};
+use crate::sound::Sound;
 use crate::{Context, Problem};
 
 const TAG: &str = "Messages";
@@ -28,7 +30,8 @@ pub(super) fn routes(mut api: Api) -> Api {
     let update_one = put(each, "update_message", TAG, "Change a message; an uploaded sound stays").if_match();
     let update_one = update_one.takes::<MessageBody>(&mut api).gives::<MessageView>(&mut api);
     let delete_one = delete(each, "delete_message", TAG, "Delete a message that nothing needs").if_match();
-    let put_one = put(sound, "put_message_sound", TAG, "Upload a message's sound, sent as the body");
+    let put_one =
+        put(sound, "put_message_sound", TAG, "Upload a message's sound, sent as the body").if_match();
     let put_one = put_one
         .takes_raw(
             "audio/wav",
@@ -37,14 +40,14 @@ pub(super) fn routes(mut api: Api) -> Api {
         .with_body_limit(SOUND_BYTES_MAX)
         .gives::<MessageView>(&mut api);
     let get_sound = get(sound, "get_message_sound", TAG, "A message's sound, uploaded or spoken");
-    let get_sound = get_sound.gives_raw("audio/wav");
+    let get_sound = get_sound.gives_sound();
     let delete_sound = delete(
         sound,
         "delete_message_sound",
         TAG,
         "Take an uploaded sound away: the text is spoken again where a program can",
     );
-    let delete_sound = delete_sound.with_status(200).gives::<MessageView>(&mut api);
+    let delete_sound = delete_sound.if_match().with_status(200).gives::<MessageView>(&mut api);
     api.route(create_one, create)
         .route(list_all, list)
         .route(get_one, read)
@@ -104,8 +107,9 @@ async fn put_sound(
     State(context): State<Context>,
     Caller(who): Caller,
     Id(id): Id,
+    IfMatch(version): IfMatch,
     body: Result<Bytes, BytesRejection>,
-) -> Result<Json<MessageView>, Problem> {
+) -> Result<Response, Problem> {
     let wav = body.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -114,22 +118,35 @@ async fn put_sound(
         ),
         _ => Problem::new(StatusCode::BAD_REQUEST, "upload_broken", "the upload broke off: send it again"),
     })?;
-    Ok(Json(context.app.put_message_sound(&who, id, wav.to_vec()).await?))
+    let changed = context.app.put_message_sound(&who, id, version, wav.to_vec()).await?;
+    Ok(versioned(StatusCode::OK, changed.stored.version, None, &changed))
 }
 
 async fn read_sound(
     State(context): State<Context>,
     Caller(who): Caller,
     Id(id): Id,
+    method: Method,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let wav = context.app.message_sound(&who, id).await?;
-    Ok(([(header::CONTENT_TYPE, "audio/wav")], wav).into_response())
+    let (version, wav) = context.app.message_sound(&who, id).await?;
+    let sound = Sound { bytes: wav.len() as u64, tag: version.to_string() };
+    let bytes = async |part: Option<RangeInclusive<u64>>| {
+        let wav = Bytes::from(wav);
+        // A part lies within the sound, which is in memory.
+        Ok(RawBody::from(
+            part.map_or(wav.clone(), |part| wav.slice(*part.start() as usize..=*part.end() as usize)),
+        ))
+    };
+    sound.answer(&method, &headers, bytes).await
 }
 
 async fn remove_sound(
     State(context): State<Context>,
     Caller(who): Caller,
     Id(id): Id,
-) -> Result<Json<MessageView>, Problem> {
-    Ok(Json(context.app.delete_message_sound(&who, id).await?))
+    IfMatch(version): IfMatch,
+) -> Result<Response, Problem> {
+    let changed = context.app.delete_message_sound(&who, id, version).await?;
+    Ok(versioned(StatusCode::OK, changed.stored.version, None, &changed))
 }

@@ -5,7 +5,7 @@ use app::recordings::{RecordingQuery, RecordingView};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use engine::{AgentId, AttemptId, CampaignId, ContactId};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use super::attempts::instant;
 use crate::auth::Caller;
 use crate::endpoint::{Api, delete, get};
 use crate::extract::{Ask, Id, Items, Page};
+use crate::sound::Sound;
 use crate::{Context, Problem};
 
 const TAG: &str = "Recordings";
@@ -39,7 +40,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 pub(super) fn transfers(api: Api) -> Api {
     let path = "/v1/recordings/{id}/audio";
     let audio = get(path, "get_recording_audio", TAG, "Hear a recording; the audit log says who did");
-    api.route(audio.gives_raw("audio/wav"), hear)
+    api.route(audio.gives_sound(), hear)
 }
 
 #[derive(Deserialize)]
@@ -73,18 +74,25 @@ async fn read(
     Ok(Json(context.app.recording(&who, AttemptId(id)).await?))
 }
 
-async fn hear(State(context): State<Context>, Caller(who): Caller, Id(id): Id) -> Result<Response, Problem> {
+async fn hear(
+    State(context): State<Context>,
+    Caller(who): Caller,
+    Id(id): Id,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let audio = context.app.recording_audio(&who, AttemptId(id)).await?;
+    let sound = Sound { bytes: audio.bytes, tag: audio.sha256.clone() };
+    let bytes = async |part| Ok(Body::from_stream(context.app.hear_recording(&who, &audio, part).await?));
+    let answer = sound.answer(&method, &headers, bytes).await?;
     // The name has nothing in it that would have to be quoted.
     let name = format!("inline; filename=\"{}.wav\"", audio.name);
-    let headers = [
-        (header::CONTENT_TYPE, "audio/wav".to_owned()),
-        (header::CONTENT_LENGTH, audio.bytes.to_string()),
+    let head = [
         (header::CONTENT_DISPOSITION, name),
         // No copy may outlive the recording or be heard without a line in the audit log.
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, Body::from_stream(audio.stream)).into_response())
+    Ok((head, answer).into_response())
 }
 
 async fn remove(

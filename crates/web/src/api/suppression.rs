@@ -47,6 +47,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "NewSuppressions")]
 struct Entries {
     /// Who is not to be called.
     entries: Vec<NewSuppression>,

@@ -7,6 +7,9 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use store::testing::TestDatabase;
+use web::WebSettings;
+
 use crate::support::Server;
 
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -70,6 +73,45 @@ async fn an_agent_logs_in_gets_ready_takes_a_break_and_leaves() {
         hear(&mut socket, is_state("logged_out")).await;
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_ends_the_session_with_a_code_and_a_reason() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let agent = admin.create("/v1/agents", json!({"name": "Ann"})).await;
+    for bytes in [65_537, 20_000_000] {
+        let mut socket = open(&server, &format!("agent={agent}"), Some(admin.key())).await.unwrap();
+        say(&mut socket, json!({"type": "log_in"})).await;
+        hear(&mut socket, is_state("not_ready")).await;
+        // What is far too long is not taken whole: the answer comes while it is being sent.
+        let (mut sender, mut receiver) = socket.split();
+        tokio::spawn(async move { sender.send(Message::text("x".repeat(bytes))).await });
+        let frame = loop {
+            match receiver.next().await.expect("the session is closed with a frame").unwrap() {
+                Message::Close(frame) => break frame.unwrap(),
+                _ => continue,
+            }
+        };
+        assert_eq!(
+            (u16::from(frame.code), frame.reason.as_str()),
+            (1009, "a message has at most 65536 bytes")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_reason_for_a_break_is_not_longer_than_it_may_be() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let agent = admin.create("/v1/agents", json!({"name": "Ann"})).await;
+    let mut socket = open(&server, &format!("agent={agent}"), Some(admin.key())).await.unwrap();
+    say(&mut socket, json!({"type": "log_in"})).await;
+    say(&mut socket, json!({"type": "not_ready", "reason": "é".repeat(201)})).await;
+    let refused = hear(&mut socket, |message| message["type"] == "refused").await;
+    assert_eq!(refused["why"], "a reason has at most 200 characters");
+    say(&mut socket, json!({"type": "not_ready", "reason": "é".repeat(200)})).await;
+    hear(&mut socket, |message| message["reason"] == "é".repeat(200)).await;
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn a_kill_forgets_no_call(database: TestDatabase) {
     let rules = admin.get(&why).await.expect(200);
     let rules: Vec<&str> =
         rules.body["reasons"].as_array().unwrap().iter().map(|it| it["rule"].as_str().unwrap()).collect();
-    assert_eq!(rules, ["in_hopper", "caller_ids_used_up"]);
+    assert_eq!(rules, ["caller_ids_used_up", "in_hopper"]);
     server.stop().await;
 }
 

@@ -1,6 +1,8 @@
 //! What users configure.
 
 use serde_json::{Value, json};
+use store::testing::TestDatabase;
+use web::WebSettings;
 
 use crate::support::{Caller, Server};
 
@@ -186,6 +188,28 @@ async fn a_name_is_unique_whatever_its_case() {
         admin.create("/v1/skills", json!({"name": "Sales"})).await;
         admin.post("/v1/skills", json!({"name": "SALES"})).await.expect_problem(409, "name_taken");
         server.tenant("B").await.create("/v1/skills", json!({"name": "Sales"})).await;
+    }
+}
+
+#[tokio::test]
+async fn errors_call_things_as_people_do() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let numbers = json!([{"number": "+442079460000"}]);
+    for (path, body, words) in [
+        ("calling-hours", json!({"name": "A", "hours": {"weekly": {}}}), "set of calling hours"),
+        ("caller-id-pools", json!({"name": "A", "numbers": numbers}), "caller id pool"),
+        ("detection-profiles", json!({"name": "A"}), "detection profile"),
+        ("suppression-lists", json!({"name": "A"}), "suppression list"),
+        ("treatment-sets", json!({"name": "A", "treatments": []}), "treatment set"),
+    ] {
+        let path = format!("/v1/{path}");
+        let id = admin.create(&path, body.clone()).await;
+        let taken = admin.post(&path, body).await.expect_problem(409, "name_taken");
+        assert_eq!(taken.text("detail"), format!("another {words} has this name: choose another"));
+        admin.delete(&format!("{path}/{id}"), "\"1\"").await.expect(204);
+        let gone = admin.get(&format!("{path}/{id}")).await.expect_problem(404, "not_found");
+        assert_eq!(gone.text("detail"), format!("there is no {words} {id}"));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
-use store::testing::databases;
+use store::testing::{TestDatabase, databases};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::{Caller, Server, until};
+use crate::agent_session::{hear, open, say};
+use crate::support::{Answer, Caller, Server, until};
 
 /// What a campaign needs to be run.
 pub struct Centre {
@@ -112,13 +113,50 @@ async fn a_running_group_calls_its_contacts_for_an_agent_who_is_ready() {
 }
 
 #[tokio::test]
-async fn an_action_without_what_it_needs_is_refused() {
+async fn a_call_counts_as_answered_while_it_is_with_its_agent() {
+    let server = Server::start_sixty_times_as_fast(TestDatabase::sqlite()).await;
+    let admin = server.tenant("A").await;
+    let Centre { group, agent, .. } = centre(&admin).await;
+    let mut socket = open(&server, &format!("agent={agent}"), Some(admin.key())).await.unwrap();
+    for message in ["log_in", "ready"] {
+        say(&mut socket, json!({"type": message})).await;
+    }
+    let actions = format!("/v1/campaign-groups/{group}/actions");
+    for action in ["load", "start"] {
+        admin.post(&actions, json!({"action": action})).await.expect(200);
+    }
+    hear(&mut socket, |message| message["type"] == "connected").await;
+    // The simulated person may end the conversation at any moment.
+    let with_agents = |status: &Answer| {
+        let live = &status.body["live"];
+        let ended = live["figures"]["results"]["answer"].as_u64().unwrap_or(0);
+        live["connected"].as_u64().unwrap() + ended
+    };
+    let path = format!("/v1/campaign-groups/{group}/status");
+    let status = until(|| admin.get(&path), |status| with_agents(status) > 0).await;
+    let live = &status.body["live"];
+    assert!(live["figures"]["answered"].as_u64().unwrap() >= with_agents(&status), "{live}");
+    assert!(live["figures"]["abandon_rate"].is_number(), "{live}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_action_without_what_it_needs_or_with_what_it_does_not_is_refused() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
         let Centre { group, .. } = centre(&admin).await;
         let actions = format!("/v1/campaign-groups/{group}/actions");
         admin.post(&actions, json!({"action": "set_dial_mode"})).await.expect_problem(422, "missing");
         admin.post(&actions, json!({"action": "dance"})).await.expect_problem(422, "bad_body");
+        for action in ["load", "stop", "unload", "force_unload"] {
+            let odd = json!({"action": action, "dial_mode": "power"});
+            let refused = admin.post(&actions, odd).await.expect_problem(422, "unexpected_field");
+            assert_eq!(refused.text("field"), "dial_mode");
+        }
+        let step = json!({"time": "09:00", "action": "load", "groups": [group], "dial_mode": "power"});
+        let schedule = json!({"name": "Days", "on": {"every": "day", "from": "2026-01-01"}, "steps": [step]});
+        let refused = admin.post("/v1/schedules", schedule).await.expect_problem(422, "unexpected_field");
+        assert_eq!(refused.text("field"), "steps[0].dial_mode");
         // Another system may run a group, an agent may not.
         let agent = admin.with_role("agent").await;
         agent.post(&actions, json!({"action": "load"})).await.expect_problem(403, "forbidden");

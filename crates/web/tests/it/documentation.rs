@@ -71,6 +71,19 @@ async fn every_operation_tells_what_a_client_needs() {
 }
 
 #[tokio::test]
+async fn every_schema_has_a_name_that_tells_it_from_the_others() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    // Where two types have one name, a number is put after the second.
+    let numbered = schemas.keys().filter(|name| {
+        let plain = name.trim_end_matches(|last: char| last.is_ascii_digit());
+        plain.len() < name.len() && schemas.contains_key(plain)
+    });
+    assert_eq!(numbered.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test]
 async fn everything_in_the_document_is_served() {
     let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
     let document = document(&server).await;

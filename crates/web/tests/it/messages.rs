@@ -4,6 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use store::testing::TestDatabase;
+use web::WebSettings;
 
 use crate::dialling::{Centre, centre_with};
 use crate::support::{Answer, Caller, Server, until};
@@ -26,9 +28,13 @@ fn wav(channels: u16, rate: u32, bits: u16, samples: u32) -> Vec<u8> {
     file
 }
 
+/// Uploads a sound to the message as it is now, if the caller can see it.
 async fn upload(caller: &Caller<'_>, message: &str, bytes: Vec<u8>) -> Answer {
-    let path = format!("/v1/messages/{message}/sound");
-    Answer::to(caller.request(Method::PUT, &path).header("content-type", "audio/wav").body(bytes)).await
+    let place = format!("/v1/messages/{message}");
+    let seen = caller.get(&place).await;
+    let request = caller.request(Method::PUT, &format!("{place}/sound")).header("content-type", "audio/wav");
+    let tag = if seen.status == 200 { seen.header("etag") } else { "\"1\"" };
+    Answer::to(request.header("if-match", tag).body(bytes)).await
 }
 
 fn hello() -> Value {
@@ -102,13 +108,53 @@ async fn a_sound_is_uploaded_read_back_and_taken_away_again() {
         let integration = admin.with_role("integration").await;
         upload(&integration, &message, wav(1, 8000, 16, 10)).await.expect_problem(403, "forbidden");
 
-        let delete = || Answer::to(admin.request(Method::DELETE, &sound));
-        assert_eq!(delete().await.expect(200).body["sound"], Value::Null);
-        delete().await.expect_problem(404, "not_found");
+        let without = admin.delete(&sound, again.header("etag")).await.expect(200);
+        assert_eq!(without.body["sound"], Value::Null);
+        admin.delete(&sound, without.header("etag")).await.expect_problem(404, "not_found");
         let log = admin.get("/v1/audit?limit=100").await.expect(200);
         assert!(log.body.to_string().matches("sound_sha256").count() >= 3, "{}", log.body);
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn nobody_replaces_or_takes_away_a_sound_that_they_have_not_seen() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let message = admin.create("/v1/messages", hello()).await;
+        let sound = format!("/v1/messages/{message}/sound");
+        let put = |tag: Option<&'static str>| {
+            let request = admin.request(Method::PUT, &sound).body(wav(1, 8000, 16, 8000));
+            Answer::to(if let Some(tag) = tag { request.header("if-match", tag) } else { request })
+        };
+        put(None).await.expect_problem(428, "if_match_required");
+        assert_eq!(put(Some("\"1\"")).await.expect(200).header("etag"), "\"2\"");
+        put(Some("\"1\"")).await.expect_problem(412, "stale_version");
+        assert_eq!(admin.get(&sound).await.expect(200).header("etag"), "\"2\"");
+        assert_eq!(admin.get(&format!("/v1/messages/{message}")).await.expect(200).header("etag"), "\"2\"");
+        admin.delete(&sound, "\"1\"").await.expect_problem(412, "stale_version");
+        Answer::to(admin.request(Method::DELETE, &sound)).await.expect_problem(428, "if_match_required");
+        assert_eq!(admin.delete(&sound, "\"2\"").await.expect(200).header("etag"), "\"3\"");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_player_gets_the_part_of_a_messages_sound_that_it_asks_for() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let message = admin.create("/v1/messages", hello()).await;
+    upload(&admin, &message, wav(1, 8000, 16, 100)).await.expect(200);
+    let path = format!("/v1/messages/{message}/sound");
+    let part = admin.request(Method::GET, &path).header("range", "bytes=0-3").header("if-range", "\"2\"");
+    let part = Answer::to(part).await.expect(206);
+    assert_eq!((part.bytes.as_slice(), part.header("content-range")), (&b"RIFF"[..], "bytes 0-3/244"));
+    let other_version =
+        admin.request(Method::GET, &path).header("range", "bytes=0-3").header("if-range", "\"1\"");
+    assert_eq!(Answer::to(other_version).await.expect(200).bytes.len(), 244);
+    let outside = Answer::to(admin.request(Method::GET, &path).header("range", "bytes=244-")).await;
+    assert_eq!(outside.header("content-range"), "bytes */244");
+    outside.expect_problem(416, "range_not_satisfiable");
 }
 
 #[tokio::test]
@@ -163,14 +209,14 @@ async fn a_message_without_a_sound_is_spoken_from_its_text_and_again_when_that_c
         let id = made.text("id");
         upload(&admin, id, wav(1, 8000, 16, 800)).await.expect(200);
         let other = json!({"name": "Longer", "text": "Something else"});
-        let kept = admin.put(&place, "\"2\"", other).await.expect(200);
+        let kept = admin.put(&place, "\"3\"", other).await.expect(200);
         assert_eq!(kept.body["sound"]["origin"], "uploaded", "an uploaded sound stays");
         let path = format!("{place}/sound");
-        let spoken = Answer::to(admin.request(Method::DELETE, &path)).await.expect(200);
+        let spoken = admin.delete(&path, "\"4\"").await.expect(200);
         assert_eq!(spoken.body["sound"]["origin"], "spoken");
 
         let voiceless = json!({"name": "Longer", "text": "Something else", "language": "xx"});
-        let warned = admin.put(&place, "\"3\"", voiceless).await.expect(200);
+        let warned = admin.put(&place, "\"5\"", voiceless).await.expect(200);
         assert_eq!(warned.body["sound"], Value::Null, "no sound is better than that of another text");
         assert!(warned.text("warning").contains("'xx'"), "{}", warned.body);
         server.stop().await;

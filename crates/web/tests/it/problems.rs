@@ -42,6 +42,47 @@ async fn a_body_that_cannot_be_read_is_refused_with_what_is_wrong() {
 }
 
 #[tokio::test]
+async fn a_parameter_that_a_path_does_not_know_is_refused_by_name_on_every_path() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let problem = admin.get("/v1/contacts?campain=1").await.expect_problem(400, "unknown_parameter");
+    assert_eq!(problem.text("field"), "campain");
+    assert!(problem.text("detail").contains("after, limit, campaign, source"), "{}", problem.body);
+    let document = server.nobody().get("/openapi.json").await.expect(200).body;
+    let mut asked = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace("{id}", "0190a1b2-0000-7000-8000-000000000001");
+        for method in item.as_object().unwrap().keys() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let answer = Answer::to(admin.request(method.clone(), &format!("{path}?no_such_thing=1"))).await;
+            let is_refused = answer.body["code"] == "unknown_parameter";
+            assert_eq!(is_refused, path.starts_with("/v1/"), "{method} {path}: {}", answer.body);
+            asked += 1;
+        }
+    }
+    assert!(asked > 100, "{asked}");
+}
+
+#[tokio::test]
+async fn a_list_is_not_taken_for_an_object() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let problem = admin.post("/v1/campaigns", json!({"name": "W", "recording": []})).await;
+    let problem = problem.expect_problem(422, "bad_body");
+    assert_eq!(problem.text("field"), "recording");
+    assert!(problem.text("detail").contains("expected an object"), "{}", problem.body);
+    let made = admin.post("/v1/campaigns", json!({"name": "W"})).await.expect(201);
+    let changed = json!({"name": "W", "recording": []});
+    let problem = admin.put(made.header("location"), "\"1\"", changed).await.expect_problem(422, "bad_body");
+    assert_eq!(problem.text("field"), "recording");
+    admin
+        .post("/v1/detection-profiles", json!({"name": "D", "parameters": []}))
+        .await
+        .expect_problem(422, "bad_body");
+    admin.post("/v1/agent-session/tickets", json!([])).await.expect_problem(422, "bad_body");
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let settings = WebSettings { body_bytes_max: 1000, ..WebSettings::default() };
     let server = Server::start(TestDatabase::sqlite(), settings).await;

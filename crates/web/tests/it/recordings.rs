@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use serde_json::{Value, json};
@@ -125,6 +125,12 @@ async fn a_recording_is_heard_by_those_who_may_and_the_audit_log_says_by_whom() 
             assert_eq!(heard.header("cache-control"), "no-store");
             assert!(heard.header("content-disposition").contains(&format!("Winter-{id}.wav")));
         }
+        let head = Answer::to(admin.request(Method::HEAD, &audio)).await.expect(200);
+        assert_eq!(head.header("content-length"), (44 + SOUND_BYTES).to_string());
+        assert_eq!((head.header("accept-ranges"), head.bytes.len()), ("bytes", 0));
+        let outside = Answer::to(admin.request(Method::GET, &audio).header("range", "bytes=9000000-")).await;
+        assert_eq!(outside.header("content-range"), format!("bytes */{}", 44 + SOUND_BYTES));
+        outside.expect_problem(416, "range_not_satisfiable");
         let digest = Sha256::digest(recording(SOUND_BYTES));
         let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(stored["sha256"], digest.as_str());
@@ -140,10 +146,19 @@ async fn a_recording_is_heard_by_those_who_may_and_the_audit_log_says_by_whom() 
         other.delete(&path, "").await.expect_problem(404, "not_found");
         assert!(other.get("/v1/recordings").await.expect(200).items("id").is_empty());
         let heard_by = who_did(&admin, &id, "play").await;
-        assert_eq!(heard_by.len(), 3, "{heard_by:?}");
+        assert_eq!(heard_by.len(), 3, "neither who asks how long it is nor who hears nothing: {heard_by:?}");
         for role in ["key:integration", "key:supervisor"] {
             assert!(heard_by.iter().any(|actor| actor == role), "{role}: {heard_by:?}");
         }
+
+        let part = supervisor.request(Method::GET, &audio).header("range", "bytes=100-299");
+        let part = Answer::to(part).await.expect(206);
+        assert_eq!(part.bytes, recording(SOUND_BYTES)[100..300]);
+        assert_eq!(part.header("content-range"), format!("bytes 100-299/{}", 44 + SOUND_BYTES));
+        assert_eq!((part.header("content-length"), part.header("cache-control")), ("200", "no-store"));
+        assert_eq!(part.header("etag"), format!("\"{digest}\""));
+        let log = admin.get(&format!("/v1/audit?target={id}&limit=1")).await.expect(200);
+        assert_eq!(log.body["items"][0]["after"], json!({"sha256": digest, "bytes": "100-299"}));
 
         assert_eq!(files(&server), 1);
         supervisor.delete(&path, "").await.expect(204);
@@ -290,16 +305,25 @@ async fn an_agent_begins_and_stops_a_recording_where_the_campaign_leaves_it_to_t
 /// A storage that keeps what is put, by path, and has nothing else to it.
 async fn bucket() -> (String, Arc<Mutex<BTreeMap<String, Bytes>>>) {
     type Kept = Arc<Mutex<BTreeMap<String, Bytes>>>;
-    async fn answer(State(kept): State<Kept>, method: Method, uri: Uri, body: Bytes) -> Response {
+    async fn answer(
+        State(kept): State<Kept>,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response {
         let (mut kept, path) = (kept.lock().unwrap(), uri.path().to_owned());
         match method {
             Method::PUT => drop(kept.insert(path, body)),
             Method::DELETE => drop(kept.remove(&path)),
-            _ => {
-                return kept
-                    .get(&path)
-                    .map_or(StatusCode::NOT_FOUND.into_response(), |it| it.clone().into_response());
-            }
+            _ => match (kept.get(&path), headers.get("range")) {
+                (None, _) => return StatusCode::NOT_FOUND.into_response(),
+                (Some(it), None) => return it.clone().into_response(),
+                (Some(it), Some(part)) => {
+                    assert_eq!(part, "bytes=44-143");
+                    return (StatusCode::PARTIAL_CONTENT, it.slice(44..144)).into_response();
+                }
+            },
         }
         StatusCode::OK.into_response()
     }
@@ -331,6 +355,9 @@ async fn a_recording_may_be_kept_in_a_bucket() {
     assert!(files(&server) == 0 && recorder.files().is_empty(), "it is nowhere else");
     let heard = admin.get(&format!("/v1/recordings/{id}/audio")).await.expect(200);
     assert_eq!(heard.bytes, recording(SOUND_BYTES));
+    let part =
+        admin.request(Method::GET, &format!("/v1/recordings/{id}/audio")).header("range", "bytes=44-143");
+    assert_eq!(Answer::to(part).await.expect(206).bytes, recording(SOUND_BYTES)[44..144]);
     admin.delete(&format!("/v1/recordings/{id}"), "").await.expect(204);
     server.collect().await;
     assert!(kept.lock().unwrap().is_empty());
@@ -345,7 +372,8 @@ async fn the_simulated_carrier_has_no_sound_so_nothing_is_recorded() {
     set(&admin, &centre, json!({"mode": "all"})).await;
     let mut socket = talk(&server, &admin, &centre).await;
     say(&mut socket, json!({"type": "record"})).await;
-    hear(&mut socket, |message| message["type"] == "refused").await;
+    let refused = hear(&mut socket, |message| message["type"] == "refused").await;
+    assert_eq!(refused["why"], "the switch in use cannot record: the simulated carrier has no sound");
     hang_up(&mut socket).await;
     assert!(admin.get("/v1/recordings").await.expect(200).items("id").is_empty());
     server.stop().await;

@@ -183,6 +183,33 @@ fn an_agent_who_agrees_another_time_makes_a_callback_of_their_own() {
 }
 
 #[test]
+fn a_time_is_refused_by_name_with_an_answer_that_agrees_on_none() {
+    let mut floor = due_callback(progressive(), Some(2));
+    floor.agent(2, AgentEvent::AcceptPreview);
+    floor.store_all();
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    let agreed = |code: Option<&str>| AgentEvent::Dispose {
+        disposition: code.map(str::to_owned),
+        notes: None,
+        callback_at: Some(START + Duration::from_secs(86_400)),
+        callback_is_mine: false,
+    };
+    for code in [Some("stop"), None] {
+        floor.agent(2, agreed(code));
+        let Some((_, AgentNotice::Refused { why })) = floor.notices.last() else {
+            panic!("{code:?} was taken")
+        };
+        assert_eq!(*why, "callback_at needs a disposition whose callback is true");
+        assert_eq!(floor.state_of(2), AgentState::WrapUp);
+    }
+    floor.agent(2, agreed(Some("sale")));
+    floor.store_all();
+    assert_eq!(floor.made.len(), 1);
+}
+
+#[test]
 fn a_group_that_stops_takes_its_offers_back_and_the_callbacks_are_scheduled_again() {
     let mut floor = due_callback(progressive(), Some(2));
     floor.act(1, GroupAction::Stop);

@@ -16,13 +16,13 @@ fn recording(settings: RecordingSettings) -> (Floor, AttemptId) {
     (floor, attempt)
 }
 
-fn put_group_that_records(floor: &mut Floor, recording: RecordingSettings) {
+fn put_group_that_records(floor: &mut Floor, recording: impl Into<Option<RecordingSettings>>) {
     let definition = GroupDefinition {
         group: group_id(1),
         campaign: CampaignId(Uuid::from_u128(0xc001)),
         skill: skill_id(1),
         settings: progressive(),
-        rules: Arc::new(CampaignRules { recording, ..(*rules()).clone() }),
+        rules: Arc::new(CampaignRules { recording: recording.into(), ..(*rules()).clone() }),
         state: GroupState::NotLoaded,
         answered: AnsweredCalls::default(),
     };
@@ -180,4 +180,18 @@ fn after_a_crash_the_agent_is_told_that_the_call_is_recorded_and_can_stop_it() {
     assert_eq!(told(&floor), [true]);
     floor.agent(1, AgentEvent::Control(CallControl::StopRecording));
     assert_eq!(floor.recorded, [(attempt, "before".to_owned(), false)]);
+}
+
+#[test]
+fn a_switch_that_cannot_record_is_named_when_an_agent_asks_for_it() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    put_group_that_records(&mut floor, None);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(10);
+    floor.talk(floor.dialled[0]);
+    floor.agent(1, AgentEvent::Control(CallControl::Record));
+    let Some((_, AgentNotice::Refused { why })) = floor.notices.last() else { panic!("it was not refused") };
+    assert_eq!(*why, "the switch in use cannot record: the simulated carrier has no sound");
+    assert!(floor.recorded.is_empty());
 }

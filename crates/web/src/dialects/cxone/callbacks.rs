@@ -64,6 +64,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// A callback as the vendor writes it.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneCallbackRequest")]
 struct Asked {
     /// The given name of the person to call.
     #[serde(default)]
@@ -91,6 +92,7 @@ struct Asked {
 /// A callback whose date, time and zone are apart.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneCommitment")]
 struct Commitment {
     /// The given name of the person to call.
     #[serde(default)]
@@ -122,6 +124,7 @@ struct Commitment {
 /// A callback that is wanted at once.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneQueuedCallback")]
 struct Queued {
     /// The number.
     #[serde(default)]
@@ -140,6 +143,7 @@ struct Queued {
 /// What the vendor answers.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneCallbackMade")]
 struct Made {
     /// The callback's number.
     callback_id: i64,
@@ -147,6 +151,7 @@ struct Made {
 
 /// Callbacks.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CxoneCallbacks")]
 struct Listed {
     callbacks: Vec<Callback>,
 }
@@ -154,6 +159,7 @@ struct Listed {
 /// A callback as the vendor lists it: other names than those it is written with.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneCallback")]
 struct Callback {
     /// Its number.
     callback_id: i64,
@@ -243,26 +249,19 @@ async fn whom(
     Ok((SkillId(skill), agent))
 }
 
-async fn new_callback(context: &Context, who: &Principal, asked: Asked) -> Result<NewCallback, AppError> {
-    // Both must be there. Whoever leaves the agent out is told so with whatever else is wrong: nothing has the nil id.
-    let no_agent = Name::Text(Uuid::nil().to_string());
-    let agent = asked.target_agent_id.as_ref().unwrap_or(&no_agent);
-    let (skill, agent) = whom(context, who, asked.skill_id.as_ref(), agent).await?;
-    Ok(NewCallback {
-        first_name: asked.first_name,
-        last_name: asked.last_name,
-        number: asked.phone_number.unwrap_or_default(),
-        skill: Some(skill),
-        agent,
-        due: Due::Text(asked.schedule_date.unwrap_or_default()),
-        notes: asked.notes,
-        ..NewCallback::default()
-    })
-}
-
-async fn make(context: &Context, who: &Principal, new: NewCallback) -> Result<Json<Made>, Problem> {
-    let made = context.app.make_callback(who, new).await.map_err(in_branches)?;
-    Ok(Json(Made { callback_id: number_of(context, who, made.callback.id).await? }))
+/// Makes a callback for whom the request names: `new` has the rest.
+async fn make(
+    context: &Context,
+    caller: Result<Caller, Problem>,
+    skill: Option<&Name>,
+    agent: &Name,
+    new: NewCallback,
+) -> Result<Json<Made>, Problem> {
+    let Caller(who) = caller.map_err(in_branches)?;
+    let (skill, agent) = whom(context, &who, skill, agent).await.map_err(in_branches)?;
+    let new = NewCallback { skill: Some(skill), agent, ..new };
+    let made = context.app.make_callback(&who, new).await.map_err(in_branches)?;
+    Ok(Json(Made { callback_id: number_of(context, &who, made.callback.id).await? }))
 }
 
 async fn number_of(context: &Context, who: &Principal, id: CallbackId) -> Result<i64, AppError> {
@@ -275,9 +274,17 @@ async fn schedule(
     caller: Result<Caller, Problem>,
     Body(asked): Body<Asked>,
 ) -> Result<Json<Made>, Problem> {
-    let Caller(who) = caller.map_err(in_branches)?;
-    let new = new_callback(&context, &who, asked).await.map_err(in_branches)?;
-    make(&context, &who, new).await
+    // Both must be there. Whoever leaves the agent out is told so with whatever else is wrong: nothing has the nil id.
+    let agent = asked.target_agent_id.unwrap_or_else(|| Name::Text(Uuid::nil().to_string()));
+    let new = NewCallback {
+        first_name: asked.first_name,
+        last_name: asked.last_name,
+        number: asked.phone_number.unwrap_or_default(),
+        due: Due::Text(asked.schedule_date.unwrap_or_default()),
+        notes: asked.notes,
+        ..NewCallback::default()
+    };
+    make(&context, caller, asked.skill_id.as_ref(), &agent, new).await
 }
 
 async fn make_commitment(
@@ -285,20 +292,15 @@ async fn make_commitment(
     caller: Result<Caller, Problem>,
     Body(asked): Body<Commitment>,
 ) -> Result<Json<Made>, Problem> {
-    let Caller(who) = caller.map_err(in_branches)?;
-    let agent = asked.target_agent.unwrap_or(Name::Text(String::new()));
-    let (skill, agent) = whom(&context, &who, asked.skill.as_ref(), &agent).await.map_err(in_branches)?;
     let new = NewCallback {
         first_name: asked.first_name,
         last_name: asked.last_name,
         number: asked.phone_number.unwrap_or_default(),
-        skill: Some(skill),
-        agent,
         due: Due::Commitment { date: asked.promise_date, time: asked.promise_time, zone: asked.time_zone },
         notes: asked.notes,
         ..NewCallback::default()
     };
-    make(&context, &who, new).await
+    make(&context, caller, asked.skill.as_ref(), &asked.target_agent.unwrap_or_else(anybody), new).await
 }
 
 async fn queue_callback(
@@ -306,18 +308,15 @@ async fn queue_callback(
     caller: Result<Caller, Problem>,
     Body(asked): Body<Queued>,
 ) -> Result<Json<Made>, Problem> {
-    let Caller(who) = caller.map_err(in_branches)?;
-    let agent = asked.target_agent.unwrap_or(Name::Text(String::new()));
-    let (skill, agent) = whom(&context, &who, asked.skill.as_ref(), &agent).await.map_err(in_branches)?;
     let delay = std::time::Duration::from_secs(u64::from(asked.call_delay));
-    let new = NewCallback {
-        number: asked.phone_number.unwrap_or_default(),
-        skill: Some(skill),
-        agent,
-        due: if delay.is_zero() { Due::Now } else { Due::At(context.app.now() + delay) },
-        ..NewCallback::default()
-    };
-    make(&context, &who, new).await
+    let due = if delay.is_zero() { Due::Now } else { Due::At(context.app.now() + delay) };
+    let new = NewCallback { number: asked.phone_number.unwrap_or_default(), due, ..NewCallback::default() };
+    make(&context, caller, asked.skill.as_ref(), &asked.target_agent.unwrap_or_else(anybody), new).await
+}
+
+/// The agent of a request that leaves the agent open.
+fn anybody() -> Name {
+    Name::Text(String::new())
 }
 
 #[derive(Deserialize)]

@@ -71,6 +71,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// A column of a file and what it becomes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneDestination")]
 struct Destination {
     /// One of the vendor's fields, such as `PhoneNumber`, or one of the campaign's.
     field_name: String,
@@ -81,6 +82,7 @@ struct Destination {
 /// A calling list that is to be created.
 #[derive(Deserialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[schemars(rename = "CxoneNewList")]
 struct NewList {
     /// Its name.
     list_name: String,
@@ -115,6 +117,7 @@ struct NewList {
 /// A list that was created.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneListCreated")]
 struct Created {
     /// Its number.
     list_id: i64,
@@ -123,6 +126,7 @@ struct Created {
 /// A file for a list.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneUpload")]
 struct Upload {
     /// The CSV file in Base64.
     list_file: String,
@@ -157,6 +161,7 @@ struct Upload {
 /// A job that was made.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneUploaded")]
 struct Uploaded {
     /// Its number.
     job_id: i64,
@@ -165,6 +170,7 @@ struct Uploaded {
 /// A job.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneJob")]
 struct Job {
     job_id: i64,
     list_id: i64,
@@ -189,6 +195,7 @@ struct Job {
 /// Calling lists.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneLists")]
 struct Lists {
     call_lists: Vec<List>,
 }
@@ -196,6 +203,7 @@ struct Lists {
 /// A calling list.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneList")]
 struct List {
     list_id: i64,
     list_name: String,
@@ -481,6 +489,7 @@ async fn cancel_job(
 /// Prospects that are to be removed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneRemoval")]
 struct ToRemove {
     /// The prospects; of each only `externalId` is looked at.
     prospects_to_remove: Vec<Map<String, Value>>,

@@ -43,6 +43,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// A number or text that names something: the vendor's ids are numbers, Outdial's are texts.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "CxoneName")]
 enum Name {
     /// A small whole number.
     Number(i64),
@@ -103,6 +104,7 @@ async fn all<T: app::model::Definition>(
 
 /// Skills as the vendor lists them.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CxoneSkills")]
 struct Skills {
     skills: Vec<Skill>,
 }
@@ -110,6 +112,7 @@ struct Skills {
 /// A skill.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneSkill")]
 struct Skill {
     /// Its number.
     skill_id: i64,
@@ -133,6 +136,7 @@ async fn list_skills(State(context): State<Context>, Caller(who): Caller) -> Res
 
 /// Agents as the vendor lists them.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CxoneAgents")]
 struct Agents {
     agents: Vec<Agent>,
 }
@@ -140,6 +144,7 @@ struct Agents {
 /// An agent.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneAgent")]
 struct Agent {
     /// Their number.
     agent_id: i64,

@@ -46,6 +46,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// Prospects that are to be created or updated.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneProspects")]
 struct Asked {
     /// The source that they come from; it needs a source map.
     source_name: String,
@@ -70,6 +71,7 @@ struct Asked {
 /// Yes or no.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, JsonSchema)]
 #[schemars(with = "String")]
+#[schemars(rename = "CxoneYesNo")]
 struct YesNo(bool);
 
 impl<'de> Deserialize<'de> for YesNo {
@@ -88,6 +90,7 @@ impl<'de> Deserialize<'de> for YesNo {
 /// What becomes of a prospect whose time zone cannot be determined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CxoneUnknownTimeZone")]
 enum UnknownTimeZone {
     /// It is rejected.
     Reject,
@@ -99,6 +102,7 @@ enum UnknownTimeZone {
 /// on: `created`, `updated`, `unchanged`, `removed`, `already_final`, or why not.
 #[derive(Serialize, JsonSchema, Default)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CxoneResults")]
 pub(super) struct Results {
     /// Those of which it was done.
     pub(super) successful_records: Vec<Map<String, Value>>,
@@ -281,6 +285,7 @@ async fn named_fields(
 /// Prospects that are to be removed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "CxoneRemoved")]
 struct Removed {
     /// The source that they come from.
     source_name: String,

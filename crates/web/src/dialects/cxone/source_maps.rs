@@ -35,6 +35,7 @@ pub(super) fn routes(mut api: Api) -> Api {
 /// told apart.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "documents the body")]
+#[schemars(rename = "CxoneMapping")]
 struct Mapping {
     /// The vendor's fields and the campaign's own, with the column each is taken from. `PhoneNumber` may have a list of
     /// columns, or of objects with `column`, `type`, `callerId`, `attempts`, `startTime` and `endTime`.
@@ -43,6 +44,7 @@ struct Mapping {
 
 /// What became of a source map.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CxoneMappingSet")]
 struct Set {
     /// `Success`, or `NoChangesMade` if the source had this map already.
     result: &'static str,
