@@ -158,7 +158,17 @@ pub struct AsteriskHost {
     #[serde(default = "ari_user")]
     pub user: String,
     /// Their password.
-    pub password: String,
+    #[serde(default)]
+    pub password: Option<String>,
+    /// A file with it.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// A file with the certificates, in PEM, of the authorities that its certificate may be of.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// What that file says.
+    #[serde(skip)]
+    ca_pem: Option<String>,
     /// Its share of the calls, 1 to 100.
     #[serde(default = "one")]
     pub weight: u32,
@@ -187,6 +197,27 @@ fn lines_default() -> u32 {
 
 fn rate_default() -> u32 {
     50
+}
+
+impl AsteriskHost {
+    /// Reads the files that it names.
+    fn read_files(&mut self) -> anyhow::Result<()> {
+        let Self { name, password, password_file, ca_file, ca_pem, .. } = self;
+        let read = |setting: &str, path: &Path| {
+            std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {} ({setting} of the Asterisk {name})", path.display()))
+        };
+        if let Some(path) = password_file {
+            if password.is_some() {
+                bail!("the Asterisk {name} has a password and a password_file: name one of them");
+            }
+            *password = Some(read("password_file", path)?.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if let Some(path) = ca_file {
+            *ca_pem = Some(read("ca_file", path)?);
+        }
+        Ok(())
+    }
 }
 
 /// The password stays out of logs.
@@ -360,6 +391,16 @@ const VARIABLES: &[(&str, Setter)] = &[
     ("OUTDIAL_NODE_DATA_DIR", |config, text| set(&mut config.node.data_dir, text)),
     ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
     ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
+    ("OUTDIAL_TELEPHONY_ASTERISK_PASSWORD", |config, text| {
+        let hosts = &mut config.telephony.asterisk;
+        if hosts.is_empty() {
+            bail!("there is no [[telephony.asterisk]] in the configuration file");
+        }
+        for host in hosts.iter_mut().filter(|host| host.password_file.is_none()) {
+            host.password = Some(text.to_owned());
+        }
+        Ok(())
+    }),
     ("OUTDIAL_MESSAGES_SPEECH", |config, text| set(&mut config.messages.speech, text)),
     ("OUTDIAL_RECORDINGS_DIRECTORY", |config, text| {
         config.recordings.directory = Some(PathBuf::from(text));
@@ -411,6 +452,7 @@ impl Config {
             setter(&mut config, &value)
                 .with_context(|| format!("the environment variable {name} is wrong"))?;
         }
+        config.telephony.asterisk.iter_mut().try_for_each(AsteriskHost::read_files)?;
         config.check()?;
         Ok(config)
     }
@@ -422,7 +464,8 @@ impl Config {
             name: host.name.clone(),
             url: host.url.clone(),
             user: host.user.clone(),
-            password: host.password.clone(),
+            password: host.password.clone().unwrap_or_default(),
+            ca_pem: host.ca_pem.clone(),
             weight: host.weight,
             lines_max: host.lines_max,
             calls_per_second_max: host.calls_per_second_max,
@@ -452,6 +495,17 @@ impl Config {
         }
     }
 
+    /// Where the sounds of messages are written to.
+    pub fn messages_directory(&self) -> PathBuf {
+        app::messages::directory(&self.node.data_dir)
+    }
+
+    /// The directory of recordings; on their way to a bucket they pass through it, too.
+    pub fn recordings_directory(&self) -> PathBuf {
+        let own = self.recordings.directory.clone();
+        own.unwrap_or_else(|| app::recordings::directory(&self.node.data_dir))
+    }
+
     /// Where recordings are kept.
     pub fn recordings(&self) -> RecordingSettings {
         let bucket = |s3: &S3| BucketSettings {
@@ -468,6 +522,9 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         self.recordings().check().context("[recordings.s3] is wrong")?;
+        if self.recordings.s3.as_ref().is_some_and(|s3| s3.access_key.is_empty()) {
+            bail!("recordings.s3.access_key must be set");
+        }
         if self.recordings.s3.as_ref().is_some_and(|s3| s3.secret_key.is_empty()) {
             bail!("recordings.s3.secret_key must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY");
         }
@@ -479,6 +536,13 @@ impl Config {
         }
         if self.telephony.driver == DriverKind::Asterisk {
             self.asterisk().check().context("[telephony] is wrong")?;
+            let is_missing = |host: &&AsteriskHost| host.password.as_deref().unwrap_or_default().is_empty();
+            if let Some(host) = self.telephony.asterisk.iter().find(is_missing) {
+                bail!(
+                    "the Asterisk {} has no password: set password or password_file, or OUTDIAL_TELEPHONY_ASTERISK_PASSWORD",
+                    host.name
+                );
+            }
         }
         if !(1..=64).contains(&self.scripts.processes) {
             bail!("scripts.processes must be 1 to 64");
@@ -534,6 +598,67 @@ mod tests {
         let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();
         assert!(!format!("{config:?}").contains("hidden"));
         assert_eq!(config.asterisk().application, "outdial-outdial-1");
+    }
+
+    #[test]
+    fn the_password_of_an_asterisk_is_in_the_file_in_another_file_or_in_the_environment() {
+        let files = tempfile::tempdir().unwrap();
+        let secret = files.path().join("secret");
+        std::fs::write(&secret, "of the file\n").unwrap();
+        let hosts = |first: &str, second: &str| {
+            let host = |name: &str, further: &str| {
+                format!(
+                    "[[telephony.asterisk]]\nname = \"{name}\"\nurl = \"http://127.0.0.1:8088\"\n{further}\n"
+                )
+            };
+            format!(
+                "[telephony]\ndriver = \"asterisk\"\n{}{}[[telephony.trunks]]\nname = \"c\"\ndial = \"PJSIP/{{number}}@c\"\n",
+                host("a", first),
+                host("b", second)
+            )
+        };
+        let of_file = format!("password_file = \"{}\"", secret.display());
+        let passwords = |config: Config| {
+            config.asterisk().hosts.into_iter().map(|host| host.password).collect::<Vec<_>>()
+        };
+        let both = hosts(&of_file, "password = \"plain\"");
+        assert_eq!(passwords(read(&both, &[]).unwrap()), ["of the file", "plain"]);
+        let variable = [("OUTDIAL_TELEPHONY_ASTERISK_PASSWORD", "of the environment")];
+        let config = read(&both, &variable).unwrap();
+        assert!(!format!("{config:?} {:?}", config.asterisk()).contains("of the"));
+        assert_eq!(passwords(config), ["of the file", "of the environment"]);
+        assert_eq!(passwords(read(&hosts(&of_file, ""), &variable).unwrap())[1], "of the environment");
+        let error = read(&hosts(&of_file, ""), &[]).unwrap_err();
+        assert!(
+            error.contains("the Asterisk b has no password") && error.contains("password_file"),
+            "{error}"
+        );
+        let error = read(&hosts(&format!("{of_file}\npassword = \"x\""), ""), &variable).unwrap_err();
+        assert!(error.contains("name one of them"), "{error}");
+        let error = read(&hosts("password_file = \"/nowhere/secret\"", ""), &variable).unwrap_err();
+        assert!(error.contains("/nowhere/secret") && error.contains("the Asterisk a"), "{error}");
+        assert!(read("", &variable).unwrap_err().contains("no [[telephony.asterisk]]"));
+    }
+
+    #[test]
+    fn authorities_of_ones_own_are_certificates_and_go_with_tls() {
+        let files = tempfile::tempdir().unwrap();
+        let file = files.path().join("ca.pem");
+        std::fs::write(&file, "not a certificate").unwrap();
+        let host = |url: &str| {
+            format!(
+                "[telephony]\ndriver = \"asterisk\"\n[[telephony.asterisk]]\nname = \"a\"\nurl = \"{url}\"\npassword = \"p\"\n\
+                 ca_file = \"{}\"\n[[telephony.trunks]]\nname = \"c\"\ndial = \"PJSIP/{{number}}@c\"\n",
+                file.display()
+            )
+        };
+        let error = read(&host("https://127.0.0.1:8089"), &[]).unwrap_err();
+        assert!(error.contains("holds no certificate"), "{error}");
+        let error = read(&host("http://127.0.0.1:8088"), &[]).unwrap_err();
+        assert!(error.contains("must begin with https://"), "{error}");
+        let made = rcgen::generate_simple_self_signed(["asterisk.example".to_owned()]).unwrap();
+        std::fs::write(&file, made.cert.pem()).unwrap();
+        assert!(read(&host("https://asterisk.example:8089"), &[]).is_ok());
     }
 
     #[test]
