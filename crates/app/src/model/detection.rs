@@ -243,3 +243,56 @@ impl Definition for DetectionProfileBody {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(body: serde_json::Value) -> DetectionRules {
+        let body: DetectionProfileBody = serde_json::from_value(body).unwrap();
+        body.check().unwrap();
+        body.rules()
+    }
+
+    #[test]
+    fn without_a_script_the_rules_are_what_the_profile_says() {
+        let said = rules(
+            serde_json::json!({"name": "a", "machine": "connect", "unsure": "hang_up", "silence": "connect"}),
+        );
+        let wanted = DetectionRules {
+            machine: Some(MachineAction::Connect),
+            unsure: DoubtAction::HangUp,
+            silence: DoubtAction::Connect,
+            ..DetectionRules::default()
+        };
+        assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn what_a_script_is_asked_about_falls_back_to_what_is_said_for_that_or_to_the_defaults() {
+        let asks = serde_json::json!({"name": "a", "script": "s", "machine": "script", "unsure": "script", "silence": "connect"});
+        let within = AskScript::WITHIN;
+        let script = Some(AskScript { machine: true, unsure: true, silence: false, fax: false, within });
+        let silence = DoubtAction::Connect;
+        assert_eq!(rules(asks.clone()), DetectionRules { silence, script, ..DetectionRules::default() });
+
+        let mut asks = asks;
+        asks["without_script"] = serde_json::json!({"machine": "connect", "unsure": "hang_up"});
+        asks["script_within_ms"] = 700.into();
+        let script = script.map(|script| AskScript { within: Duration::from_millis(700), ..script });
+        let (machine, unsure) = (Some(MachineAction::Connect), DoubtAction::HangUp);
+        assert_eq!(
+            rules(asks),
+            DetectionRules { machine, unsure, silence, script, ..DetectionRules::default() }
+        );
+    }
+
+    #[test]
+    fn a_profile_from_before_scripts_is_stored_as_it_was_but_for_faxes() {
+        let before = serde_json::json!({"name": "a", "parameters": Detection::default(), "unsure": "connect", "silence": "hang_up"});
+        let body: DetectionProfileBody = serde_json::from_value(before.clone()).unwrap();
+        let mut after = before;
+        after["fax"] = "hang_up".into();
+        assert_eq!(serde_json::to_value(body).unwrap(), after);
+    }
+}

@@ -172,9 +172,10 @@ impl Lab {
         std::fs::write(etc.join("tls.key"), key).unwrap();
         let inside = self.inside();
         self.spoil("http.conf", |text| {
-            let plain = text.split("tlsenable").next().unwrap_or_default();
+            let plain = text.split(";tlsenable").next().unwrap_or_default();
+            let plain = plain.split("\ntlsenable").next().unwrap_or_default();
             format!(
-                "{plain}tlsenable = yes\ntlsbindaddr = 127.0.0.1:{port}\ntlscertfile = {inside}/etc/tls.pem\n\
+                "{plain}\ntlsenable = yes\ntlsbindaddr = 127.0.0.1:{port}\ntlscertfile = {inside}/etc/tls.pem\n\
                  tlsprivatekey = {inside}/etc/tls.key\n"
             )
         });

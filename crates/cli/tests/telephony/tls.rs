@@ -101,6 +101,19 @@ fn what_is_wrong_with_a_certificate_is_said_by_the_check_and_in_the_log() {
         let (passes, said) = check(&lab, url, authority);
         assert!(!passes && said.contains(wanted), "{wanted}: {said}");
     }
+    // One that signed itself is its own authority, unless it says that it is one for others.
+    for (is_ca, wanted) in
+        [(IsCa::NoCa, "Asterisk 22"), (IsCa::Ca(BasicConstraints::Unconstrained), "CaUsedAsEndEntity")]
+    {
+        let mut parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        parameters.is_ca = is_ca;
+        let key = KeyPair::generate().unwrap();
+        let pem = parameters.self_signed(&key).unwrap().pem();
+        lab.encrypt(&pem, &key.serialize_pem());
+        let itself = Authority { issuer: Issuer::new(parameters, key), pem };
+        let (_, said) = check(&lab, &by_name, Some(&itself));
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
     let (certificate, key) = authority.certificate(|parameters| {
         parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
         parameters.not_after = rcgen::date_time_ymd(2021, 1, 1);
@@ -120,5 +133,5 @@ fn what_is_wrong_with_a_certificate_is_said_by_the_check_and_in_the_log() {
     serving.wait().unwrap();
     let said = said.expect("the log says that there is no connection");
     assert!(said.contains("its certificate has expired"), "{said}");
-    println!("6 faults of TLS told apart");
+    println!("7 faults of TLS told apart");
 }
