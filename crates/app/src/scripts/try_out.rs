@@ -28,8 +28,8 @@ pub struct TryOut {
     /// As if a call on it had ended like this; without it and `detected` the pre-call function is run.
     #[serde(default)]
     pub result: Option<CallResult>,
-    /// As if detection had found this out about a call on it that was picked up just now: `onDetected` is run, within
-    /// half a second.
+    /// As if detection had found this out about a call on it that was picked up just now: `onDetected` is run, within the
+    /// longest time that a detection profile can give it; `milliseconds` tells what it needed.
     #[serde(default)]
     pub detected: Option<Detected>,
     /// With this disposition.
@@ -107,7 +107,7 @@ impl App {
                 detected,
                 ringing_at: None,
                 answered_at: Some(now),
-                until: now + AskScript::WITHIN,
+                until: now + AskScript::WITHIN_MAX,
             }),
         };
         let host = Arc::new(RunHost::of(&service, &asking, true));
