@@ -1,5 +1,7 @@
 //! What a server script says about who picked up.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::detection::{AnswerAction, AskScript, DoubtAction, MachineAction, ScriptSaid};
 
@@ -197,5 +199,115 @@ fn persons_and_what_the_profile_decides_itself_are_not_asked_about() {
     for found in [Detected::Unsure, Detected::Silence, Detected::Fax] {
         let (floor, _) = picked_up(rules, progressive(), found);
         assert!(floor.hooks.is_empty(), "{found:?}");
+    }
+}
+
+/// What may happen once a script is asked about a call; its question is answered as often as this says.
+#[derive(Clone, Debug)]
+enum Turn {
+    Answer(HookVerdict),
+    Wait(u64),
+    HangUp,
+}
+
+fn any_turn() -> impl Strategy<Value = Turn> {
+    let verdict = prop_oneof![
+        Just(HookVerdict::Failed),
+        Just(HookVerdict::TimedOut),
+        Just(HookVerdict::Detected(None)),
+        Just(says(AnswerAction::HangUp)),
+        Just(says(AnswerAction::Connect)),
+        Just(says(AnswerAction::LeaveMessage(None))),
+        Just(says(AnswerAction::LeaveMessage(Some(message(8))))),
+    ];
+    prop_oneof![
+        3 => verdict.prop_map(Turn::Answer),
+        3 => (1..400_u64).prop_map(Turn::Wait),
+        1 => Just(Turn::HangUp),
+    ]
+}
+
+/// What a verdict comes to, and the action if it names one.
+fn read(verdict: &HookVerdict) -> (ScriptSaid, Option<AnswerAction>) {
+    match verdict {
+        HookVerdict::Detected(None) => (ScriptSaid::Nothing, None),
+        HookVerdict::Detected(Some(action @ AnswerAction::HangUp)) => (ScriptSaid::HangUp, Some(*action)),
+        HookVerdict::Detected(Some(action @ AnswerAction::Connect)) => (ScriptSaid::Connect, Some(*action)),
+        HookVerdict::Detected(Some(action)) => (ScriptSaid::LeaveMessage, Some(*action)),
+        HookVerdict::TimedOut => (ScriptSaid::Late, None),
+        _ => (ScriptSaid::Failed, None),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Of answers in time, late, several or none the first in time counts, and the deadline where there is none; what
+    /// comes later touches neither the call nor the question to the post-call script.
+    #[test]
+    fn the_first_answer_in_time_counts_or_the_deadline_and_nothing_else(
+        found in prop_oneof![
+            Just(Detected::Machine), Just(Detected::Unsure), Just(Detected::Silence), Just(Detected::Fax),
+        ],
+        turns in prop::collection::vec(any_turn(), 0..8)
+    ) {
+        let mut floor = Floor::new(&[], &[(1, &[1])]);
+        floor.detection_of_new_groups = DetectionRules {
+            machine: Some(MachineAction::LeaveMessage),
+            message: Some(message(7)),
+            ..asking_about_everything()
+        };
+        floor.put_group_with(1, progressive(), ScriptRules { before_reschedule: true, ..ScriptRules::default() });
+        floor.run(1);
+        floor.log_in(1);
+        floor.settle(1);
+        let attempt = floor.dialled[0];
+        floor.call(attempt, CallEvent::Answered);
+        floor.call(attempt, CallEvent::Detected(found));
+        let question = floor.hooks.remove(0).question;
+        let asked_at = floor.now;
+        let (mut decided, mut is_over) = (None, false);
+        // Whoever never answers is waited for until the deadline, and the call ends in any case.
+        for turn in turns.into_iter().chain([Turn::Wait(500), Turn::HangUp, Turn::Answer(HookVerdict::Failed)]) {
+            match turn {
+                Turn::Answer(verdict) => {
+                    if decided.is_none() && !is_over {
+                        decided = Some(read(&verdict));
+                    }
+                    floor.input(Input::Hook { group: group_id(1), question, verdict });
+                }
+                Turn::Wait(milliseconds) => {
+                    floor.now = floor.now + Duration::from_millis(milliseconds);
+                    floor.input(Input::Woken);
+                    if decided.is_none() && !is_over && floor.now.since(asked_at) >= WITHIN {
+                        decided = Some((ScriptSaid::Late, None));
+                    }
+                }
+                Turn::HangUp if is_over => {}
+                Turn::HangUp => {
+                    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+                    floor.store_all();
+                    is_over = true;
+                }
+            }
+        }
+        let ended = &floor.endings[&attempt];
+        prop_assert_eq!(ended.evidence.script, decided.map(|(said, _)| said));
+        let by_profile = match found {
+            Detected::Machine => AnswerAction::LeaveMessage(None),
+            Detected::Unsure => AnswerAction::Connect,
+            _ => AnswerAction::HangUp,
+        };
+        let action = decided.map(|(_, action)| action.unwrap_or(by_profile));
+        let heard = match action {
+            Some(AnswerAction::LeaveMessage(chosen)) => vec![(attempt, chosen.unwrap_or(message(7)))],
+            _ => Vec::new(),
+        };
+        prop_assert_eq!(&floor.announced, &heard);
+        prop_assert_eq!(floor.connecting.len(), usize::from(action == Some(AnswerAction::Connect)));
+        prop_assert_eq!((floor.hooks.len(), floor.planned.len()), (1, 0), "only the post-call script is still asked");
+        floor.verdict(HookVerdict::BeforeReschedule(EndingChanges::default()));
+        floor.store_all();
+        prop_assert_eq!(floor.planned.len(), 1);
     }
 }
