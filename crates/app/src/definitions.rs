@@ -10,8 +10,8 @@ use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::error::in_words;
 use crate::model::{
-    CampaignBody, CampaignGroupBody, Definition, MessageBody, NamedReference, ScriptBody, SinkBody, Stored,
-    check_name,
+    CampaignBody, CampaignGroupBody, Definition, DetectionProfileBody, MessageBody, NamedReference,
+    ScriptBody, SinkBody, Stored, check_name,
 };
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
@@ -68,10 +68,18 @@ fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) 
             return Err(AppError::invalid("unknown_reference", &reference.field, message));
         }
     }
+    let is_profile = T::KIND == DetectionProfileBody::KIND;
     for reference in body.named_references() {
-        if rows::by_name(tx, tenant, reference.kind, None, &reference.name)?.is_none() {
+        let Some(named) = rows::by_name(tx, tenant, reference.kind, None, &reference.name)? else {
             let message = format!("there is no {} '{}'", in_words(reference.kind), reference.name);
             return Err(AppError::invalid("unknown_reference", reference.field, message));
+        };
+        if is_profile && typed::<ScriptBody>(named)?.body.source.is_none() {
+            let message = format!(
+                "'{}' is a service over HTTP, which is asked before calls only: name a script with a source",
+                reference.name
+            );
+            return Err(AppError::invalid("bad_script", reference.field, message));
         }
     }
     Ok(())
@@ -120,7 +128,11 @@ fn refuse_if_named<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, name: &str)
     let campaign = campaigns.into_iter().find(|body| names_it(body.named_references())).map(|body| body.name);
     let groups = load_all::<CampaignGroupBody>(tx, tenant)?.into_iter().map(|group| group.body);
     let group = groups.into_iter().find(|body| names_it(body.named_references())).map(|body| body.name);
-    match campaign.map(|name| ("campaign", name)).or(group.map(|name| ("campaign group", name))) {
+    let profiles = load_all::<DetectionProfileBody>(tx, tenant)?.into_iter().map(|profile| profile.body);
+    let profile = profiles.into_iter().find(|body| names_it(body.named_references())).map(|body| body.name);
+    let group = group.map(|name| ("campaign group", name));
+    let profile = profile.map(|name| ("detection profile", name));
+    match campaign.map(|name| ("campaign", name)).or(group).or(profile) {
         Some((kind, name)) => {
             let message = format!("the {kind} '{name}' names it: change that first");
             Err(AppError::conflict("in_use", message))

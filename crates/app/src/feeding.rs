@@ -99,6 +99,7 @@ async fn look(app: &Arc<App>, service: &Arc<ScriptService>) -> Result<(), AppErr
 
 fn asking(app: &App, tenant: TenantId, known: &Known, campaign: CampaignId, group_name: &str) -> Asking {
     Asking {
+        messages: Default::default(),
         tenant,
         tenant_name: known.name.clone(),
         campaign,

@@ -10,7 +10,7 @@ use simulator::World;
 use store::{Store, StoreOptions, StoreTarget};
 use telephony::{CarrierSettings, Clock, SimulatedCarrier, SystemClock};
 
-use crate::config::{Config, DriverKind};
+use crate::config::Config;
 use crate::serve::target_name;
 
 /// What is to be done.
@@ -153,46 +153,6 @@ async fn verify(store: &Store) -> anyhow::Result<()> {
         Ok(())
     } else {
         bail!("what is stored contradicts itself: {}", violations.join("; "))
-    }
-}
-
-/// Says what the configuration comes to.
-///
-/// # Errors
-/// None: a wrong configuration was refused before.
-pub fn check_config(config: &Config) -> anyhow::Result<()> {
-    let root_key = if config.server.root_key.is_some() { "set" } else { "none" };
-    print(&json!({
-        "server": {"listen": config.server.listen, "root_key": root_key,
-                   "shutdown_grace_seconds": config.server.shutdown_grace_seconds},
-        "database": {"url": target_name(&config.database.url)},
-        "node": {"name": config.node.name, "data_dir": config.node.data_dir},
-        "telephony": telephony(config),
-        "carrier": {"lines_max": config.carrier.lines_max, "seed": config.carrier.seed},
-        "log": {"filter": config.log.filter, "json": config.log.json},
-    }));
-    Ok(())
-}
-
-/// What places the calls, without passwords.
-fn telephony(config: &Config) -> serde_json::Value {
-    let settings = config.asterisk();
-    let host = |host: &telephony::HostSettings| {
-        json!({"name": host.name, "url": host.url.origin().ascii_serialization(), "user": host.user, "weight": host.weight,
-               "lines_max": host.lines_max, "calls_per_second_max": host.calls_per_second_max})
-    };
-    let trunk = |trunk: &telephony::TrunkSettings| {
-        json!({"name": trunk.name, "dial": trunk.dial, "lines_max": trunk.lines_max,
-               "calls_per_second_max": trunk.calls_per_second_max})
-    };
-    match config.telephony.driver {
-        DriverKind::Simulated => json!({"driver": "simulated"}),
-        DriverKind::Asterisk => json!({
-            "driver": "asterisk", "application": settings.application, "sounds": settings.sounds,
-            "whisper_tone_hz": settings.whisper_tone_hz,
-            "asterisk": settings.hosts.iter().map(host).collect::<Vec<_>>(),
-            "trunks": settings.trunks.iter().map(trunk).collect::<Vec<_>>(),
-        }),
     }
 }
 

@@ -158,7 +158,17 @@ pub struct AsteriskHost {
     #[serde(default = "ari_user")]
     pub user: String,
     /// Their password.
-    pub password: String,
+    #[serde(default)]
+    pub password: Option<String>,
+    /// A file with it.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// A file with the certificates, in PEM, of the authorities that its certificate may be of.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+    /// What that file says.
+    #[serde(skip)]
+    ca_pem: Option<String>,
     /// Its share of the calls, 1 to 100.
     #[serde(default = "one")]
     pub weight: u32,
@@ -187,6 +197,27 @@ fn lines_default() -> u32 {
 
 fn rate_default() -> u32 {
     50
+}
+
+impl AsteriskHost {
+    /// Reads the files that it names.
+    fn read_files(&mut self) -> anyhow::Result<()> {
+        let Self { name, password, password_file, ca_file, ca_pem, .. } = self;
+        let read = |setting: &str, path: &Path| {
+            std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read {} ({setting} of the Asterisk {name})", path.display()))
+        };
+        if let Some(path) = password_file {
+            if password.is_some() {
+                bail!("the Asterisk {name} has a password and a password_file: name one of them");
+            }
+            *password = Some(read("password_file", path)?.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if let Some(path) = ca_file {
+            *ca_pem = Some(read("ca_file", path)?);
+        }
+        Ok(())
+    }
 }
 
 /// The password stays out of logs.
@@ -360,6 +391,16 @@ const VARIABLES: &[(&str, Setter)] = &[
     ("OUTDIAL_NODE_DATA_DIR", |config, text| set(&mut config.node.data_dir, text)),
     ("OUTDIAL_CARRIER_LINES_MAX", |config, text| set(&mut config.carrier.lines_max, text)),
     ("OUTDIAL_CARRIER_SEED", |config, text| set(&mut config.carrier.seed, text)),
+    ("OUTDIAL_TELEPHONY_ASTERISK_PASSWORD", |config, text| {
+        let hosts = &mut config.telephony.asterisk;
+        if hosts.is_empty() {
+            bail!("there is no [[telephony.asterisk]] in the configuration file");
+        }
+        for host in hosts.iter_mut().filter(|host| host.password_file.is_none()) {
+            host.password = Some(text.to_owned());
+        }
+        Ok(())
+    }),
     ("OUTDIAL_MESSAGES_SPEECH", |config, text| set(&mut config.messages.speech, text)),
     ("OUTDIAL_RECORDINGS_DIRECTORY", |config, text| {
         config.recordings.directory = Some(PathBuf::from(text));
@@ -411,6 +452,7 @@ impl Config {
             setter(&mut config, &value)
                 .with_context(|| format!("the environment variable {name} is wrong"))?;
         }
+        config.telephony.asterisk.iter_mut().try_for_each(AsteriskHost::read_files)?;
         config.check()?;
         Ok(config)
     }
@@ -422,7 +464,8 @@ impl Config {
             name: host.name.clone(),
             url: host.url.clone(),
             user: host.user.clone(),
-            password: host.password.clone(),
+            password: host.password.clone().unwrap_or_default(),
+            ca_pem: host.ca_pem.clone(),
             weight: host.weight,
             lines_max: host.lines_max,
             calls_per_second_max: host.calls_per_second_max,
@@ -452,6 +495,17 @@ impl Config {
         }
     }
 
+    /// Where the sounds of messages are written to.
+    pub fn messages_directory(&self) -> PathBuf {
+        app::messages::directory(&self.node.data_dir)
+    }
+
+    /// The directory of recordings; on their way to a bucket they pass through it, too.
+    pub fn recordings_directory(&self) -> PathBuf {
+        let own = self.recordings.directory.clone();
+        own.unwrap_or_else(|| app::recordings::directory(&self.node.data_dir))
+    }
+
     /// Where recordings are kept.
     pub fn recordings(&self) -> RecordingSettings {
         let bucket = |s3: &S3| BucketSettings {
@@ -468,6 +522,9 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         self.recordings().check().context("[recordings.s3] is wrong")?;
+        if self.recordings.s3.as_ref().is_some_and(|s3| s3.access_key.is_empty()) {
+            bail!("recordings.s3.access_key must be set");
+        }
         if self.recordings.s3.as_ref().is_some_and(|s3| s3.secret_key.is_empty()) {
             bail!("recordings.s3.secret_key must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY");
         }
@@ -479,6 +536,13 @@ impl Config {
         }
         if self.telephony.driver == DriverKind::Asterisk {
             self.asterisk().check().context("[telephony] is wrong")?;
+            let is_missing = |host: &&AsteriskHost| host.password.as_deref().unwrap_or_default().is_empty();
+            if let Some(host) = self.telephony.asterisk.iter().find(is_missing) {
+                bail!(
+                    "the Asterisk {} has no password: set password or password_file, or OUTDIAL_TELEPHONY_ASTERISK_PASSWORD",
+                    host.name
+                );
+            }
         }
         if !(1..=64).contains(&self.scripts.processes) {
             bail!("scripts.processes must be 1 to 64");
@@ -491,73 +555,5 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::read(Some(file.path()), environment).map_err(|error| format!("{error:#}"))
-    }
-
-    #[test]
-    fn the_shipped_default_file_says_what_the_program_does_by_itself() {
-        let shipped = include_str!("../../../contrib/outdial.default.toml");
-        assert_eq!(format!("{:?}", read(shipped, &[]).unwrap()), format!("{:?}", Config::default()));
-    }
-
-    #[test]
-    fn a_wrong_setting_is_named_with_its_line_and_the_reason() {
-        let error = read("[server]\nlisten = \"everywhere\"\n", &[]).unwrap_err();
-        assert!(error.contains("line 2"), "{error}");
-        let error = read("[server]\nport = 1\n", &[]).unwrap_err();
-        assert!(error.contains("line 2") && error.contains("port"), "{error}");
-    }
-
-    #[test]
-    fn the_environment_goes_over_the_file_and_unknown_variables_are_refused() {
-        let config = read("[database]\nurl = \"a.db\"\n", &[("OUTDIAL_DATABASE_URL", "b.db")]).unwrap();
-        assert_eq!(config.database.url, "b.db");
-        assert!(read("", &[("OUTDIAL_DATABSE_URL", "b.db")]).unwrap_err().contains("OUTDIAL_DATABSE_URL"));
-        assert!(read("", &[("OUTDIAL_LOG_JSON", "perhaps")]).unwrap_err().contains("OUTDIAL_LOG_JSON"));
-    }
-
-    #[test]
-    fn asterisk_needs_a_host_and_a_way_out_and_its_password_is_not_shown() {
-        let driver = "[telephony]\ndriver = \"asterisk\"\n";
-        assert!(read(driver, &[]).unwrap_err().contains("name at least one Asterisk"));
-        let host =
-            "[[telephony.asterisk]]\nname = \"a\"\nurl = \"http://127.0.0.1:8088\"\npassword = \"hidden\"\n";
-        assert!(read(&format!("{driver}{host}"), &[]).unwrap_err().contains("way out"));
-        let trunk = "[[telephony.trunks]]\nname = \"c\"\ndial = \"PJSIP/{number}@carrier\"\n";
-        let config = read(&format!("{driver}{host}{trunk}"), &[]).unwrap();
-        assert!(!format!("{config:?}").contains("hidden"));
-        assert_eq!(config.asterisk().application, "outdial-outdial-1");
-    }
-
-    #[test]
-    fn a_bucket_needs_an_address_that_can_be_one_and_its_secret_is_not_shown() {
-        let s3 = |endpoint: &str| {
-            format!(
-                "[recordings.s3]\nendpoint = \"{endpoint}\"\nbucket = \"calls\"\naccess_key = \"k\"\nsecret_key = \"hidden\"\n"
-            )
-        };
-        let config = read(&s3("https://s3.example.com"), &[]).unwrap();
-        assert!(!format!("{config:?}").contains("hidden"));
-        let variable = [("OUTDIAL_RECORDINGS_S3_SECRET_KEY", "other")];
-        let config = read(&s3("https://s3.example.com"), &variable).unwrap();
-        assert_eq!(config.recordings().s3.unwrap().secret_key, "other");
-        let error = read(&s3("s3.example.com"), &[]).unwrap_err();
-        assert!(error.contains("[recordings.s3]") && error.contains("https://"), "{error}");
-        let without = s3("https://s3.example.com").replace("secret_key", "# secret_key");
-        assert!(read(&without, &[]).unwrap_err().contains("secret_key must be set"));
-        assert!(read(&without, &variable).is_ok());
-        assert!(read("", &variable).unwrap_err().contains("no [recordings.s3]"));
-    }
-
-    #[test]
-    fn a_root_key_that_can_be_guessed_is_refused() {
-        assert!(read("[server]\nroot_key = \"secret\"\n", &[]).is_err());
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 mod admin;
 mod bench;
 mod check;
+mod check_config;
 mod config;
 mod demo;
 mod import;
@@ -93,7 +94,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
             Task::Demo(arguments) => demo::run(config, arguments).await,
             Task::Import(arguments) => import::run(arguments).await,
             Task::Admin(task) => admin::run(config, task).await,
-            Task::CheckConfig => admin::check_config(&config),
+            Task::CheckConfig => check_config::run(&config),
             Task::Check(task) => check::run(&config, &task).await,
             Task::Simulate(arguments) => simulate::run(&config, &arguments).await,
             Task::Bench(arguments) => bench::run(&config, arguments).await,

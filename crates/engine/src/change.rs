@@ -8,8 +8,9 @@ use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::callback::CallbackState;
 use crate::contact::{BucketId, PhoneStatus, Rank};
+use crate::detection::ScriptSaid;
 use crate::group::{Actor, GroupAction, GroupState};
-use crate::ids::{AgentId, AttemptId, CallbackId, ContactId, GroupId};
+use crate::ids::{AgentId, AttemptId, CallbackId, ContactId, GroupId, MessageId};
 use crate::phone::PhoneNumber;
 use crate::settings::DialMode;
 use crate::time::{Time, rfc3339, rfc3339_option};
@@ -135,6 +136,16 @@ pub struct Evidence {
     #[serde(with = "rfc3339_option")]
     #[schemars(with = "Option<String>")]
     pub detected_at: Option<Time>,
+    /// What the server script that was asked about it said; null if none was asked, or the call was over before.
+    #[serde(default)]
+    pub script: Option<ScriptSaid>,
+    /// When, or when it was waited for no longer.
+    #[serde(default, with = "rfc3339_option")]
+    #[schemars(with = "Option<String>")]
+    pub script_at: Option<Time>,
+    /// The message that the script named.
+    #[serde(default)]
+    pub script_message: Option<MessageId>,
     /// What was played last.
     pub message: Option<Heard>,
     /// When it began.

@@ -9,6 +9,7 @@ pub mod callback;
 pub mod caller_id;
 pub mod change;
 pub mod contact;
+pub mod detection;
 pub mod engine;
 pub mod group;
 pub mod hopper;
@@ -32,8 +33,8 @@ pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, Phone
 pub use engine::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
     Command, Detected, DialRequest, EndingChanges, Engine, GroupDefinition, Hook, HookRequest, HookVerdict,
-    Input, LiveCall, NextStep, Output, Playing, PreCallVerdict, Snapshot, Supply, ThirdParty, Unfinished,
-    WakeReason,
+    Input, LiveCall, NextStep, Output, PickedUp, Playing, PreCallVerdict, Snapshot, Supply, ThirdParty,
+    Unfinished, WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::callback::CallbackSettings;
 use crate::caller_id::{CallerIdRules, CallerIdSetting};
 use crate::contact::FeedOrder;
+pub use crate::detection::{AnswerAction, AskScript, DetectionRules, DoubtAction, MachineAction};
 use crate::hours::CallingHours;
 use crate::ids::{CallerIdPoolId, MessageId};
 use crate::phone::PhoneNumber;
@@ -82,57 +83,6 @@ pub enum PreviewTimeout {
     Reject,
     /// The contact is dialled.
     Accept,
-}
-
-/// What is done with an answering machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MachineAction {
-    /// Hang up.
-    #[default]
-    HangUp,
-    /// Treat it like a person.
-    Connect,
-    /// Leave the message of the campaign's detection profile, once its greeting is over.
-    LeaveMessage,
-}
-
-/// What is done with an answer of which not much is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DoubtAction {
-    /// Treat it like a person.
-    Connect,
-    /// Hang up.
-    HangUp,
-}
-
-/// What is done with what detection found out, by a campaign's detection profile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct DetectionRules {
-    /// What is done with an answering machine; none leaves it to the group.
-    pub machine: Option<MachineAction>,
-    /// The message that is left on machines.
-    pub message: Option<MessageId>,
-    /// What is done where detection came to no conclusion. Hung up on, it counts as abandoned: it may have been a person.
-    pub unsure: DoubtAction,
-    /// What is done where nothing is heard.
-    pub silence: DoubtAction,
-    /// From which attempt on a contact on nothing is detected and every answer counts as a person's; 1 is always.
-    pub off_from_attempt: Option<u16>,
-}
-
-impl Default for DetectionRules {
-    /// Doubt counts as a person; silence is hung up on.
-    fn default() -> Self {
-        Self {
-            machine: None,
-            message: None,
-            unsure: DoubtAction::Connect,
-            silence: DoubtAction::HangUp,
-            off_from_attempt: None,
-        }
-    }
 }
 
 /// What predictive dialling aims at; the cap on abandoned calls holds in any case.

@@ -2,11 +2,13 @@
 //!
 //! The names are those of `types/outdial.d.ts`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use engine::settings::AnswerAction;
 use engine::{
-    CallOver, CallResult, EndingChanges, HookVerdict, NextStep, PhoneNumber, PhoneStatus, PreCallVerdict,
-    Time,
+    CallOver, CallResult, EndingChanges, HookVerdict, MessageId, NextStep, PhoneNumber, PhoneStatus,
+    PickedUp, PreCallVerdict, Time,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +19,8 @@ use crate::{ErrorKind, ScriptError};
 pub const PRE_CALL: &str = "executePreCallScript";
 /// What runs when a call is over.
 pub const POST_CALL: &str = "executePostCallScript";
+/// What runs when detection found out who picked a call up.
+pub const DETECTED: &str = "onDetected";
 
 /// A contact as scripts see it.
 #[derive(Clone, Debug, Serialize)]
@@ -64,6 +68,15 @@ pub fn call(over: &CallOver) -> Value {
         "disposition": over.disposition, "notes": over.notes, "callbackAt": at(over.callback_at),
         "ringingAt": at(over.ringing_at), "answeredAt": at(over.answered_at), "connectedAt": at(over.connected_at),
         "endedAt": at(over.ended_at),
+    })
+}
+
+/// A call that was picked up, as scripts see it.
+pub fn picked_up(call: &PickedUp) -> Value {
+    let at = |at: Option<Time>| at.map(Time::to_rfc3339);
+    json!({
+        "attempt": call.attempt, "attemptNumber": call.attempt_number, "detected": call.detected,
+        "ringingAt": at(call.ringing_at), "answeredAt": at(call.answered_at),
     })
 }
 
@@ -175,6 +188,47 @@ pub fn after_reschedule(value: &Value, now: Time) -> Result<Verdict, ScriptError
         }
     };
     Ok(Verdict { verdict: HookVerdict::AfterReschedule(step), fields: fields(said)? })
+}
+
+/// The messages that a script can have played.
+#[derive(Clone, Debug, Default)]
+pub struct Messages {
+    /// By their names in lower case.
+    pub by_name: BTreeMap<String, MessageId>,
+    /// Whether there is one to play where the script names none.
+    pub has_own: bool,
+}
+
+/// Reads what a script returned about who picked up; nothing leaves it to the detection profile. Fields cannot be
+/// changed here: whoever picked up waits.
+///
+/// # Errors
+/// As [`pre_call`].
+pub fn detected(value: &Value, messages: &Messages) -> Result<Verdict, ScriptError> {
+    let empty = Map::new();
+    let said = if value.is_null() { &empty } else { object(value)? };
+    known(said, &["action", "message"])?;
+    let message = match text(said, "message")? {
+        None => None,
+        Some(name) => {
+            let id = messages.by_name.get(&name.to_ascii_lowercase());
+            Some(*id.ok_or_else(|| bad("message", format!("there is no message '{name}'")))?)
+        }
+    };
+    let action = match text(said, "action")?.as_deref() {
+        Some("leave_message") if message.is_none() && !messages.has_own => {
+            return Err(bad("message", "name one: the detection profile has none"));
+        }
+        Some("leave_message") => Some(AnswerAction::LeaveMessage(message)),
+        _ if message.is_some() => return Err(bad("message", "it goes with the action leave_message")),
+        None => None,
+        Some("connect") => Some(AnswerAction::Connect),
+        Some("hang_up") => Some(AnswerAction::HangUp),
+        Some(other) => {
+            return Err(bad("action", format!("'{other}' is none of connect, hang_up, leave_message")));
+        }
+    };
+    Ok(Verdict { verdict: HookVerdict::Detected(action), fields: Vec::new() })
 }
 
 fn bad(path: &str, message: impl std::fmt::Display) -> ScriptError {
@@ -341,5 +395,39 @@ mod tests {
         let step = Some(NextStep::Dial { at, phone: Some(2) });
         assert_eq!(after_reschedule(&after, NOW).unwrap().verdict, HookVerdict::AfterReschedule(step));
         assert_eq!(after_reschedule(&json!(null), NOW).unwrap().verdict, HookVerdict::AfterReschedule(None));
+    }
+
+    #[test]
+    fn a_script_says_what_is_done_with_an_answer_and_names_messages_by_their_names() {
+        let id: MessageId = serde_json::from_value(json!("01890000-0000-7000-8000-000000000007")).unwrap();
+        let by_name = BTreeMap::from([("be back".to_owned(), id)]);
+        let messages = Messages { by_name, has_own: true };
+        for (said, action) in [
+            (json!(null), None),
+            (json!({}), None),
+            (json!({"action": "connect"}), Some(AnswerAction::Connect)),
+            (json!({"action": "hang_up"}), Some(AnswerAction::HangUp)),
+            (json!({"action": "leave_message"}), Some(AnswerAction::LeaveMessage(None))),
+            (
+                json!({"action": "leave_message", "message": "Be Back"}),
+                Some(AnswerAction::LeaveMessage(Some(id))),
+            ),
+        ] {
+            assert_eq!(detected(&said, &messages).unwrap().verdict, HookVerdict::Detected(action), "{said}");
+        }
+        for (said, place) in [
+            (json!({"action": "drop"}), "action"),
+            (json!({"action": 1}), "action"),
+            (json!({"action": "leave_message", "message": "Other"}), "message"),
+            (json!({"action": "connect", "message": "Be back"}), "message"),
+            (json!({"message": "Be back"}), "message"),
+            (json!({"action": "connect", "fields": {}}), "fields"),
+            (json!("connect"), ""),
+        ] {
+            let error = detected(&said, &messages).unwrap_err();
+            assert!(error.message.contains(&format!(": {place}: ")), "{said}: {error}");
+        }
+        let error = detected(&json!({"action": "leave_message"}), &Messages::default()).unwrap_err();
+        assert!(error.message.contains("the detection profile has none"), "{error}");
     }
 }

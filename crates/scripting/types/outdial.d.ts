@@ -42,8 +42,19 @@ interface Call {
   readonly endedAt: string | null;
 }
 
+/** A call that was picked up, and goes on. Instants are RFC 3339. */
+interface PickedUp {
+  readonly attempt: string;
+  /** Which attempt on the contact it is, from 1. */
+  readonly attemptNumber: number;
+  /** `unsure`: detection came to no conclusion, so it may be a person. */
+  readonly detected: 'machine' | 'unsure' | 'silence' | 'fax';
+  readonly ringingAt: string | null;
+  readonly answeredAt: string | null;
+}
+
 interface Context {
-  readonly phase: 'preCall' | 'beforeReschedule' | 'afterReschedule';
+  readonly phase: 'preCall' | 'detected' | 'beforeReschedule' | 'afterReschedule';
   readonly campaign: { readonly id: string; readonly name: string };
   readonly group: { readonly name: string };
   readonly now: string;
@@ -114,6 +125,16 @@ type AfterReschedule = void | null | {
     | { action: 'final' };
   fields?: Fields;
 };
+
+/** What `onDetected` may return. Nothing leaves it to the detection profile. */
+type DetectedVerdict =
+  | void | null
+  | { action?: undefined }
+  /** Like a person: to an agent, or in groups without agents to their message. */
+  | { action: 'connect' }
+  | { action: 'hang_up' }
+  /** A message by its name; without one that of the group without agents, or the detection profile's. */
+  | { action: 'leave_message'; message?: string };
 
 interface ScriptResponse {
   readonly status: number;

@@ -6,6 +6,7 @@ use engine::change::{
     AgentChanged, AttemptEnded, AttemptStarted, ContactPlanned, ContactReturned, GroupChanged, Heard, OptOut,
     PlannedNext, RecordingStarted,
 };
+use engine::detection::ScriptSaid;
 use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, Detected, GroupId, TenantId, Time};
 
 use crate::abandonment;
@@ -193,13 +194,17 @@ fn end_attempts(tx: &mut Tx<'_>, ended: &[&AttemptEnded]) -> Result<(), StoreErr
             it.evidence.message.map(Heard::code),
             it.evidence.message_at,
             it.evidence.message_ended_at,
-            it.opted_out.map(OptOut::code)
+            it.opted_out.map(OptOut::code),
+            it.evidence.script.map(ScriptSaid::code),
+            it.evidence.script_at,
+            it.evidence.script_message
         ]
     });
     let counts = tx.execute_each(
         "UPDATE attempt SET state = 1, result = $2, agent_id = COALESCE($3, agent_id), ringing_at = $4,
                             answered_at = $5, connected_at = $6, ended_at = $7, detected = $9, detected_at = $10,
-                            message = $11, message_at = $12, message_ended_at = $13, opted_out = $14
+                            message = $11, message_at = $12, message_ended_at = $13, opted_out = $14,
+                            script_said = $15, script_said_at = $16, script_message = $17
          WHERE id = $1 AND group_id = $8 AND state = 0",
         &sets.collect::<Vec<_>>(),
     )?;

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use engine::{
-    AgentId, AttemptId, BucketId, CallbackId, CampaignId, ContactId, GroupId, ImportId, PhoneNumber, Rank,
-    SkillId, SourceId, SuppressionListId, TenantId, Time,
+    AgentId, AttemptId, BucketId, CallbackId, CampaignId, ContactId, GroupId, ImportId, MessageId,
+    PhoneNumber, Rank, SkillId, SourceId, SuppressionListId, TenantId, Time,
 };
 use uuid::Uuid;
 
@@ -148,6 +148,7 @@ ids!(
     ContactId,
     GroupId,
     ImportId,
+    MessageId,
     SkillId,
     SourceId,
     SuppressionListId,

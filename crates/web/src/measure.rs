@@ -46,6 +46,16 @@ fn install() -> PrometheusHandle {
     describe_counter!("outdial_commits_total", Unit::Count, "Transactions that made change sets durable");
     describe_counter!("outdial_import_rows_total", Unit::Count, "Rows imported, by outcome");
     describe_counter!(
+        "outdial_recordings_total",
+        Unit::Count,
+        "Recordings of conversations that this process stored or found missing, and tries that failed, by outcome: stored, missing, failed"
+    );
+    describe_gauge!(
+        "outdial_recordings_pending",
+        Unit::Count,
+        "Recordings that are being made or still to be fetched from the switch, in the whole database"
+    );
+    describe_counter!(
         "outdial_sink_messages_total",
         Unit::Count,
         "Messages to sinks, by outcome: delivered, retried, given up, lost"

@@ -23,6 +23,11 @@ pub(super) struct Files {
     ready: Mutex<HashSet<[u8; 32]>>,
 }
 
+/// Where they are, by the directory for data.
+pub fn directory(data_dir: &Path) -> PathBuf {
+    data_dir.join(DIRECTORY)
+}
+
 /// A digest in hexadecimal.
 pub(super) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -30,7 +35,7 @@ pub(super) fn hex(digest: &[u8; 32]) -> String {
 
 impl Files {
     pub(super) fn new(data_dir: &Path) -> Self {
-        Self { directory: data_dir.join(DIRECTORY), ready: Mutex::default() }
+        Self { directory: directory(data_dir), ready: Mutex::default() }
     }
 
     /// The file of a sound, if it is there.

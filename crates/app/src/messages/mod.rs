@@ -20,6 +20,7 @@ use store::{Store, StoreError, Tx};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub use files::directory;
 pub use wav::SOUND_BYTES_MAX;
 
 use crate::access::{Permission, Principal};

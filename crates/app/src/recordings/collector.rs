@@ -99,9 +99,17 @@ impl App {
             }
             // What was not done is due later.
             if count < TASKS as usize {
-                return Ok(());
+                break;
             }
         }
+        let pending = self.read(|tx| Ok(rows::pending(tx)?)).await?;
+        metrics::gauge!("outdial_recordings_pending").set(pending as f64);
+        Ok(())
+    }
+
+    /// Counts what became of a recording, or of a try to do something about one.
+    fn count(outcome: &'static str) {
+        metrics::counter!("outdial_recordings_total", "outcome" => outcome).increment(1);
     }
 
     async fn attend_to(&self, task: DueRecording) -> Result<(), AppError> {
@@ -121,6 +129,7 @@ impl App {
         };
         let Err(error) = outcome else { return Ok(()) };
         let attempt = task.recording.attempt;
+        Self::count("failed");
         tracing::warn!(%attempt, tries = task.tries + 1, %error, "a recording is not done with; trying again");
         let again = self.clock.now() + back_off(task.tries);
         self.write(move |tx| Ok(rows::try_again(tx, attempt, until, again)?)).await
@@ -142,7 +151,9 @@ impl App {
             }
             Ok(Fetched::Absent) if task.tries + 1 >= TRIES_UNTIL_MISSING => {
                 tracing::error!(%attempt, "no switch has the recording of a call: it is missing");
-                Ok(self.write(move |tx| Ok(rows::missing(tx, attempt)?)).await?)
+                self.write(move |tx| Ok(rows::missing(tx, attempt)?)).await?;
+                Self::count("missing");
+                Ok(())
             }
             Ok(Fetched::Absent) => Err(NotDone::Absent),
             Err(error) => Err(error.into()),
@@ -175,6 +186,7 @@ impl App {
             // Deleted meanwhile, or stored by another node, which then has it under the same name.
             return self.drop_if_unwanted(attempt, &file).await;
         }
+        Self::count("stored");
         tracing::debug!(%attempt, bytes, "a recording was stored");
         self.floor.driver().remove_recording(&recording.name).await?;
         Ok(self.write(move |tx| Ok(rows::off_switch(tx, attempt)?)).await?)

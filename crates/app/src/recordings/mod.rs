@@ -27,6 +27,11 @@ use storage::Storage;
 
 /// Below the directory for data.
 const DIRECTORY: &str = "recordings";
+
+/// Where files of recordings are unless another place is named, by the directory for data.
+pub fn directory(data_dir: &Path) -> PathBuf {
+    data_dir.join(DIRECTORY)
+}
 /// What the audit log calls one.
 const KIND: &str = "recording";
 /// Recordings that expire in one transaction.
@@ -169,7 +174,7 @@ pub(crate) struct Recordings {
 
 impl Recordings {
     pub(crate) fn new(data_dir: &Path) -> Self {
-        Self { directory: data_dir.join(DIRECTORY), storage: OnceLock::new() }
+        Self { directory: directory(data_dir), storage: OnceLock::new() }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The tenant's definitions, as the engine needs them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use engine::{
@@ -57,6 +57,7 @@ struct CampaignPlan {
 
 /// A message, with its sound if that is of its present text.
 pub(super) struct MessagePlan {
+    pub name: String,
     pub text: String,
     pub sound: Option<Sound>,
 }
@@ -109,13 +110,14 @@ pub(super) fn load(
             let named = |name: &Option<String>| {
                 name.as_ref().and_then(|name| scripts.get(&name.to_ascii_lowercase())).cloned()
             };
+            let profile = stored.body.detection_profile.and_then(|id| profiles.get(&id));
             let plans = CampaignScriptPlans {
                 pre_call: named(&stored.body.scripts.pre_call),
                 post_call: named(&stored.body.scripts.post_call),
+                detected: profile.and_then(|profile| named(&profile.script)),
                 campaign_name: stored.body.name.clone(),
                 tenant_name: tenant_name.clone(),
             };
-            let profile = stored.body.detection_profile.and_then(|id| profiles.get(&id));
             let detection = profile.map(|profile| profile.parameters).unwrap_or_default();
             let caller_ids = CallerIdRules {
                 campaign: caller_id_setting(stored.body.caller_id, stored.body.caller_id_pool),
@@ -168,7 +170,7 @@ fn messages(tx: &mut Tx<'_>, tenant: TenantId) -> Result<HashMap<MessageId, Mess
     let plan = |stored: Stored<MessageBody>| {
         let id = MessageId(stored.id);
         let sound = sounds.remove(&id).filter(|sound| belongs(sound, &stored.body));
-        (id, MessagePlan { text: stored.body.text, sound })
+        (id, MessagePlan { name: stored.body.name, text: stored.body.text, sound })
     };
     Ok(load_all::<MessageBody>(tx, tenant)?.into_iter().map(plan).collect())
 }
@@ -275,7 +277,9 @@ impl Runner {
             }
             groups.push(definition);
         }
-        for message in groups.iter().flat_map(messages_of) {
+        let played: BTreeSet<MessageId> =
+            groups.iter().flat_map(|group| messages_of(group, &self.definitions.messages)).collect();
+        for message in played {
             self.get_message_ready(message);
         }
         for definition in groups {

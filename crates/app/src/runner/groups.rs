@@ -69,7 +69,9 @@ impl Runner {
             return Err(AppError::not_found("campaign group", group));
         };
         let mut definition = plan.definition.clone();
-        messages_of(&definition).for_each(|message| self.get_message_ready(message));
+        for message in messages_of(&definition, &self.definitions.messages) {
+            self.get_message_ready(message);
+        }
         let suppression_lists = plan.suppression_lists.clone();
         let row = GroupRow { group, tenant: self.tenant, campaign: definition.campaign };
         let now = self.shared.wall.now();

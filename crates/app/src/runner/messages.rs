@@ -1,16 +1,25 @@
 //! Messages that called parties hear.
 
+use std::collections::{BTreeSet, HashMap};
+
 use engine::{AttemptId, GroupDefinition, GroupId, MessageId, Playing};
 use telephony::{Control, Message as Audio, Purpose, Request};
 
+use super::definitions::MessagePlan;
 use super::{Message, Runner};
 
-/// What the calls of a group may play.
-pub(super) fn messages_of(definition: &GroupDefinition) -> impl Iterator<Item = MessageId> + use<> {
+/// What the calls of a group may play: any message where a script may choose one.
+pub(super) fn messages_of(
+    definition: &GroupDefinition,
+    all: &HashMap<MessageId, MessagePlan>,
+) -> BTreeSet<MessageId> {
+    if definition.rules.detection.script.is_some() {
+        return all.keys().copied().collect();
+    }
     let own = definition.settings.agentless.map(|own| own.message);
     let left = definition.rules.detection.message;
     let consent = definition.rules.recording.as_ref().and_then(|recording| recording.consent_message);
-    definition.rules.safe_harbour.into_iter().chain(own).chain(left).chain(consent)
+    definition.rules.safe_harbour.into_iter().chain(own).chain(left).chain(consent).collect()
 }
 
 impl Runner {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use engine::{CampaignId, ContactId, Hook, HookRequest, HookVerdict, HopperContact, TenantId, Time};
 use scripting::http_validation::{Validation, validate};
-use scripting::verdict::{self, POST_CALL, PRE_CALL, ScriptContact, ScriptPhone, Verdict};
+use scripting::verdict::{
+    self, DETECTED, Messages, POST_CALL, PRE_CALL, ScriptContact, ScriptPhone, Verdict,
+};
 use scripting::{Answer, ErrorKind, Limits, Run, ScriptError};
 use serde_json::{Value, json};
 use store::Store;
@@ -42,10 +44,13 @@ pub(crate) struct Asking {
     pub(crate) campaign_name: String,
     pub(crate) group_name: String,
     pub(crate) now: Time,
+    /// What may be played, where somebody picked up.
+    pub(crate) messages: Messages,
 }
 
 impl ScriptService {
-    /// Asks about a contact or a call. What goes wrong is kept, and told as [`HookVerdict::Failed`].
+    /// Asks about a contact or a call. What goes wrong is kept, and told as [`HookVerdict::Failed`] or
+    /// [`HookVerdict::TimedOut`].
     pub(crate) async fn ask(
         &self,
         store: &Store,
@@ -73,8 +78,12 @@ impl ScriptService {
             }
             Err(error) => {
                 tracing::warn!(script = %plan.body.name, kind = error.kind.name(), "a server script failed");
+                let verdict = match error.kind {
+                    ErrorKind::TimedOut => HookVerdict::TimedOut,
+                    _ => HookVerdict::Failed,
+                };
                 self.keep_failure(store, plan, &asking, Some(contact_id), phase(&request.hook), error).await;
-                HookVerdict::Failed
+                verdict
             }
         }
     }
@@ -87,6 +96,10 @@ impl ScriptService {
         contact: &Contact,
     ) -> Result<Verdict, ScriptError> {
         let seen = as_seen(contact, &request.contact);
+        if plan.body.http.is_some() && matches!(request.hook, Hook::Detected(_)) {
+            let message = "a service over HTTP is asked before calls only, not about who picked up";
+            return Err(ScriptError::new(ErrorKind::NoSuchFunction, message));
+        }
         if let Some(http) = &plan.body.http {
             let service = Validation {
                 url: http.url.clone(),
@@ -104,6 +117,7 @@ impl ScriptService {
             Hook::PreCall => verdict::pre_call(&value, asking.now),
             Hook::BeforeReschedule(_) => verdict::before_reschedule(&value, asking.now),
             Hook::AfterReschedule(..) => verdict::after_reschedule(&value, asking.now),
+            Hook::Detected(_) => verdict::detected(&value, &asking.messages),
         }
     }
 
@@ -129,8 +143,14 @@ impl ScriptService {
                 context["plan"] = serde_json::to_value(&planned.next).unwrap_or(Value::Null);
                 (POST_CALL, vec![contact, verdict::call(over), context])
             }
+            Hook::Detected(picked_up) => (DETECTED, vec![contact, verdict::picked_up(picked_up), context]),
         };
-        self.run_function(plan, function, arguments, host).await
+        let within = match hook {
+            // What it says later does nothing.
+            Hook::Detected(picked_up) => picked_up.until.since(asking.now),
+            _ => Duration::MAX,
+        };
+        self.run_function(plan, function, arguments, within, host).await
     }
 
     async fn run_function(
@@ -138,14 +158,16 @@ impl ScriptService {
         plan: &ScriptPlan,
         function: &str,
         arguments: Vec<Value>,
+        within: Duration,
         host: Arc<RunHost>,
     ) -> Answer {
+        let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
         let run = Run {
             name: plan.body.name.clone(),
             source: plan.body.source.as_deref().unwrap_or_default().into(),
             function: function.to_owned(),
             arguments,
-            limits: Limits { wall_ms: plan.body.timeout_ms, ..Limits::default() },
+            limits: Limits { wall_ms: plan.body.timeout_ms.min(within), ..Limits::default() },
             host,
         };
         self.pool.run(run).await
@@ -160,7 +182,7 @@ impl ScriptService {
         context: Value,
     ) -> bool {
         let host = Arc::new(RunHost::of(self, asking, false));
-        match self.run_function(plan, "main", vec![context], host).await.outcome {
+        match self.run_function(plan, "main", vec![context], Duration::MAX, host).await.outcome {
             Ok(_) => true,
             Err(error) => {
                 self.keep_failure(store, plan, asking, None, "feed", error).await;
@@ -190,9 +212,8 @@ impl ScriptService {
             let Ok(_place) = self.places.acquire().await else { return };
             let host = Arc::new(RunHost::of(self, asking, false));
             let arguments = vec![seen.clone(), context.clone()];
-            let Err(error) = self.run_function(plan, "checkIn", arguments, host).await.outcome else {
-                return;
-            };
+            let answer = self.run_function(plan, "checkIn", arguments, Duration::MAX, host).await;
+            let Err(error) = answer.outcome else { return };
             if left == 0 {
                 self.keep_failure(store, plan, asking, Some(contact.id), "check_in", error).await;
             } else {
@@ -257,6 +278,7 @@ fn phase(hook: &Hook) -> &'static str {
         Hook::PreCall => "pre_call",
         Hook::BeforeReschedule(_) => "before_reschedule",
         Hook::AfterReschedule(..) => "after_reschedule",
+        Hook::Detected(_) => "detected",
     }
 }
 
@@ -266,6 +288,7 @@ fn js_phase(hook: &Hook) -> &'static str {
         Hook::PreCall => "preCall",
         Hook::BeforeReschedule(_) => "beforeReschedule",
         Hook::AfterReschedule(..) => "afterReschedule",
+        Hook::Detected(_) => "detected",
     }
 }
 

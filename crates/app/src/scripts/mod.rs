@@ -115,7 +115,7 @@ pub struct ScriptErrorView {
     pub campaign: Option<CampaignId>,
     /// About whom.
     pub contact: Option<ContactId>,
-    /// At which point: `pre_call`, `before_reschedule`, `after_reschedule`, `fields`, `feed` or `check_in`.
+    /// At which point: `pre_call`, `detected`, `before_reschedule`, `after_reschedule`, `fields`, `feed` or `check_in`.
     pub phase: String,
     /// When.
     #[serde(with = "rfc3339")]
@@ -206,15 +206,13 @@ impl App {
                 error.stack.as_deref().and_then(|stack| stack.lines().next()).unwrap_or_default().trim();
             AppError::invalid("bad_script", "source", format!("{} {place}", error.message))
         })?;
-        let known = [scripting::verdict::PRE_CALL, scripting::verdict::POST_CALL, "main", "checkIn"];
+        use scripting::verdict::{DETECTED, POST_CALL, PRE_CALL};
+        let known = [PRE_CALL, POST_CALL, DETECTED, "main", "checkIn"];
         if exports.iter().any(|export| known.contains(&export.as_str())) {
             return Ok(());
         }
-        let message = format!(
-            "the script exports neither {} nor {}: what is run must be exported",
-            scripting::verdict::PRE_CALL,
-            scripting::verdict::POST_CALL
-        );
+        let message =
+            format!("the script exports none of {}: what is run must be exported", known.join(", "));
         Err(AppError::invalid("bad_script", "source", message))
     }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::{AgentId, AttemptId, CallOver, CallResult, ContactId, Hook, Time};
+use engine::settings::AskScript;
+use engine::{AgentId, AttemptId, CallOver, CallResult, ContactId, Detected, Hook, PickedUp, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,9 +26,13 @@ use crate::{App, AppError};
 pub struct TryOut {
     /// The contact.
     pub contact: ContactId,
-    /// As if a call on it had ended like this; without it the pre-call function is run.
+    /// As if a call on it had ended like this; without it and `detected` the pre-call function is run.
     #[serde(default)]
     pub result: Option<CallResult>,
+    /// As if detection had found this out about a call on it that was picked up just now: `onDetected` is run, within the
+    /// longest time that a detection profile can give it; `milliseconds` tells what it needed.
+    #[serde(default)]
+    pub detected: Option<Detected>,
     /// With this disposition.
     #[serde(default)]
     pub disposition: Option<String>,
@@ -80,6 +85,7 @@ impl App {
                     campaign_name: campaign.body.name,
                     group_name: String::new(),
                     now,
+                    messages: Default::default(),
                 };
                 Ok((ScriptPlan { id, version, body: Arc::new(body) }, asking, contact))
             })
@@ -90,9 +96,21 @@ impl App {
                 "a service over HTTP cannot be tried without asking it",
             ));
         }
-        let hook = match with.result {
-            None => Hook::PreCall,
-            Some(result) => Hook::BeforeReschedule(Box::new(over(&with, result, now))),
+        let hook = match (with.result, with.detected) {
+            (Some(_), Some(_)) => {
+                let message = "a call is over or was picked up just now: give either result or detected";
+                return Err(AppError::invalid("result_and_detected", "detected", message));
+            }
+            (None, None) => Hook::PreCall,
+            (Some(result), None) => Hook::BeforeReschedule(Box::new(over(&with, result, now))),
+            (None, Some(detected)) => Hook::Detected(PickedUp {
+                attempt: AttemptId(Uuid::nil()),
+                attempt_number: contact.attempts.saturating_add(1),
+                detected,
+                ringing_at: None,
+                answered_at: Some(now),
+                until: now + AskScript::WITHIN_MAX,
+            }),
         };
         let host = Arc::new(RunHost::of(&service, &asking, true));
         let started = std::time::Instant::now();

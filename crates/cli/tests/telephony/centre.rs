@@ -249,7 +249,7 @@ impl Screen {
     }
 
     /// Takes one call, talks, ends it and says what it was.
-    async fn take_a_call(&mut self) -> Value {
+    pub async fn take_a_call(&mut self) -> Value {
         let call = self.until(|message| message["type"] == "call").await;
         self.until(|message| message["type"] == "connected").await;
         tokio::time::sleep(Duration::from_secs(1)).await;

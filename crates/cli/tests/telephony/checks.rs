@@ -7,10 +7,20 @@ use crate::lab::{Lab, USER};
 
 /// Checks an Asterisk by a configuration like this.
 fn check(lab: &Lab, port: u16, password: &str, dial: &str) -> (bool, String) {
+    check_with(lab, port, password, dial, &format!("{}/sounds", lab.inside()))
+}
+
+fn check_with(lab: &Lab, port: u16, password: &str, dial: &str, sounds: &str) -> (bool, String) {
     let file = lab.files.path().join("check.toml");
+    // What is written to `messages` is what the lab's Asterisk sees as its sounds.
+    let data = lab.files.path().join("checked");
+    if std::fs::create_dir(&data).is_ok() {
+        std::os::unix::fs::symlink(lab.folder().join("sounds"), data.join("messages")).unwrap();
+    }
     let text = format!(
-        "[telephony]\ndriver = \"asterisk\"\n[[telephony.asterisk]]\nname = \"lab\"\nurl = \"http://127.0.0.1:{port}\"\n\
-         user = \"{USER}\"\npassword = \"{password}\"\n[[telephony.trunks]]\nname = \"carrier\"\ndial = \"{dial}\"\n"
+        "[node]\ndata_dir = \"{}\"\n[telephony]\nsounds = \"{sounds}\"\ndriver = \"asterisk\"\n[[telephony.asterisk]]\nname = \"lab\"\nurl = \"http://127.0.0.1:{port}\"\n\
+         user = \"{USER}\"\npassword = \"{password}\"\n[[telephony.trunks]]\nname = \"carrier\"\ndial = \"{dial}\"\n",
+        data.display(),
     );
     std::fs::write(&file, text).unwrap();
     let Output { status, stdout, stderr } = outdial(&file);
@@ -27,7 +37,14 @@ fn a_sound_asterisk_passes_and_each_fault_is_named_with_its_remedy() {
     let mut lab = Lab::start();
     let trunk = "PJSIP/{number}@carrier";
     let (passes, said) = check(&lab, lab.http_port, USER, trunk);
-    assert!(passes, "{said}");
+    assert!(passes && said.contains("what is written there is found"), "{said}");
+    let elsewhere = std::fs::read_dir(lab.folder().join("sounds")).unwrap();
+    assert!(
+        !elsewhere.flatten().any(|file| file.file_name().to_string_lossy().contains("check")),
+        "nothing is left"
+    );
+    let (passes, said) = check_with(&lab, lab.http_port, USER, trunk, "/nowhere");
+    assert!(!passes && said.contains("set telephony.sounds"), "{said}");
     let faults = [
         (lab.http_port, "wrong", trunk, "the user or the password is wrong"),
         (1, USER, trunk, "cannot be reached"),
@@ -53,5 +70,5 @@ fn a_sound_asterisk_passes_and_each_fault_is_named_with_its_remedy() {
     ] {
         assert!(said.contains(remedy), "{remedy}: {said}");
     }
-    println!("7 faults found, each with its remedy");
+    println!("8 faults found, each with its remedy");
 }

@@ -43,6 +43,7 @@ pub fn settings(lab: &Lab, requests: RequestPath) -> AsteriskSettings {
             url: format!("http://127.0.0.1:{}", lab.http_port).parse().unwrap(),
             user: USER.to_owned(),
             password: USER.to_owned(),
+            ca_pem: None,
             weight: 1,
             lines_max: 100,
             calls_per_second_max: 100,
@@ -193,7 +194,7 @@ pub fn agent(number: u128) -> AgentId {
 }
 
 /// Numbers whose last digits choose what the carrier does (`sipp/carrier.xml`).
-const PERSON: &str = "+447700900000";
+pub const PERSON: &str = "+447700900000";
 
 #[tokio::test]
 async fn calls_that_nobody_answers_end_as_the_network_says() {

@@ -163,6 +163,30 @@ impl Lab {
         self.wait_for_asterisk();
     }
 
+    /// Has Asterisk speak TLS with this certificate and key as well; gives the port.
+    pub fn encrypt(&mut self, certificate: &str, key: &str) -> u16 {
+        // The first of a block of ten that the lab has to itself.
+        let port = self.http_port + 1;
+        let etc = self.folder().join("etc");
+        std::fs::write(etc.join("tls.pem"), certificate).unwrap();
+        std::fs::write(etc.join("tls.key"), key).unwrap();
+        let inside = self.inside();
+        self.spoil("http.conf", |text| {
+            let plain = text.split(";tlsenable").next().unwrap_or_default();
+            let plain = plain.split("\ntlsenable").next().unwrap_or_default();
+            format!(
+                "{plain}\ntlsenable = yes\ntlsbindaddr = 127.0.0.1:{port}\ntlscertfile = {inside}/etc/tls.pem\n\
+                 tlsprivatekey = {inside}/etc/tls.key\n"
+            )
+        });
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < deadline, "Asterisk does not speak TLS: {}", self.words());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        port
+    }
+
     /// Lets Asterisk stand still, or go on.
     pub fn pause_asterisk(&self, pause: bool) {
         let pid = self.asterisk.as_ref().expect("it runs").id().to_string();

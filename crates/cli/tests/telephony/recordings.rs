@@ -19,14 +19,19 @@ const AGENT: u32 = 880;
 const ANNOUNCEMENT: u32 = 660;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A message of a second of sound, where Asterisk finds it.
+/// What is said of recordings, where Asterisk finds it.
 async fn announcement(lab: &Lab, centre: &Centre) -> String {
+    message(lab, centre, "Recorded").await
+}
+
+/// A message of a second of sound, where Asterisk finds it.
+pub async fn message(lab: &Lab, centre: &Centre, name: &str) -> String {
     let file = lab.files.path().join("announcement.wav");
     let mut sox = Command::new("sox");
     sox.args(["-q", "-n", "-r", "8000", "-c", "1", "-b", "16"]).arg(&file);
     sox.args(["synth", "1", "sine", &ANNOUNCEMENT.to_string(), "vol", "0.4"]);
     assert!(sox.status().unwrap().success());
-    let body = json!({"name": "Recorded", "text": "This call is recorded."});
+    let body = json!({"name": name, "text": "This call is recorded."});
     let message = centre.post("/v1/messages", body).await["id"].as_str().unwrap().to_owned();
     let path = format!("{}/v1/messages/{message}/sound", centre.id("base_url"));
     let upload = centre.client.put(path).bearer_auth(centre.id("api_key")).header("If-Match", "\"1\"");

@@ -5,13 +5,24 @@ use std::path::Path;
 const RATE: usize = 8000;
 /// A tone is looked for in pieces of a fifth of a second.
 const PIECE: usize = RATE / 5;
+/// The same for a tone that is no longer than such a piece, and may lie across two of them.
+const SHORT_PIECE: usize = RATE / 50;
 
 /// For how many seconds a tone (Hz) is what is heard on a recording (WAV, 8 kHz, 16 bit): it carries most of the power and
 /// is louder than a hundredth of full scale.
 pub fn seconds_of(file: &Path, frequency: u32) -> f64 {
+    in_pieces(file, frequency, PIECE)
+}
+
+/// The same for a short tone.
+pub fn seconds_of_short(file: &Path, frequency: u32) -> f64 {
+    in_pieces(file, frequency, SHORT_PIECE)
+}
+
+fn in_pieces(file: &Path, frequency: u32, length: usize) -> f64 {
     let samples = samples(file);
-    let pieces = samples.chunks_exact(PIECE).filter(|piece| is_heard(piece, frequency)).count();
-    pieces as f64 * PIECE as f64 / RATE as f64
+    let pieces = samples.chunks_exact(length).filter(|piece| is_heard(piece, frequency)).count();
+    pieces as f64 * length as f64 / RATE as f64
 }
 
 /// For how many seconds a tone is heard on a recording, perhaps with others: it carries a fifth of the power or more.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::call_result::CallResult;
 use crate::change::{Heard, OptOut};
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, MessageId};
 use crate::settings::CONNECT_WITHIN;
 use crate::time::Time;
 
@@ -40,13 +40,13 @@ impl Call {
 }
 
 impl Engine {
-    /// Plays what the call is for to whoever answered it.
-    pub(super) fn announce(&mut self, attempt: AttemptId) {
+    /// Plays what the call is for to whoever answered it: this message if one was chosen.
+    pub(super) fn announce(&mut self, attempt: AttemptId, chosen: Option<MessageId>) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let own = call.agentless.map(|own| own.message);
+        let own = || call.agentless.map(|own| own.message);
         let left = || self.groups.get(&call.group).and_then(|group| group.definition.rules.detection.message);
-        let Some(message) = own.or_else(left) else { return };
+        let Some(message) = chosen.or_else(own).or_else(left) else { return self.end_call(attempt) };
         call.message_at = Some(now);
         call.hears(Heard::Campaign, now);
         let (group, what) = (call.group, Playing::Message(message));

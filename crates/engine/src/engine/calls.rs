@@ -6,9 +6,10 @@ use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{AttemptEnded, Change, ContactPlanned, PlannedNext};
 use crate::contact::{Band, PhoneStatus};
+use crate::detection::ScriptSaid;
 use crate::ids::{AgentId, AttemptId};
 use crate::pacing::Observation;
-use crate::settings::{CONNECT_WITHIN, DoubtAction, MESSAGE_TAKES, MachineAction};
+use crate::settings::{CONNECT_WITHIN, MESSAGE_TAKES};
 use crate::treatment::{Ending, FinalReason, Next, Plan, decide};
 
 use super::Engine;
@@ -106,48 +107,8 @@ impl Engine {
         }
     }
 
-    pub(super) fn detected(&mut self, attempt: AttemptId, found: Detected) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let Some(group) = self.groups.get(&call.group) else { return };
-        let rules = group.definition.rules.detection;
-        let machine_action = rules.machine.unwrap_or(group.definition.settings.machine_action);
-        // What may be a person counts as one, whatever is done with it.
-        let detected = match found {
-            Detected::Unsure => Detected::Person,
-            Detected::Silence if rules.silence == DoubtAction::Connect => Detected::Person,
-            other => other,
-        };
-        call.detected = Some(detected);
-        if call.detects {
-            (call.evidence.detected, call.evidence.detected_at) = (Some(found), Some(self.now));
-        }
-        if let Some(group) = self.groups.get_mut(&call.group) {
-            let by_person = detected == Detected::Person;
-            group.lines.remove(attempt);
-            group.forecast.resolved(call.segment, call.placed_at, self.now, by_person);
-            if by_person {
-                group.pacing.observe(self.now, Observation::Answered);
-            }
-        }
-        let own = self.calls.get(&attempt).and_then(|call| call.agentless);
-        match detected {
-            _ if found == Detected::Unsure && rules.unsure == DoubtAction::HangUp => self.end_call(attempt),
-            Detected::Person if own.is_some() => self.announce(attempt),
-            Detected::Machine if own.is_some_and(|own| own.leave_on_machine) => self.announce(attempt),
-            Detected::Machine if own.is_some() => self.end_call(attempt),
-            Detected::Person => self.wants_agent(attempt),
-            Detected::Machine if machine_action == MachineAction::Connect => self.wants_agent(attempt),
-            Detected::Machine if machine_action == MachineAction::LeaveMessage && rules.message.is_some() => {
-                self.announce(attempt);
-            }
-            Detected::Machine | Detected::Fax | Detected::Silence | Detected::Unsure => {
-                self.end_call(attempt)
-            }
-        }
-    }
-
     /// Connects a person to an agent, or lets them wait for the rest of the two seconds.
-    fn wants_agent(&mut self, attempt: AttemptId) {
+    pub(super) fn wants_agent(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get(&attempt) else { return };
         if call.agentless.is_some() {
             // Their agent's phone failed: another one, or none.
@@ -220,6 +181,11 @@ impl Engine {
                 group.waiting.retain(|waiting| *waiting != attempt);
             }
         }
+        if was == Stage::Deciding && stage != was {
+            // Whatever the script says from now on comes too late.
+            let question = call.deciding.take();
+            question.map(|(question, _)| self.asked.remove(&question));
+        }
         if let Some(deadline) = deadline {
             self.set_timer(deadline, WakeReason::CallDeadline(attempt));
         }
@@ -231,6 +197,7 @@ impl Engine {
             return;
         }
         match call.stage {
+            Stage::Deciding => self.script_said(attempt, ScriptSaid::Late, None),
             Stage::Waiting => self.play_safe_harbour(attempt),
             Stage::Announcement => {
                 if !call.message_ended {
@@ -256,6 +223,7 @@ impl Engine {
             Stage::Dialling
             | Stage::Ringing
             | Stage::Answered
+            | Stage::Deciding
             | Stage::Waiting
             | Stage::Connecting
             | Stage::Talking
@@ -311,7 +279,7 @@ impl Engine {
         call.result = Some(result);
         call.ended_at = Some(now);
         if let Some(group) = self.groups.get_mut(&call.group) {
-            if group.lines.remove(attempt).is_some() && call.detected.is_none() {
+            if group.lines.remove(attempt).is_some() {
                 group.forecast.resolved(call.segment, call.placed_at, now, false);
             }
             if let Some(connected_at) = call.connected_at {

@@ -261,6 +261,7 @@ impl Engine {
             opted_out: None,
             callback_with: None,
             hook: None,
+            deciding: None,
             recording: None,
             is_recording: false,
         };
@@ -437,6 +438,7 @@ impl Engine {
                 opted_out: None,
                 callback_with: None,
                 hook: None,
+                deciding: None,
                 recording,
                 is_recording: false,
             };

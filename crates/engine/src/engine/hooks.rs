@@ -33,7 +33,11 @@ impl Engine {
 
     pub(super) fn hook_answered(&mut self, id: GroupId, question: u64, verdict: HookVerdict) {
         if let Some(attempt) = self.asked.remove(&question) {
-            return self.post_call_answered(attempt, question, verdict);
+            let is_up = self.calls.get(&attempt).is_some_and(|call| call.stage == Stage::Deciding);
+            return match is_up {
+                true => self.answer_decided(attempt, verdict),
+                false => self.post_call_answered(attempt, question, verdict),
+            };
         }
         let contact = self.groups.get_mut(&id).and_then(|group| group.screening.remove(&question));
         let Some(contact) = contact else { return self.ignore() };

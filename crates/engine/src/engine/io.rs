@@ -12,6 +12,7 @@ use crate::call_result::CallResult;
 use crate::caller_id::{CallerIdState, ShownSoFar};
 use crate::change::{ChangeSet, ContactPlanned};
 use crate::contact::{HopperContact, PhoneStatus};
+use crate::detection::AnswerAction;
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
 use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, MessageId, SkillId};
 use crate::pacing::SlotCount;
@@ -490,6 +491,26 @@ pub enum Hook {
     BeforeReschedule(Box<CallOver>),
     /// After the call, with what the treatments decided.
     AfterReschedule(Box<CallOver>, Box<ContactPlanned>),
+    /// While the call is up: detection found out who picked up, and whoever did waits. An answer counts only until
+    /// [`PickedUp::until`].
+    Detected(PickedUp),
+}
+
+/// A call that was picked up, as a server script sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PickedUp {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// Which attempt on the contact it is, from 1.
+    pub attempt_number: u16,
+    /// Who picked up, as far as was found out.
+    pub detected: Detected,
+    /// When it began to ring.
+    pub ringing_at: Option<Time>,
+    /// When it was picked up.
+    pub answered_at: Option<Time>,
+    /// Until when an answer is waited for.
+    pub until: Time,
 }
 
 /// A call that is over, as a server script sees it.
@@ -522,12 +543,16 @@ pub struct CallOver {
 pub enum HookVerdict {
     /// It failed, or nobody could ask it.
     Failed,
+    /// It took longer than it may, which is a failure as well.
+    TimedOut,
     /// What to do with a contact that is about to be called.
     PreCall(PreCallVerdict),
     /// What to change before the treatments decide.
     BeforeReschedule(EndingChanges),
     /// What to change of the plan; none leaves it.
     AfterReschedule(Option<NextStep>),
+    /// What to do with the answer; none leaves it to the detection profile.
+    Detected(Option<AnswerAction>),
 }
 
 /// What a pre-call script wants done with a contact.

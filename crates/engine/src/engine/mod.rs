@@ -6,6 +6,7 @@
 
 mod agents;
 mod announcements;
+mod answers;
 mod caller_ids;
 mod calls;
 mod dialling;
@@ -25,7 +26,8 @@ use std::sync::Arc;
 pub use io::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
     Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
-    LiveCall, NextStep, Output, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
+    LiveCall, NextStep, Output, PickedUp, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished,
+    WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
 use state::{AfterStored, Agent, Call, Group};
@@ -63,7 +65,7 @@ pub struct Engine {
     next_ticket: u64,
     /// Names the next question to a server script.
     next_question: u64,
-    /// Calls that wait for a post-call script, by the question.
+    /// Calls that wait for a script, by the question.
     asked: BTreeMap<u64, AttemptId>,
     now: Time,
     lines_are_up: bool,

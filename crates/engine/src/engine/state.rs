@@ -125,6 +125,8 @@ pub(super) enum Stage {
     Ringing,
     /// Picked up; it is not known by whom.
     Answered,
+    /// It is known who picked up; a script is asked what to do.
+    Deciding,
     /// Picked up by a person who waits for an agent.
     Waiting,
     /// An agent is being connected.
@@ -197,6 +199,8 @@ pub(super) struct Call {
     pub callback_with: Option<AgentId>,
     /// The open question to a post-call script, and the plan that it sees if there is one already.
     pub hook: Option<(u64, Option<Box<ContactPlanned>>)>,
+    /// The open question about who picked up.
+    pub deciding: Option<(u64, super::io::Detected)>,
     /// The name of its recording; none if it was not recorded so far.
     pub recording: Option<String>,
     /// Whether it is recorded now, or as soon as that is stored.

@@ -41,6 +41,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "contact_key",
         sql: include_str!("../../migrations/0014_contact_key.sql"),
     },
+    Migration {
+        version: 15,
+        name: "script_said",
+        sql: include_str!("../../migrations/0015_script_said.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine::change::{Evidence, Heard};
+use engine::detection::ScriptSaid;
 use engine::{
     AgentId, AttemptId, CallResult, CampaignId, ContactId, Detected, DialMode, GroupId, PhoneNumber,
     TenantId, Time,
@@ -115,7 +116,8 @@ pub type AttemptCursor = (Time, AttemptId);
 
 const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
     dial_mode, caller_id, agent_id, state, started_at, ringing_at, answered_at, connected_at, ended_at, settled_at,
-    result, disposition, notes, detected, detected_at, message, message_at, message_ended_at FROM attempt";
+    result, disposition, notes, detected, detected_at, message, message_at, message_ended_at,
+    script_said, script_said_at, script_message FROM attempt";
 
 fn read(row: &Row) -> Result<Attempt, StoreError> {
     let result: Option<i64> = row.get(18)?;
@@ -147,6 +149,9 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
             message: read_code(row.get(23)?, Heard::from_code, "attempt.message")?,
             message_at: row.get(24)?,
             message_ended_at: row.get(25)?,
+            script: read_code(row.get(26)?, ScriptSaid::from_code, "attempt.script_said")?,
+            script_at: row.get(27)?,
+            script_message: row.get(28)?,
         },
     })
 }

@@ -221,6 +221,16 @@ pub fn due(
     tx.query(&sql, &values![now, i64::from(with_switch), limit])?.iter().map(read).collect()
 }
 
+/// How many recordings of all tenants are pending: being made, or still to be fetched from the switch.
+///
+/// # Errors
+/// The database failed.
+pub fn pending(tx: &mut Tx<'_>) -> Result<u64, StoreError> {
+    // A pending one is always due at some time, and the index on that holds few others.
+    let sql = "SELECT COUNT(*) FROM recording WHERE due_at IS NOT NULL AND state = 0";
+    tx.query_one(sql, &[])?.map_or(Ok(0), |row| row.get(0))
+}
+
 /// Takes on something that is to be done; it is due again at `again` unless it is done by then. `false` if somebody else
 /// took it on, or there is nothing to be done any more.
 ///

@@ -294,6 +294,7 @@ fn returned(group: GroupId, contact: &store::ClaimedContact, not_before: Option<
 #[tokio::test]
 async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_were_told_that_nobody_is_free() {
     use engine::change::{Evidence, Heard, OptOut};
+    use engine::detection::ScriptSaid;
     on_both(|world| async move {
         world.add(vec![record(1, 0), record(2, 0), record(3, 0)]).await;
         let held = world.lease().await;
@@ -308,6 +309,9 @@ async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_wer
                 message: Some(Heard::SafeHarbour),
                 message_at: Some(after(3)),
                 message_ended_at: None,
+                script: Some(ScriptSaid::LeaveMessage),
+                script_at: Some(after(2)),
+                script_message: Some(engine::MessageId(uuid::Uuid::from_u128(7))),
             };
             let ended = engine::change::AttemptEnded { opted_out, evidence, ..ended };
             world.apply(held, vec![Change::AttemptEnded(ended)]).await;
@@ -329,6 +333,10 @@ async fn whoever_opts_out_counts_among_the_answered_and_as_abandoned_if_they_wer
         assert_eq!((figures[0].ended, figures[0].answered, figures[0].abandoned), (3, 2, 1));
         assert!(attempts.iter().all(|it| it.evidence.message == Some(Heard::SafeHarbour)));
         assert!(attempts.iter().all(|it| it.evidence.detected_at == Some(after(2))));
+        let said = attempts.iter().map(|it| (it.evidence.script, it.evidence.script_at));
+        assert!(said.eq([(Some(ScriptSaid::LeaveMessage), Some(after(2))); 3]));
+        let message = Some(engine::MessageId(uuid::Uuid::from_u128(7)));
+        assert!(attempts.iter().all(|it| it.evidence.script_message == message));
     })
     .await;
 }

@@ -72,6 +72,7 @@ async fn get(world: &World, attempt: AttemptId) -> Recording {
 async fn a_recording_is_pending_from_its_beginning_and_due_when_its_attempt_is_over() {
     on_both(|world| async move {
         let attempts = recorded(&world, 2).await;
+        assert_eq!(write(&world, recordings::pending).await, 2);
         let first = get(&world, attempts[0]).await;
         assert_eq!((first.state, first.name.as_str()), (RecordingState::Pending, "call-0"));
         assert_eq!((first.agent, first.started_at, first.expires_at), (AGENT, after(2), after(1002)));

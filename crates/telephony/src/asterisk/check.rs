@@ -2,12 +2,16 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::StreamExt;
 use serde_json::Value;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
-use super::connection::{self, ConnectError, Question, Socket};
-use super::protocol::{Ask, Response, quoted};
+use super::connection::{self, ConnectError, Question, Socket, Way};
+use super::protocol::{Ask, Incoming, Response, quoted};
 use super::settings::{AsteriskSettings, HostSettings};
 use super::switchboard::{KIND, NODE};
+use crate::driver::SoundFile;
 
 /// Modules that the driver and the shipped dial plan use, and what for.
 const MODULES: [(&str, &str); 12] = [
@@ -35,6 +39,9 @@ const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(2);
 /// The status with which a refusal to connect is told if it did not come from the switch.
 const UNREACHED: u16 = 599;
 
+/// How long the sound of a check may take, which is far shorter.
+const SOUND_TAKES: Duration = Duration::from_secs(5);
+
 /// One step of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -48,12 +55,21 @@ pub struct Finding {
     pub what: String,
 }
 
-/// Looks at every host, in an order in which the first thing that is wrong is the one to mend.
-pub async fn check(settings: &AsteriskSettings) -> Vec<Finding> {
+/// Looks at every host, in an order in which the first thing that is wrong is the one to mend. `sound` is a file in the
+/// directory of messages' sounds that is there now, for the switch to find; without it that is not looked at.
+pub async fn check(settings: &AsteriskSettings, sound: Option<&SoundFile>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for host in &settings.hosts {
-        let mut look = Look { host, client: reqwest::Client::new(), findings: Vec::new(), socket: None };
-        look.at_all(settings).await;
+        let way = match Way::to(host) {
+            Ok(way) => way,
+            Err(error) => {
+                let (host, step) = (host.name.clone(), "TLS".to_owned());
+                findings.push(Finding { host, step, is_good: false, what: error.to_string() });
+                continue;
+            }
+        };
+        let mut look = Look { host, way, findings: Vec::new(), socket: None };
+        look.at_all(settings, sound).await;
         findings.append(&mut look.findings);
     }
     findings
@@ -61,7 +77,7 @@ pub async fn check(settings: &AsteriskSettings) -> Vec<Finding> {
 
 struct Look<'a> {
     host: &'a HostSettings,
-    client: reqwest::Client,
+    way: Way,
     findings: Vec<Finding>,
     socket: Option<Socket>,
 }
@@ -77,10 +93,10 @@ impl Look<'_> {
     }
 
     async fn do_it(&self, ask: Ask) -> Response {
-        connection::over_http(&self.client, self.host, Question { id: 0, ask }).await
+        connection::over_http(&self.way.client, self.host, Question { id: 0, ask }).await
     }
 
-    async fn at_all(&mut self, settings: &AsteriskSettings) {
+    async fn at_all(&mut self, settings: &AsteriskSettings, sound: Option<&SoundFile>) {
         if !self.at_ari().await {
             return;
         }
@@ -91,6 +107,9 @@ impl Look<'_> {
         self.at_modules().await;
         if socket {
             self.at_dial_plan(&application, settings).await;
+            if let Some(sound) = sound {
+                self.at_sounds(settings, sound).await;
+            }
         }
         self.at_trunks(settings).await;
     }
@@ -106,6 +125,9 @@ impl Look<'_> {
                 let what = "the user or the password is wrong: compare [[telephony.asterisk]] with ari.conf";
                 (false, what.to_owned())
             }
+            UNREACHED if answer.message_body.is_some() => {
+                (false, format!("{} {}", self.host.url, answer.message_body.unwrap_or_default()))
+            }
             UNREACHED => {
                 let what = "cannot be reached: is Asterisk running, `enabled = yes` in http.conf, and is the address its bindaddr and bindport?";
                 (false, format!("{} {what}", self.host.url))
@@ -118,7 +140,7 @@ impl Look<'_> {
     }
 
     async fn at_events(&mut self, application: &str) -> bool {
-        let outcome = connection::open(self.host, application).await;
+        let outcome = connection::open(&self.way, application).await;
         let is_good = outcome.is_ok();
         match outcome {
             Ok(socket) => {
@@ -210,6 +232,49 @@ impl Look<'_> {
             }
         }
         self.do_it(Ask::delete(format!("channels/{}", quoted(&channel)))).await;
+    }
+
+    /// ARI does not list files, but it plays them: in a bridge, to nobody.
+    async fn at_sounds(&mut self, settings: &AsteriskSettings, sound: &SoundFile) {
+        let media = format!("sound:{}/{}", settings.sounds, sound.stem());
+        let bridge = sound.stem();
+        let made = self.do_it(Ask::post(format!("bridges/{}?type=mixing", quoted(bridge)))).await;
+        let uri = format!("bridges/{}/play/{}?media={}", quoted(bridge), quoted(bridge), quoted(&media));
+        let asked = if made.status_code == 200 { self.do_it(Ask::post(uri)).await } else { made };
+        let ended = match asked.status_code {
+            201 => timeout(SOUND_TAKES, self.playback_ends(bridge)).await.ok().flatten(),
+            _ => None,
+        };
+        self.do_it(Ask::delete(format!("bridges/{}", quoted(bridge)))).await;
+        match ended.as_deref() {
+            Some("done") => {
+                self.note("sounds", true, format!("what is written there is found in {}", settings.sounds))
+            }
+            Some(_) => {
+                let what = format!(
+                    "what Outdial writes to `messages` in node.data_dir is not found in {}: set telephony.sounds to that directory \
+                     as Asterisk sees it, and let Asterisk's user read it (and load format_wav.so)",
+                    settings.sounds
+                );
+                self.note("sounds", false, what);
+            }
+            None => {
+                self.note("sounds", false, format!("cannot be looked at (HTTP status {})", asked.status_code))
+            }
+        }
+    }
+
+    /// The state in which a playback ends.
+    async fn playback_ends(&mut self, id: &str) -> Option<String> {
+        let socket = self.socket.as_mut()?;
+        loop {
+            let Message::Text(text) = socket.next().await?.ok()? else { continue };
+            if let Ok(Incoming::PlaybackFinished { playback }) = serde_json::from_str(&text)
+                && playback.id == id
+            {
+                return Some(playback.state);
+            }
+        }
     }
 
     /// Every carrier takes G.711, and sounds and detection are of its quality; another codec costs a conversion a call.

@@ -2,6 +2,7 @@
 //! again whenever it is lost, and nothing that came over it is dropped: the reader waits for room.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,10 +15,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use super::protocol::{Ask, Incoming, Response};
 use super::settings::{HostSettings, RequestPath, SILENCE_MAX};
+use super::tls::{self, TlsError};
 
 /// How long the first try after a loss waits, and how long one waits at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -49,30 +51,49 @@ pub(super) struct Question {
 pub(super) enum ConnectError {
     #[error("it cannot be reached or refuses: {0}")]
     WebSocket(#[from] Box<tokio_tungstenite::tungstenite::Error>),
+    #[error("{0}")]
+    Tls(String),
     #[error("it did not answer within {} s", PATIENCE.as_secs())]
     TimedOut,
     #[error("its user or password cannot be sent")]
     Credentials,
 }
 
+/// The way to a host.
+pub(super) struct Way {
+    pub host: HostSettings,
+    pub client: reqwest::Client,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Way {
+    /// # Errors
+    /// TLS or HTTP cannot be spoken here.
+    pub fn to(host: &HostSettings) -> Result<Self, TlsError> {
+        let client = tls::client(host, |builder| builder)?;
+        Ok(Self { host: host.clone(), client, tls: tls::configuration(host)? })
+    }
+}
+
 /// Keeps the connection until nobody listens any more.
 pub(super) async fn keep(
     index: usize,
-    host: HostSettings,
+    way: Way,
     application: String,
     mut questions: mpsc::Receiver<Question>,
     said: mpsc::Sender<(usize, FromHost)>,
 ) {
+    let host = &way.host;
     let mut wait = BACK_OFF.0;
     let mut complained = false;
     loop {
-        match open(&host, &application).await {
+        match open(&way, &application).await {
             Ok(socket) => {
                 tracing::info!(host = host.name, "connected to Asterisk");
                 (wait, complained) = (BACK_OFF.0, false);
                 // What was asked on an earlier connection has no answer any more.
                 while questions.try_recv().is_ok() {}
-                let reason = match serve(index, &host, socket, &mut questions, &said).await {
+                let reason = match serve(index, &way, socket, &mut questions, &said).await {
                     Ok(reason) => reason,
                     Err(Closed) => return,
                 };
@@ -102,10 +123,11 @@ fn chance() -> f64 {
 }
 
 /// Opens the events' WebSocket.
-pub(super) async fn open(host: &HostSettings, application: &str) -> Result<Socket, ConnectError> {
+pub(super) async fn open(way: &Way, application: &str) -> Result<Socket, ConnectError> {
+    let host = &way.host;
     let mut url = host.url.clone();
-    // An `http` address without a host was refused with the settings.
-    let _ = url.set_scheme("ws");
+    // An address without a host was refused with the settings.
+    let _ = url.set_scheme(if host.is_encrypted() { "wss" } else { "ws" });
     url.set_path("/ari/events");
     url.query_pairs_mut().append_pair("app", application).append_pair("subscribeAll", "true");
     let mut request = url.as_str().into_client_request().map_err(Box::new)?;
@@ -113,9 +135,13 @@ pub(super) async fn open(host: &HostSettings, application: &str) -> Result<Socke
     let value =
         HeaderValue::try_from(format!("Basic {credentials}")).map_err(|_| ConnectError::Credentials)?;
     request.headers_mut().insert(AUTHORIZATION, value);
-    let connected = timeout(PATIENCE, tokio_tungstenite::connect_async(request)).await;
-    let (socket, _) = connected.map_err(|_| ConnectError::TimedOut)?.map_err(Box::new)?;
-    Ok(socket)
+    let connector = way.tls.clone().map_or(Connector::Plain, Connector::Rustls);
+    let connecting = connect_async_tls_with_config(request, None, false, Some(connector));
+    let connected = timeout(PATIENCE, connecting).await.map_err(|_| ConnectError::TimedOut)?;
+    match connected {
+        Ok((socket, _)) => Ok(socket),
+        Err(error) => Err(tls::trouble(&error).map_or_else(|| Box::new(error).into(), ConnectError::Tls)),
+    }
 }
 
 /// Nobody listens any more.
@@ -123,11 +149,12 @@ struct Closed;
 
 async fn serve(
     index: usize,
-    host: &HostSettings,
+    way: &Way,
     mut socket: Socket,
     questions: &mut mpsc::Receiver<Question>,
     said: &mpsc::Sender<(usize, FromHost)>,
 ) -> Result<&'static str, Closed> {
+    let host = &way.host;
     let (over_http, early) = match host.requests {
         RequestPath::Http => (true, Vec::new()),
         RequestPath::WebSocket => (false, Vec::new()),
@@ -136,7 +163,7 @@ async fn serve(
             None => return Ok("it closed the connection at once"),
         },
     };
-    let mut http = over_http.then(|| Http::start(host, index, said.clone()));
+    let mut http = over_http.then(|| Http::start(way, index, said.clone()));
     said.send((index, FromHost::Up)).await.map_err(|_| Closed)?;
     for incoming in early {
         said.send((index, FromHost::Said(incoming))).await.map_err(|_| Closed)?;
@@ -208,11 +235,10 @@ struct Http {
 }
 
 impl Http {
-    fn start(host: &HostSettings, index: usize, said: mpsc::Sender<(usize, FromHost)>) -> Self {
+    fn start(way: &Way, index: usize, said: mpsc::Sender<(usize, FromHost)>) -> Self {
         let (questions, mut asked) = mpsc::channel::<Question>(1024);
-        let host = host.clone();
+        let (host, client) = (way.host.clone(), way.client.clone());
         tokio::spawn(async move {
-            let client = reqwest::Client::new();
             while let Some(question) = asked.recv().await {
                 let response = over_http(&client, &host, question).await;
                 if said.send((index, FromHost::Said(Incoming::Response(response)))).await.is_err() {
@@ -228,12 +254,13 @@ impl Http {
     }
 }
 
-/// Asks once, over HTTP. A switch that does not answer is told as status 599.
+/// Asks once, over HTTP. A switch that does not answer is told as status 599, with what is wrong with TLS as the body if
+/// that is why.
 pub(super) async fn over_http(client: &reqwest::Client, host: &HostSettings, question: Question) -> Response {
     let Question { id, ask } = question;
-    let none = Response { request_id: id.to_string(), status_code: 599, message_body: None };
-    let Ok(url) = host.url.join(&format!("/ari/{}", ask.uri)) else { return none };
-    let Ok(method) = reqwest::Method::from_bytes(ask.method.as_bytes()) else { return none };
+    let none = |why| Response { request_id: id.to_string(), status_code: 599, message_body: why };
+    let Ok(url) = host.url.join(&format!("/ari/{}", ask.uri)) else { return none(None) };
+    let Ok(method) = reqwest::Method::from_bytes(ask.method.as_bytes()) else { return none(None) };
     let mut request =
         client.request(method, url).basic_auth(&host.user, Some(&host.password)).timeout(PATIENCE);
     if let Some(body) = &ask.body {
@@ -246,8 +273,10 @@ pub(super) async fn over_http(client: &reqwest::Client, host: &HostSettings, que
             Response { request_id: id.to_string(), status_code, message_body }
         }
         Err(error) => {
-            tracing::warn!(host = host.name, error = %error.without_url(), "Asterisk does not answer over HTTP");
-            none
+            let trouble = tls::trouble(&error);
+            let why = trouble.clone().unwrap_or_else(|| error.without_url().to_string());
+            tracing::warn!(host = host.name, error = why, "Asterisk does not answer over HTTP");
+            none(trouble)
         }
     }
 }

@@ -24,6 +24,7 @@ mod stored;
 mod switchboard;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 
@@ -37,11 +38,12 @@ use crate::driver::{
 };
 use crate::event::{CallEvent, EndCause, Event, EventKind};
 pub use check::{Finding, check};
-use connection::{FromHost, Question};
+use connection::{FromHost, Question, Way};
 use ledger::Ledger;
 pub use settings::{AsteriskSettings, BadSetting, HostSettings, RequestPath, TrunkSettings};
 use stored::Stored;
 use switchboard::{Output, Switchboard};
+use tls::TlsError;
 
 /// Questions that may wait for a connection; more than that and it counts as stuck.
 const QUESTIONS_MAX: usize = 16_384;
@@ -52,7 +54,7 @@ const SAID_MAX: usize = 4096;
 pub struct AsteriskDriver {
     commands: mpsc::Sender<Request>,
     ledger: Arc<Ledger>,
-    stored: Stored,
+    stored: Vec<Stored>,
 }
 
 impl AsteriskDriver {
@@ -65,10 +67,9 @@ impl AsteriskDriver {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, mpsc::Receiver<Event>), BadSetting> {
         settings.check()?;
-        let stored = Stored::new(settings.hosts.clone()).map_err(|error| BadSetting {
-            field: "hosts".to_owned(),
-            what: format!("HTTP cannot be spoken: {error}"),
-        })?;
+        let stored =
+            settings.hosts.iter().map(|host| Stored::on(host).map_err(|error| bad_host(host, &error)));
+        let stored = stored.collect::<Result<Vec<Stored>, BadSetting>>()?;
         let (commands, commands_in) = mpsc::channel(settings.requests_max.max(1));
         let (events_out, events) = mpsc::channel(settings.events_max.max(1));
         let (said_out, said) = mpsc::channel(SAID_MAX);
@@ -79,7 +80,8 @@ impl AsteriskDriver {
             let (questions, questions_in) = mpsc::channel(QUESTIONS_MAX);
             let application = settings.application.clone();
             let said = said_out.clone();
-            tokio::spawn(connection::keep(index, host.clone(), application, questions_in, said));
+            let way = Way::to(host).map_err(|error| bad_host(host, &error))?;
+            tokio::spawn(connection::keep(index, way, application, questions_in, said));
             let switchboard = Switchboard::new(Arc::clone(&settings), host.clone(), Arc::clone(&ledger));
             hosts.push(Host { name: host.name.clone(), switchboard, questions, noted: (false, (0, 0)) });
         }
@@ -137,12 +139,16 @@ impl Driver for AsteriskDriver {
         name: &'a str,
         into: &'a mut (dyn AsyncWrite + Send + Unpin),
     ) -> BoxFuture<'a, Result<Fetched, DriverError>> {
-        Box::pin(self.stored.fetch(name, into))
+        Box::pin(stored::fetch(&self.stored, name, into))
     }
 
     fn remove_recording<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), DriverError>> {
-        Box::pin(self.stored.remove(name))
+        Box::pin(stored::remove(&self.stored, name))
     }
+}
+
+fn bad_host(host: &HostSettings, error: &TlsError) -> BadSetting {
+    BadSetting { field: format!("host {}", host.name), what: error.to_string() }
 }
 
 struct Host {

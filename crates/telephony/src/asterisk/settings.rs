@@ -34,16 +34,18 @@ impl AsteriskSettings {
 }
 
 /// One Asterisk.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HostSettings {
     /// Its name, for people.
     pub name: String,
-    /// Where its HTTP server is, such as `http://10.0.0.5:8088`.
+    /// Where its HTTP server is, such as `http://10.0.0.5:8088`; `https://` is with TLS, for the WebSocket too.
     pub url: Url,
     /// The ARI user.
     pub user: String,
     /// Their password.
     pub password: String,
+    /// Certificates of the authorities that its certificate may be of, in PEM, instead of those that this machine knows.
+    pub ca_pem: Option<String>,
     /// Its share of the calls, compared with the other hosts'; 1 to 100.
     pub weight: u32,
     /// Calls at once at most, agents' lines left out.
@@ -52,6 +54,20 @@ pub struct HostSettings {
     pub calls_per_second_max: u32,
     /// How requests reach it.
     pub requests: RequestPath,
+}
+
+impl HostSettings {
+    /// Whether what goes over the connection is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.url.scheme() == "https"
+    }
+}
+
+/// The password stays out of logs.
+impl std::fmt::Debug for HostSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostSettings").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// How requests reach an Asterisk.
@@ -118,8 +134,14 @@ impl AsteriskSettings {
             if !names.insert(&host.name) {
                 return bad(field("name"), "two hosts have this name");
             }
-            if host.url.scheme() != "http" || host.url.host_str().is_none() {
-                return bad(field("url"), "must be http://host:port");
+            if !matches!(host.url.scheme(), "http" | "https") || host.url.host_str().is_none() {
+                return bad(field("url"), "must be http://host:port, or https://host:port for TLS");
+            }
+            if host.ca_pem.is_some() && !host.is_encrypted() {
+                return bad(field("ca_file"), "is for TLS: the url must begin with https://");
+            }
+            if let Err(error) = super::tls::configuration(host) {
+                return bad(field("url"), &error.to_string());
             }
             if !(1..=100).contains(&host.weight) {
                 return bad(field("weight"), "must be 1 to 100");

@@ -3,57 +3,67 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, Response, StatusCode};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::protocol::quoted;
 use super::settings::HostSettings;
+use super::tls::{self, TlsError};
 use crate::driver::{DriverError, Fetched};
 
 /// How long a host may take to be reached, and how long it may send nothing.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The files on one host.
 pub(super) struct Stored {
     client: Client,
-    hosts: Vec<HostSettings>,
+    host: HostSettings,
+}
+
+/// Fetches a file from whichever host has it.
+pub(super) async fn fetch(
+    all: &[Stored],
+    name: &str,
+    into: &mut (dyn AsyncWrite + Send + Unpin),
+) -> Result<Fetched, DriverError> {
+    let mut failure = None;
+    for stored in all {
+        match stored.fetch(name, into).await {
+            Ok(Fetched::Absent) => {}
+            Ok(found) => return Ok(found),
+            Err(error) => failure = Some(error),
+        }
+    }
+    // A host that cannot be asked may be the one that has it.
+    failure.map_or(Ok(Fetched::Absent), Err)
+}
+
+/// Removes a file wherever it is.
+pub(super) async fn remove(all: &[Stored], name: &str) -> Result<(), DriverError> {
+    for stored in all {
+        found(&stored.ask(Method::DELETE, &format!("stored/{}", quoted(name))).await?)?;
+    }
+    Ok(())
 }
 
 impl Stored {
     /// # Errors
-    /// HTTP cannot be spoken here at all.
-    pub fn new(hosts: Vec<HostSettings>) -> Result<Self, reqwest::Error> {
-        let client = Client::builder().connect_timeout(PATIENCE).read_timeout(PATIENCE).build()?;
-        Ok(Self { client, hosts })
+    /// TLS or HTTP cannot be spoken here.
+    pub fn on(host: &HostSettings) -> Result<Self, TlsError> {
+        let build = |builder: ClientBuilder| builder.connect_timeout(PATIENCE).read_timeout(PATIENCE);
+        Ok(Self { client: tls::client(host, build)?, host: host.clone() })
     }
 
-    pub async fn fetch(
+    async fn fetch(
         &self,
-        name: &str,
-        into: &mut (dyn AsyncWrite + Send + Unpin),
-    ) -> Result<Fetched, DriverError> {
-        let mut failure = None;
-        for host in &self.hosts {
-            match self.fetch_from(host, name, into).await {
-                Ok(Fetched::Absent) => {}
-                Ok(found) => return Ok(found),
-                Err(error) => failure = Some(error),
-            }
-        }
-        // A host that cannot be asked may be the one that has it.
-        failure.map_or(Ok(Fetched::Absent), Err)
-    }
-
-    async fn fetch_from(
-        &self,
-        host: &HostSettings,
         name: &str,
         into: &mut (dyn AsyncWrite + Send + Unpin),
     ) -> Result<Fetched, DriverError> {
         let name = quoted(name);
-        if found(&self.ask(host, Method::GET, &format!("live/{name}")).await?)? {
+        if found(&self.ask(Method::GET, &format!("live/{name}")).await?)? {
             return Ok(Fetched::Unfinished);
         }
-        let answer = self.ask(host, Method::GET, &format!("stored/{name}/file")).await?;
+        let answer = self.ask(Method::GET, &format!("stored/{name}/file")).await?;
         if !found(&answer)? {
             return Ok(Fetched::Absent);
         }
@@ -66,14 +76,8 @@ impl Stored {
         Ok(Fetched::Written)
     }
 
-    pub async fn remove(&self, name: &str) -> Result<(), DriverError> {
-        for host in &self.hosts {
-            found(&self.ask(host, Method::DELETE, &format!("stored/{}", quoted(name))).await?)?;
-        }
-        Ok(())
-    }
-
-    async fn ask(&self, host: &HostSettings, method: Method, path: &str) -> Result<Response, DriverError> {
+    async fn ask(&self, method: Method, path: &str) -> Result<Response, DriverError> {
+        let host = &self.host;
         let url = host.url.join(&format!("/ari/recordings/{path}"));
         let url = url.map_err(|error| DriverError::Switch(error.to_string()))?;
         let request = self.client.request(method, url).basic_auth(&host.user, Some(&host.password));

@@ -35,6 +35,7 @@ fn settings() -> AsteriskSettings {
             url: "http://127.0.0.1:8088".parse().unwrap(),
             user: "outdial".to_owned(),
             password: String::new(),
+            ca_pem: None,
             weight: 1,
             lines_max: 10,
             calls_per_second_max: 10,

@@ -226,6 +226,52 @@ async fn a_recording_expires_when_its_days_are_over_and_stays_known() {
     }
 }
 
+/// What the process tells of recordings: those that are pending, and how often each outcome came about.
+async fn figures(server: &Server) -> (u64, BTreeMap<String, u64>) {
+    let metrics = server.nobody().get("/metrics").await.expect(200);
+    let text = String::from_utf8(metrics.bytes).unwrap();
+    let values = text.lines().filter_map(|line| line.rsplit_once(' '));
+    let of = |name: &'static str| {
+        let own = values.clone().filter_map(move |(key, value)| Some((key.strip_prefix(name)?, value)));
+        own.map(|(rest, value)| (rest.to_owned(), value.parse::<f64>().unwrap() as u64))
+    };
+    let pending = of("outdial_recordings_pending").find(|(rest, _)| rest.is_empty());
+    let outcome = |(rest, count): (String, u64)| {
+        let name = rest.strip_prefix("{outcome=\"")?.strip_suffix("\"}")?.to_owned();
+        Some((name, count))
+    };
+    (pending.map_or(0, |(_, count)| count), of("outdial_recordings_total").filter_map(outcome).collect())
+}
+
+#[tokio::test]
+async fn the_metrics_tell_of_recordings_that_are_pending_were_stored_are_missing_and_of_tries_that_failed() {
+    let (server, recorder, clock) = Server::start_that_records(TestDatabase::sqlite()).await;
+    let admin = server.tenant("A").await;
+    let centre = centre(&admin).await;
+    set(&admin, &centre, json!({"mode": "all"})).await;
+    let mut socket = talk(&server, &admin, &centre).await;
+    is_recorded(&mut socket, true).await;
+    server.collect().await;
+    assert_eq!(figures(&server).await, (1, BTreeMap::new()));
+    recorder.set_mood(Mood::Away);
+    hang_up(&mut socket).await;
+    let is_over =
+        |found: &Answer| found.items("state").iter().any(|state| ["ended", "settled"].contains(state));
+    until(|| admin.get("/v1/attempts"), is_over).await;
+    clock.jump(HOUR);
+    server.collect().await;
+    let (pending, outcomes) = figures(&server).await;
+    assert!(pending == 1 && outcomes.keys().eq(["failed"]), "{outcomes:?}");
+    let failed = outcomes["failed"];
+    recorder.set_mood(Mood::Good);
+    clock.jump(HOUR);
+    comes_to(&server, &admin, "stored").await;
+    let (pending, outcomes) = figures(&server).await;
+    assert_eq!((pending, outcomes["stored"]), (0, 1));
+    assert!(outcomes["failed"] >= failed && !outcomes.contains_key("missing"), "{outcomes:?}");
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_recording_is_looked_for_until_the_switch_gives_it() {
     let (server, recorder, clock) = Server::start_that_records(TestDatabase::sqlite()).await;
@@ -275,6 +321,8 @@ async fn a_file_that_the_switch_could_not_end_is_mended_and_one_that_it_lost_is_
         }
         let found = admin.get("/v1/recordings").await.expect(200).body["items"][0].clone();
         assert_eq!(found["state"], state, "{mood:?}");
+        let (pending, outcomes) = figures(&server).await;
+        assert_eq!((pending, outcomes.get(state)), (0, Some(&1)), "{outcomes:?}");
         if mood == Mood::Cut {
             assert_eq!(found["length_seconds"], 1.5);
             let audio = format!("/v1/recordings/{}/audio", found["id"].as_str().unwrap());

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::answers::asking_about_everything;
 use super::*;
+use crate::detection::{AnswerAction, ScriptSaid};
 
 /// Something that happens on the floor; indexes choose among what is there.
 #[derive(Clone, Debug)]
@@ -19,6 +21,10 @@ pub(super) enum Step {
     Lines(bool),
     Suppress(u64),
     Hook(HookVerdict),
+    /// A question about who picked up is answered once more, perhaps long after.
+    HookAgain(usize, HookVerdict),
+    /// And one is never answered.
+    HookNever,
     Fence(u128),
     LoseLease(u128),
 }
@@ -112,14 +118,28 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         Just(Some(NextStep::Dial { at: START, phone: Some(0) })),
         Just(Some(NextStep::Callback { at: START, agent: None })),
     ];
+    let message = MessageId(Uuid::from_u128(0x1ef7));
+    let answer = prop_oneof![
+        Just(None),
+        Just(Some(AnswerAction::HangUp)),
+        Just(Some(AnswerAction::Connect)),
+        Just(Some(AnswerAction::LeaveMessage(None))),
+        Just(Some(AnswerAction::LeaveMessage(Some(message)))),
+    ]
+    .prop_map(HookVerdict::Detected)
+    .boxed();
     let verdicts = prop_oneof![
+        2 => answer.clone(),
         1 => Just(HookVerdict::Failed),
+        1 => Just(HookVerdict::TimedOut),
         4 => pre_call.prop_map(HookVerdict::PreCall),
         2 => before.prop_map(HookVerdict::BeforeReschedule),
         2 => after.prop_map(HookVerdict::AfterReschedule),
     ];
     prop_oneof![
         8 => verdicts.prop_map(Step::Hook),
+        2 => (0..9_usize, answer).prop_map(|(which, verdict)| Step::HookAgain(which, verdict)),
+        1 => Just(Step::HookNever),
         8 => Just(Step::Store),
         5 => (0..30_u32, any::<bool>()).prop_map(|(contacts, left)| Step::Feed(contacts, left)),
         14 => (0..8_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
@@ -170,6 +190,19 @@ impl Floor {
                     self.verdict(verdict);
                 }
             }
+            Step::HookAgain(which, verdict) => {
+                let question = self.picked_up.keys().rev().nth(which).copied();
+                let is_open = |question| self.hooks.iter().any(|open| open.question == question);
+                if let Some(question) = question.filter(|question| !is_open(*question)) {
+                    self.input(Input::Hook { group: group_id(0), question, verdict });
+                }
+            }
+            Step::HookNever => {
+                let asks = |open: &HookRequest| matches!(open.hook, Hook::Detected(_));
+                if let Some(index) = self.hooks.iter().position(asks) {
+                    self.hooks.remove(index);
+                }
+            }
             Step::Fence(group) => {
                 self.fenced.insert(group_id(group));
             }
@@ -210,6 +243,7 @@ pub(super) fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
         before_reschedule: true,
         after_reschedule: true,
     };
+    floor.detection_of_new_groups = asking_about_everything();
     floor.put_group_with(0, with_mode(modes[0]), scripts);
     floor.callback_every = Some(3);
     for group in 0..2 {
@@ -242,6 +276,12 @@ pub(super) fn live_through_on(mut floor: Floor, steps: Vec<Step>) -> Result<Floo
         );
     }
     for (attempt, ended) in &floor.endings {
+        let evidence = &ended.evidence;
+        let asked = floor.picked_up.values().any(|asked| asked == attempt);
+        prop_assert!(asked || evidence.script.is_none(), "a script said something that was not asked");
+        let was_hung_up_on = evidence.script == Some(ScriptSaid::HangUp);
+        let went_on = ended.connected_at.is_some() || evidence.message.is_some();
+        prop_assert!(!(was_hung_up_on && went_on), "a call went on that a script had hung up on");
         let asked_not_to_be_called = ended.opted_out.is_some();
         let suppressed =
             floor.planned.iter().any(|plan| plan.attempt == Some(*attempt) && plan.suppress.is_some());

@@ -1,5 +1,6 @@
 //! The machines under every order of events, and the stories that users know.
 
+mod answers;
 mod callbacks;
 mod caller_ids;
 mod detection;
@@ -29,7 +30,7 @@ use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
 use crate::ids::{CallbackId, CampaignId, ContactId, MessageId, SourceId};
 use crate::settings::{
-    AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
+    AgentlessSettings, CampaignRules, DetectionRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
 };
 use crate::treatment::{Disposition, DispositionValue, FinalReason};
 
@@ -155,6 +156,10 @@ struct Floor {
     noted: BTreeMap<AttemptId, String>,
     /// What both parties of conversations were to hear.
     told_both: Vec<(AttemptId, MessageId)>,
+    /// What groups put from now on do with answers.
+    detection_of_new_groups: DetectionRules,
+    /// Attempts that a script was asked about who picked up, by the question, answered ones too.
+    picked_up: BTreeMap<u64, AttemptId>,
 }
 
 impl Floor {
@@ -193,6 +198,8 @@ impl Floor {
             recorded: Vec::new(),
             noted: BTreeMap::new(),
             told_both: Vec::new(),
+            detection_of_new_groups: DetectionRules::default(),
+            picked_up: BTreeMap::new(),
         };
         for (agent, skills) in agents {
             let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
@@ -228,7 +235,11 @@ impl Floor {
                 caller_id_pool: settings.caller_id_pool.or(self.pool_of_new_groups),
                 ..settings
             },
-            rules: Arc::new(CampaignRules { scripts, ..(*rules()).clone() }),
+            rules: Arc::new(CampaignRules {
+                scripts,
+                detection: self.detection_of_new_groups,
+                ..(*rules()).clone()
+            }),
             state: GroupState::NotLoaded,
             answered: AnsweredCalls::default(),
         };
@@ -276,7 +287,14 @@ impl Floor {
                 self.announced.push((attempt, message));
             }
             Output::Tell { agent, notice } => self.notices.push((agent, notice)),
-            Output::RunHook(request) => self.hooks.push(request),
+            Output::RunHook(request) => {
+                if let Hook::Detected(picked_up) = &request.hook {
+                    let asked_before = self.picked_up.values().any(|attempt| *attempt == picked_up.attempt);
+                    assert!(!asked_before, "asked twice who picked up one call");
+                    self.picked_up.insert(request.question, picked_up.attempt);
+                }
+                self.hooks.push(request);
+            }
             Output::Answer { outcome, .. } => self.answers.push(outcome),
             Output::AtRest(group) => self.at_rest.push(group),
         }
