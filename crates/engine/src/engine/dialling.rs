@@ -263,6 +263,8 @@ impl Engine {
             hook: None,
             recording: None,
             is_recording: false,
+            third: None,
+            consultations: 0,
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -439,6 +441,8 @@ impl Engine {
                 hook: None,
                 recording,
                 is_recording: false,
+                third: None,
+                consultations: 0,
             };
             self.calls.insert(attempt, call);
             match live {

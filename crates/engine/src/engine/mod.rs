@@ -8,6 +8,7 @@ mod agents;
 mod announcements;
 mod caller_ids;
 mod calls;
+mod consultations;
 mod dialling;
 mod hooks;
 mod io;
@@ -24,11 +25,12 @@ use std::sync::Arc;
 
 pub use io::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
-    Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
-    LiveCall, NextStep, Output, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished, WakeReason,
+    Command, ConsultationState, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest,
+    HookVerdict, Input, LiveCall, NextStep, Output, PartyEnd, Playing, PreCallVerdict, Supply, ThirdParty,
+    Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
-use state::{AfterStored, Agent, Call, Group};
+use state::{AfterStored, Agent, Call, Group, Left};
 
 use crate::caller_id::CallerIds;
 use crate::change::{Change, ChangeSet};
@@ -42,6 +44,8 @@ pub struct Engine {
     groups: BTreeMap<GroupId, Group>,
     agents: BTreeMap<AgentId, Agent>,
     calls: BTreeMap<AttemptId, Call>,
+    /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
+    left: BTreeMap<AttemptId, Left>,
     /// Ready agents of each skill: best proficiency first, then longest ready.
     ready: BTreeMap<SkillId, BTreeSet<(u8, Time, AgentId)>>,
     /// Logged-in agents of each skill who are not on a break.
@@ -85,6 +89,7 @@ impl Engine {
             groups: BTreeMap::new(),
             agents: BTreeMap::new(),
             calls: BTreeMap::new(),
+            left: BTreeMap::new(),
             ready: BTreeMap::new(),
             working: BTreeMap::new(),
             shared_skills: BTreeMap::new(),
