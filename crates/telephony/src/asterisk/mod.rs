@@ -27,7 +27,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use engine::{AgentId, AttemptId, Time};
+use engine::{AgentId, AttemptId, PartyEnd, Time};
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
@@ -35,7 +35,7 @@ use crate::clock::Clock;
 use crate::driver::{
     BoxFuture, Driver, DriverError, Fetched, LiveCall, PlaceCall, Request, SendError, SwitchState,
 };
-use crate::event::{CallEvent, EndCause, Event, EventKind};
+use crate::event::{CallEvent, EndCause, Event, EventKind, SupervisionState};
 pub use check::{Finding, check};
 use connection::{FromHost, Question};
 use ledger::Ledger;
@@ -258,6 +258,9 @@ impl Fleet {
             .or_else(|| agent.and_then(|_| self.host_for_line()));
         if let Some(host) = index.and_then(|index| self.hosts.get_mut(index)) {
             host.switchboard.request(now, request);
+        } else if let Request::Supervise { supervision, .. } = request {
+            let state = SupervisionState::Failed(PartyEnd::CallOver);
+            let _ = self.events.send(Event::Supervision { supervision, at: now, state }).await;
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, Time};
+use engine::{AgentId, AttemptId, PartyEnd, SupervisionId, Time};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -15,7 +15,7 @@ use super::switchboard::{KIND, NODE, Output, Switchboard};
 use crate::driver::{
     AgentPhone, Control, Detection, Message, PlaceCall, Purpose, Request, Supervision, Variables,
 };
-use crate::event::{CallEvent, Event, EventKind};
+use crate::event::{CallEvent, Event, EventKind, SupervisionState};
 
 const NODE_NAME: &str = "here";
 
@@ -56,6 +56,10 @@ fn agent(number: u8) -> AgentId {
     AgentId(Uuid::from_u128(200 + u128::from(number)))
 }
 
+fn consult(consultation: u32) -> Control {
+    Control::Consult { phone: AgentPhone::Endpoint("PJSIP/third".to_owned()), consultation }
+}
+
 /// Something that an engine asks, or that happens at the switch. Small numbers stand for calls and agents.
 #[derive(Clone, Debug)]
 enum Step {
@@ -67,7 +71,7 @@ enum Step {
     OpenLine(u8),
     CloseLine(u8),
     Control(u8, Control),
-    Supervise(u8),
+    Supervise(u8, Supervision),
     /// The oldest questions that wait are answered with this status.
     Answered(u16),
     /// The call's channel rings, is picked up, is detected, is gone.
@@ -97,12 +101,13 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(Control::Mute),
         Just(Control::Unmute),
         Just(Control::Keys("12#".to_owned())),
-        Just(Control::Consult(AgentPhone::Endpoint("PJSIP/third".to_owned()))),
+        (0..3_u32).prop_map(consult),
         Just(Control::Join),
         Just(Control::Transfer(None)),
         Just(Control::Transfer(Some(AgentPhone::Endpoint("PJSIP/third".to_owned())))),
         Just(Control::EndConsult),
     ];
+    let part = prop_oneof![Just(Supervision::Monitor), Just(Supervision::Whisper), Just(Supervision::Barge)];
     let status = prop_oneof![6 => Just(204_u16), 1 => Just(404), 1 => Just(409), 1 => Just(500)];
     let word = prop_oneof![Just("HUMAN"), Just("MACHINE"), Just("NOTSURE"), Just("FAX"), Just("HANGUP")];
     let cause = prop_oneof![
@@ -121,7 +126,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => who.clone().prop_map(Step::OpenLine),
         1 => who.clone().prop_map(Step::CloseLine),
         3 => (call.clone(), control).prop_map(|(call, control)| Step::Control(call, control)),
-        1 => call.clone().prop_map(Step::Supervise),
+        2 => (call.clone(), part).prop_map(|(call, part)| Step::Supervise(call, part)),
         4 => status.prop_map(Step::Answered),
         2 => call.clone().prop_map(Step::Rings),
         3 => call.clone().prop_map(Step::PickedUp),
@@ -152,6 +157,8 @@ struct Desk {
     playbacks: Vec<String>,
     placed: HashSet<AttemptId>,
     told: HashMap<AttemptId, Vec<EventKind>>,
+    /// What was told of each supervision that was asked for.
+    supervised: HashMap<SupervisionId, Vec<SupervisionState>>,
 }
 
 impl Desk {
@@ -168,6 +175,7 @@ impl Desk {
             playbacks: Vec::new(),
             placed: HashSet::new(),
             told: HashMap::new(),
+            supervised: HashMap::new(),
         }
     }
 
@@ -223,11 +231,12 @@ impl Desk {
             }
             Step::CloseLine(who) => self.asks(Request::CloseLine { agent: agent(who) }),
             Step::Control(call, control) => self.asks(Request::Control { attempt: attempt(call), control }),
-            Step::Supervise(call) => self.asks(Request::Supervise {
-                attempt: attempt(call),
-                phone: AgentPhone::Endpoint("PJSIP/boss".to_owned()),
-                part: Supervision::Monitor,
-            }),
+            Step::Supervise(call, part) => {
+                let supervision = SupervisionId(Uuid::from_u128(300 + self.supervised.len() as u128));
+                self.supervised.insert(supervision, Vec::new());
+                let phone = AgentPhone::Endpoint("PJSIP/boss".to_owned());
+                self.asks(Request::Supervise { supervision, attempt: attempt(call), phone, part });
+            }
             Step::Answered(status) => self.answer(status),
             Step::Rings(call) => {
                 self.says(Incoming::ChannelStateChange { channel: channel(call, "Ringing") })
@@ -307,18 +316,33 @@ impl Desk {
         self.hear();
         let channel = |id: &String| {
             let kind = if AttemptId::parse(id).is_ok() { "call" } else { id.split('.').next().unwrap_or("") };
+            // A channel that hears another carries no variables.
+            let variables = match kind {
+                "snoop" => serde_json::json!({}),
+                _ => serde_json::json!({NODE: NODE_NAME, KIND: kind}),
+            };
             serde_json::json!({
-                "id": id, "state": "Up", "dialplan": {"app_name": "Stasis"}, "channelvars": {NODE: NODE_NAME, KIND: kind},
+                "id": id, "state": "Up", "dialplan": {"app_name": "Stasis"}, "channelvars": variables,
             })
         };
         let channels: Vec<_> = self.channels.iter().map(channel).collect();
+        self.compare(&serde_json::json!(channels), &serde_json::json!([]));
+    }
+
+    fn compare(&mut self, channels: &serde_json::Value, bridges: &serde_json::Value) {
         for (id, ask) in std::mem::take(&mut self.asked) {
-            let body = match ask.uri.as_str() {
-                "channels" => serde_json::json!(channels).to_string(),
-                _ => "[]".to_owned(),
-            };
-            self.respond(id, 200, Some(body));
+            let body = if ask.uri == "channels" { channels } else { bridges };
+            self.respond(id, 200, Some(body.to_string()));
         }
+        self.hear();
+    }
+
+    fn wants(&self, ask: &Ask) -> bool {
+        self.asked.iter().any(|(_, other)| other == ask)
+    }
+
+    fn told_last(&self, call: u8) -> Option<EventKind> {
+        self.told.get(&attempt(call))?.last().copied()
     }
 
     fn answer(&mut self, status: u16) {
@@ -328,7 +352,9 @@ impl Desk {
                 && ask.method == "POST"
                 && let Some(channel) = ask.uri.strip_prefix("channels/")
             {
-                self.channels.retain(|id| id != channel);
+                let path = channel.split('?').next().unwrap_or("");
+                let made = path.split_once("/snoop/").map_or(channel, |(_, snoop)| snoop);
+                self.channels.retain(|id| id != made);
             }
             self.respond(id, status, None);
         }
@@ -357,6 +383,15 @@ impl Desk {
                     }
                     told.push(kind);
                 }
+                Output::Tell(Event::Supervision { supervision, state, .. }) => {
+                    let told = self.supervised.get_mut(&supervision).expect("it was asked for");
+                    let follows = match state {
+                        SupervisionState::Started | SupervisionState::Failed(_) => told.is_empty(),
+                        SupervisionState::Ended => told[..] == [SupervisionState::Started],
+                    };
+                    assert!(follows, "{state:?} after {told:?}");
+                    told.push(state);
+                }
                 Output::Tell(_) | Output::Compared => {}
             }
         }
@@ -378,7 +413,10 @@ impl Desk {
         {
             match channel.split_once('/') {
                 None => self.channels.push(channel.to_owned()),
-                Some((_, rest)) => self.playbacks.extend(rest.strip_prefix("play/").map(str::to_owned)),
+                Some((_, rest)) => {
+                    self.playbacks.extend(rest.strip_prefix("play/").map(str::to_owned));
+                    self.channels.extend(rest.strip_prefix("snoop/").map(str::to_owned));
+                }
             }
         }
         self.asked.push((id, ask));
@@ -404,10 +442,8 @@ fn channel(call: u8, state: &str) -> Channel {
     Channel { id: attempt(call).to_string(), state: state.to_owned(), dialplan, ..Channel::default() }
 }
 
-#[test]
-fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
-    let mut desk = Desk::new();
-    let control = Control::Consult(AgentPhone::Endpoint("PJSIP/third".to_owned()));
+/// Call 1 is with agent 0; agent 1 has a line, too.
+fn talks(desk: &mut Desk) {
     let steps = [
         Step::Back,
         Step::OpenLine(0),
@@ -418,9 +454,160 @@ fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
         Step::PickedUp(1),
         Step::Connect(1, 0, false),
         Step::EnteredBridge(1, 0),
-        Step::Control(1, control),
     ];
     steps.into_iter().for_each(|step| desk.take(step));
+}
+
+/// The question that brings the called party back to the agent.
+fn taken_off_hold(desk: &Desk) -> Ask {
+    Ask::post(format!("bridges/{}/addChannel?channel={}", desk.line(0), attempt(1)))
+}
+
+fn is_busy(desk: &mut Desk, channel: String) {
+    desk.channels.retain(|other| *other != channel);
+    let channel = Channel { id: channel, ..Channel::default() };
+    desk.says(Incoming::ChannelDestroyed { channel, cause: 17, tech_cause: Some(486) });
+    desk.hear();
+}
+
+#[test]
+fn when_whom_an_agent_consults_is_busy_they_are_told_and_the_called_party_is_back() {
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Control(1, consult(1)));
+    desk.asked.clear();
+    let third = desk.party(0).expect("somebody is rung");
+    is_busy(&mut desk, third);
+    assert_eq!(desk.told_last(1), Some(EventKind::ThirdGone { consultation: 1, why: PartyEnd::Busy }));
+    assert!(desk.wants(&taken_off_hold(&desk)), "the called party is with the agent again");
+    // And somebody else can be consulted.
+    desk.take(Step::Control(1, consult(2)));
+    desk.take(Step::PartyUp(0));
+    assert_eq!(desk.told_last(1), Some(EventKind::ThirdAnswered { consultation: 2 }));
+}
+
+#[test]
+fn who_was_on_hold_before_a_consultation_that_failed_is_on_hold_after_it() {
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Control(1, Control::Hold));
+    desk.take(Step::Control(1, consult(1)));
+    desk.asked.clear();
+    let third = desk.party(0).expect("somebody is rung");
+    is_busy(&mut desk, third);
+    assert!(!desk.wants(&taken_off_hold(&desk)));
+    desk.take(Step::Control(1, Control::Resume));
+    assert!(desk.wants(&taken_off_hold(&desk)));
+}
+
+#[test]
+fn somebody_else_can_be_consulted_at_once_and_what_is_heard_of_the_first_is_not_told() {
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Control(1, consult(1)));
+    let first = desk.party(0).expect("somebody is rung");
+    desk.take(Step::Control(1, Control::EndConsult));
+    desk.take(Step::Control(1, consult(2)));
+    desk.asked.clear();
+    let before = desk.told[&attempt(1)].clone();
+    // Picked up just before they were hung up on.
+    let channel = Channel { id: first.clone(), ..Channel::default() };
+    desk.says(Incoming::StasisStart { channel, args: vec!["third".to_owned()] });
+    desk.hear();
+    assert!(desk.wants(&Ask::delete(format!("channels/{first}"))));
+    desk.destroy(first);
+    desk.hear();
+    assert_eq!(desk.told[&attempt(1)], before);
+    desk.take(Step::PartyUp(0));
+    assert_eq!(desk.told_last(1), Some(EventKind::ThirdAnswered { consultation: 2 }));
+}
+
+#[test]
+fn what_became_of_a_blind_transfer_is_told_before_the_call_ends() {
+    let transfer = || Control::Transfer(Some(AgentPhone::Endpoint("PJSIP/third".to_owned())));
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Control(1, transfer()));
+    assert_eq!(desk.told_last(1), Some(EventKind::AgentLeft { agent: agent(0) }));
+    let third = desk.party(0).expect("somebody is rung");
+    is_busy(&mut desk, third);
+    assert_eq!(desk.told_last(1), Some(EventKind::TransferFailed { why: PartyEnd::Busy }));
+
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Control(1, transfer()));
+    desk.take(Step::PartyUp(0));
+    assert_eq!(desk.told_last(1), Some(EventKind::Transferred));
+    // Who talked and hung up did not fail to come.
+    desk.take(Step::PartyGone(0));
+    assert_eq!(desk.told_last(1), Some(EventKind::Transferred));
+}
+
+#[test]
+fn a_supervisor_does_not_hear_the_next_call_of_an_agent_who_has_left_the_one_they_listened_to() {
+    let mut desk = Desk::new();
+    talks(&mut desk);
+    desk.take(Step::Supervise(1, Supervision::Monitor));
+    desk.take(Step::PartyUp(0));
+    desk.take(Step::PartyUp(1));
+    let supervision = *desk.supervised.keys().next().unwrap();
+    assert_eq!(desk.supervised[&supervision], [SupervisionState::Started]);
+    let supervisor = desk.party(0).expect("they are rung");
+    desk.asked.clear();
+    desk.take(Step::Connect(1, 1, false));
+    assert!(desk.wants(&Ask::delete(format!("channels/{supervisor}"))));
+    desk.take(Step::PartyGone(0));
+    assert_eq!(desk.supervised[&supervision], [SupervisionState::Started, SupervisionState::Ended]);
+}
+
+#[test]
+fn what_listened_for_a_supervisor_of_an_earlier_process_is_ended_and_another_node_s_is_not() {
+    let mut desk = Desk::new();
+    let (own, other) = (format!("line.{}.1", agent(0)), format!("line.{}.2", agent(1)));
+    let snoop = |number: u8, line: &str| {
+        serde_json::json!({"id": format!("snoop.{}.{number}", attempt(1)), "state": "Up",
+            "name": format!("Snoop/{line}-0000000{number}")})
+    };
+    let recorder = serde_json::json!({"id": format!("recorder.{}", attempt(1)), "state": "Up",
+        "name": format!("Snoop/{}-00000009", attempt(1))});
+    let line = |id: &str, node: &str| serde_json::json!({"id": id, "state": "Up", "channelvars": {NODE: node, KIND: "line"}});
+    let supervisor = serde_json::json!({"id": "supervisor.a.b", "state": "Up",
+        "channelvars": {NODE: NODE_NAME, KIND: "supervisor"}});
+    let channels = serde_json::json!([
+        line(&own, NODE_NAME),
+        line(&other, "elsewhere"),
+        supervisor,
+        snoop(1, &own),
+        snoop(2, &other),
+        recorder
+    ]);
+    let listens =
+        |of: &str, channel: &str| serde_json::json!({"id": format!("listen.{of}"), "channels": [channel]});
+    let bridges = serde_json::json!([
+        listens("supervisor.a.b", &format!("snoop.{}.1", attempt(1))),
+        listens("supervisor.c.d", &format!("snoop.{}.2", attempt(1))),
+    ]);
+    desk.is_connected = true;
+    desk.board.connected(desk.now);
+    desk.hear();
+    desk.compare(&channels, &bridges);
+    let mut ended: Vec<&str> = desk
+        .asked
+        .iter()
+        .filter(|(_, ask)| ask.method == "DELETE" && !ask.uri.starts_with("playbacks"))
+        .map(|(_, ask)| ask.uri.as_str())
+        .collect();
+    ended.sort_unstable();
+    let snoop = format!("channels/snoop.{}.1", attempt(1));
+    assert_eq!(ended, ["bridges/listen.supervisor.a.b", snoop.as_str(), "channels/supervisor.a.b"]);
+}
+
+#[test]
+fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
+    let mut desk = Desk::new();
+    let control = consult(1);
+    talks(&mut desk);
+    desk.take(Step::Control(1, control));
     let third = desk.party(0).expect("somebody is rung");
     desk.take(Step::Connect(1, 1, false));
     desk.take(Step::EnteredBridge(1, 1));
@@ -450,6 +637,11 @@ proptest! {
             prop_assert_eq!(ends, 1, "a call told {:?}", told);
         }
         prop_assert!(desk.ledger.live().is_empty(), "nothing is up any more");
+        for told in desk.supervised.values() {
+            let is_over = matches!(told.last(), Some(SupervisionState::Failed(_) | SupervisionState::Ended));
+            prop_assert!(is_over, "a supervision told {:?}", told);
+        }
+        prop_assert!(desk.board.parties.is_empty(), "somebody is still in a call that is over");
         prop_assert_eq!(desk.board.counts().0, 0);
         prop_assert_eq!(desk.board.load(), Some(0.0), "all lines are free again");
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, PhoneNumber, Time};
+use engine::{AgentId, AttemptId, PartyEnd, PhoneNumber, Time};
 use simulator::{Outcome, OutcomeKind, World, digits};
 use tokio::sync::mpsc;
 
 use super::{CarrierSettings, Command, Ledger};
 use crate::clock::Clock;
 use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Purpose, Request};
-use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
+use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, SupervisionState};
 
 /// How long a machine records after its greeting before it hangs up. An assumption; mailboxes allow one to three
 /// minutes.
@@ -20,6 +20,9 @@ const MACHINE_RECORDS_FOR: Duration = Duration::from_secs(120);
 
 /// How long a fax waits for another fax: timer T1 of ITU-T T.30, 35 s.
 const FAX_WAITS_FOR: Duration = Duration::from_secs(35);
+
+/// How long a third party's telephone rings; as with Asterisk.
+const THIRD_RINGS_FOR: Duration = Duration::from_secs(30);
 
 /// The state of the simulated carrier.
 pub(super) struct Exchange {
@@ -57,6 +60,16 @@ struct Call {
     has_had_enough: bool,
     /// What the message is for that is playing.
     plays: Option<Purpose>,
+    /// Who else was rung.
+    third: Option<Third>,
+}
+
+/// A third party: consulted under a number, or rung for a called party whose agent has left.
+#[derive(Clone, Copy, PartialEq)]
+struct Third {
+    consultation: Option<u32>,
+    is_up: bool,
+    is_transferred_to: bool,
 }
 
 impl Call {
@@ -79,6 +92,8 @@ enum Step {
     WaitEnds,
     AgentAnswers(AgentId),
     AgentFails(AgentId, AgentFailure),
+    /// A third party picks up, or is not to be had; with the number of the consultation.
+    ThirdActs(Option<u32>, Option<PartyEnd>),
     TalkEnds,
     MessageEnds(u32),
     /// Presses a key in this message.
@@ -198,9 +213,12 @@ impl Exchange {
             Command::Request(Request::CloseLine { agent }) => {
                 self.outbox.push_back(Event::LineDown { agent, reason: None, at: now });
             }
-            Command::Request(Request::Control { attempt, control }) => self.control(attempt, &control, now),
+            Command::Request(Request::Control { attempt, control }) => self.control(attempt, control, now),
             // Nobody is there to listen.
-            Command::Request(Request::Supervise { .. }) => {}
+            Command::Request(Request::Supervise { supervision, .. }) => {
+                let state = SupervisionState::Failed(PartyEnd::NobodyRung);
+                self.outbox.push_back(Event::Supervision { supervision, at: now, state });
+            }
         }
     }
 
@@ -242,6 +260,7 @@ impl Exchange {
             has_had_enough: false,
             answered_at: now,
             plays: None,
+            third: None,
         };
         self.calls.insert(attempt, call);
         self.note_line_taken(attempt, to);
@@ -327,6 +346,7 @@ impl Exchange {
                     self.tell(attempt, at, EventKind::Digit(key));
                 }
             }
+            Step::ThirdActs(consultation, failure) => self.third_acts(at, attempt, consultation, failure),
             Step::TalkEnds => self.end(attempt, at, EndCause::ByCalledParty),
             Step::MessageEnds(message) => {
                 if call.messages == message
@@ -398,12 +418,77 @@ impl Exchange {
         self.outbox.push_back(event);
     }
 
-    /// Nobody hears who waits and who listens here: only an agent who leaves makes a difference.
-    fn control(&mut self, attempt: AttemptId, control: &Control, now: Time) {
+    /// Nobody hears who waits and who talks here: what matters is whether somebody is there, and an agent who leaves.
+    fn control(&mut self, attempt: AttemptId, control: Control, now: Time) {
         let Some(agent) = self.ledger.book().live.get(&attempt).and_then(|call| call.agent) else { return };
-        if matches!(control, Control::Transfer(_)) {
-            self.tell(attempt, now, EventKind::AgentLeft { agent });
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        match control {
+            Control::Consult { phone, consultation } => {
+                self.ring_third(attempt, Some(consultation), &phone, now);
+            }
+            Control::EndConsult => call.third = None,
+            Control::Transfer(None) => {
+                let Some(third) = &mut call.third else { return };
+                third.is_transferred_to = true;
+                let is_up = third.is_up;
+                self.agent_leaves(attempt, agent, now);
+                if is_up {
+                    self.tell(attempt, now, EventKind::Transferred);
+                }
+            }
+            Control::Transfer(Some(phone)) => {
+                self.ring_third(attempt, None, &phone, now);
+                self.agent_leaves(attempt, agent, now);
+            }
+            _ => {}
         }
+    }
+
+    fn ring_third(&mut self, attempt: AttemptId, consultation: Option<u32>, phone: &AgentPhone, now: Time) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.third = Some(Third { consultation, is_up: false, is_transferred_to: consultation.is_none() });
+        let (takes, failure) = failure_of(Some(phone));
+        let failure = failure.map(|failure| match failure {
+            AgentFailure::Busy => PartyEnd::Busy,
+            AgentFailure::NoAnswer => PartyEnd::NoAnswer,
+            AgentFailure::Unreachable | AgentFailure::CallNotWaiting => PartyEnd::Unreachable,
+        });
+        let at = now + self.settings.agent_delay + takes.min(THIRD_RINGS_FOR);
+        self.schedule(at, attempt, Step::ThirdActs(consultation, failure));
+    }
+
+    fn third_acts(
+        &mut self,
+        at: Time,
+        attempt: AttemptId,
+        consultation: Option<u32>,
+        failure: Option<PartyEnd>,
+    ) {
+        let third = self.calls.get_mut(&attempt).map(|call| &mut call.third);
+        let Some(slot) = third else { return };
+        let Some(third) = slot.as_mut().filter(|third| third.consultation == consultation) else { return };
+        let is_transferred_to = third.is_transferred_to;
+        third.is_up = true;
+        if failure.is_some() {
+            *slot = None;
+        }
+        match (failure, consultation) {
+            (Some(why), _) if is_transferred_to => {
+                self.tell(attempt, at, EventKind::TransferFailed { why });
+                self.end(attempt, at, EndCause::ByUs);
+            }
+            (None, _) if is_transferred_to => self.tell(attempt, at, EventKind::Transferred),
+            (Some(why), Some(consultation)) => {
+                self.tell(attempt, at, EventKind::ThirdGone { consultation, why });
+            }
+            (None, Some(consultation)) => self.tell(attempt, at, EventKind::ThirdAnswered { consultation }),
+            (_, None) => {}
+        }
+    }
+
+    fn agent_leaves(&mut self, attempt: AttemptId, agent: AgentId, at: Time) {
+        self.ledger.book().note(attempt, CallStage::Connected, None);
+        self.tell(attempt, at, EventKind::AgentLeft { agent });
     }
 
     fn agent_answers(&mut self, at: Time, attempt: AttemptId, agent: AgentId) {
