@@ -4,7 +4,7 @@ use std::fmt;
 
 use engine::{
     AgentId, AttemptId, BucketId, CallbackId, CampaignId, ContactId, GroupId, ImportId, PhoneNumber, Rank,
-    SkillId, SourceId, SuppressionListId, TenantId, Time,
+    SkillId, SourceId, SupervisionId, SuppressionListId, TenantId, Time,
 };
 use uuid::Uuid;
 
@@ -150,6 +150,7 @@ ids!(
     ImportId,
     SkillId,
     SourceId,
+    SupervisionId,
     SuppressionListId,
     TenantId
 );

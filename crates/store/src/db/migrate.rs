@@ -36,6 +36,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, name: "recordings", sql: include_str!("../../migrations/0011_recordings.sql") },
     Migration { version: 12, name: "caller_ids", sql: include_str!("../../migrations/0012_caller_ids.sql") },
     Migration { version: 13, name: "evidence", sql: include_str!("../../migrations/0013_evidence.sql") },
+    Migration {
+        version: 14,
+        name: "conversations",
+        sql: include_str!("../../migrations/0014_conversations.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.
