@@ -219,6 +219,17 @@ pub enum Supervision {
     Barge,
 }
 
+impl Supervision {
+    /// The name used in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Whisper => "whisper",
+            Self::Barge => "barge",
+        }
+    }
+}
+
 /// One dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceCall {

@@ -176,7 +176,7 @@ async fn a_third_party_is_consulted_joined_and_left_with_the_called_party() {
     let attempt = conversation(&lab, &mut desk, "third").await;
     let control = |control| Request::Control { attempt, control };
     let third = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
-    desk.send(control(Control::Consult(third)));
+    desk.send(control(Control::Consult { phone: third, consultation: 1 }));
     lab.phone_does(1, "ANSWER", 1).await;
     desk.send(control(Control::Join));
     tokio::time::sleep(2 * SECOND).await;
@@ -233,7 +233,7 @@ async fn a_supervisor_listens_whispers_and_barges_in_and_leaves_with_the_call() 
     let mut expected = 0;
     for part in [Supervision::Monitor, Supervision::Whisper, Supervision::Barge] {
         let phone = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
-        desk.send(Request::Supervise { attempt, phone, part });
+        desk.send(Request::Supervise { supervision: SupervisionId(fresh()), attempt, phone, part });
         expected += 1;
         lab.phone_does(1, "ANSWER", expected).await;
         tokio::time::sleep(SECOND).await;
