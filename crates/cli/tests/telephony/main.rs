@@ -13,3 +13,4 @@ mod lab;
 mod outages;
 mod recordings;
 mod sound;
+mod third_parties;
