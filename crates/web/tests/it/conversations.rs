@@ -57,7 +57,6 @@ async fn what_cannot_be_done_with_third_parties_is_refused_by_name() {
         consultation(&mut ann, "answered").await;
         is_refused(&mut ann, json!({"type": "consult", "number": BUSY}), "consultation_stands").await;
         is_refused(&mut ann, json!({"type": "transfer", "number": BUSY}), "consultation_stands").await;
-        server.stop().await;
     }
 }
 
@@ -88,7 +87,6 @@ async fn an_agent_is_told_when_whom_they_consult_is_busy_and_whom_they_consult_i
         assert_eq!(ended["outcome"], "answered");
         say(&mut bob, json!({"type": "hang_up"})).await;
         hear(&mut bob, is_state("ready")).await;
-        server.stop().await;
     }
 }
 
@@ -109,7 +107,6 @@ async fn a_transfer_to_a_number_that_is_busy_is_told_as_it_was() {
         let attempt = admin.get(&path).await.expect(200);
         assert_eq!(attempt.body["result"], "transferred");
         assert_eq!(attempt.body["transfer"], json!({"outcome": "busy", "at": told["at"]}));
-        server.stop().await;
     }
 }
 
@@ -131,6 +128,5 @@ async fn what_became_of_a_supervision_is_an_event() {
         assert_eq!(failed["agent"], json!(centre.agent));
         assert_eq!((&failed["supervisor"], &failed["part"]), (&json!("key:supervisor"), &json!("whisper")));
         say(&mut ann, json!({"type": "hang_up"})).await;
-        server.stop().await;
     }
 }
