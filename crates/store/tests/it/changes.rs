@@ -285,7 +285,11 @@ async fn what_became_of_a_transfer_is_kept_with_its_attempt_after_the_contact_is
         for outcome in [TransferOutcome::Busy, TransferOutcome::CalledPartyLeft] {
             let set = ChangeSet { ticket: 1, at: NOW, changes: vec![told(outcome)] };
             let tenant = world.tenant;
-            world.store().write(move |tx| changes::apply(tx, tenant, &[], &[set.clone()])).await.unwrap();
+            world
+                .store()
+                .write(move |tx| changes::apply(tx, tenant, &[], std::slice::from_ref(&set)))
+                .await
+                .unwrap();
         }
         let tenant = world.tenant;
         let found = world.store().read(move |tx| attempts::get(tx, tenant, attempt)).await.unwrap().unwrap();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::{AttemptId, PartyEnd};
 
 use super::lines::{Line, agent_of, tone_of};
-use super::parties::{is_snoop, listener_of};
 use super::protocol::{Ask, Bridge, Channel};
+use super::supervisors::{is_snoop, listener_of};
 use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
 use crate::driver::CallStage;
 use crate::event::{AgentFailure, EndCause, Failure};

@@ -21,6 +21,7 @@ mod protocol;
 mod recorder;
 mod settings;
 mod stored;
+mod supervisors;
 mod switchboard;
 #[cfg(test)]
 mod tests;

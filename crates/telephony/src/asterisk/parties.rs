@@ -1,11 +1,12 @@
-//! Who else takes part in a call: third parties that an agent consults or transfers to, and supervisors.
+//! Who else takes part in a call: third parties that an agent consults or transfers to, and (in `supervisors.rs`)
+//! supervisors.
 
 use engine::{AttemptId, PartyEnd, SupervisionId};
 
 use super::protocol::Ask;
 use super::switchboard::{Asked, Call, Switchboard};
 use crate::driver::{AgentPhone, CallStage, Control, Supervision};
-use crate::event::{EndCause, Event, EventKind, SupervisionState};
+use crate::event::{EndCause, EventKind, SupervisionState};
 
 /// How long a third party's telephone rings.
 const RINGS_SECONDS: u32 = 30;
@@ -33,20 +34,6 @@ pub(super) enum Role {
     },
     /// Hears and speaks for a supervisor; with that supervisor's channel.
     Snoop(String),
-}
-
-/// What the channels are called that hear and speak for supervisors, before the ids of the attempt and the supervision.
-const SNOOP: &str = "snoop.";
-/// What the bridges are called in which supervisors are with those, before the id of the supervisor's channel.
-const LISTENS: &str = "listen.";
-
-pub(super) fn is_snoop(channel: &str) -> bool {
-    channel.starts_with(SNOOP)
-}
-
-/// The channel of the supervisor who listens in this bridge.
-pub(super) fn listener_of(bridge: &str) -> Option<&str> {
-    bridge.strip_prefix(LISTENS)
 }
 
 impl Switchboard {
@@ -162,7 +149,7 @@ impl Switchboard {
         self.ring_party(channel, "third", attempt, phone, role);
     }
 
-    fn ring_party(
+    pub(super) fn ring_party(
         &mut self,
         channel: String,
         word: &str,
@@ -220,54 +207,7 @@ impl Switchboard {
         self.ask(Asked::Aside("transfer a call"), add);
     }
 
-    pub(super) fn supervise(
-        &mut self,
-        supervision: SupervisionId,
-        attempt: AttemptId,
-        phone: &AgentPhone,
-        part: Supervision,
-    ) {
-        if self.calls.get(&attempt).is_none_or(|call| call.stage != CallStage::Connected) {
-            return self.tell_supervision(supervision, SupervisionState::Failed(PartyEnd::CallOver));
-        }
-        let channel = format!("supervisor.{attempt}.{supervision}");
-        if !self.parties.contains_key(&channel) {
-            let role = Role::Supervisor { supervision, part, hears: false };
-            self.ring_party(channel, "supervisor", attempt, phone, role);
-        }
-    }
-
-    fn tell_supervision(&mut self, supervision: SupervisionId, state: SupervisionState) {
-        self.tell_event(Event::Supervision { supervision, at: self.now, state });
-    }
-
-    /// A supervisor hears the call from now on.
-    fn supervision_starts(&mut self, channel: &str) {
-        let Some(party) = self.parties.get_mut(channel) else { return };
-        if let Role::Supervisor { supervision, hears, .. } = &mut party.role {
-            *hears = true;
-            let supervision = *supervision;
-            self.tell_supervision(supervision, SupervisionState::Started);
-        }
-    }
-
-    /// Whoever takes part in a call as a supervisor leaves it: it is over, or its agent is in it no more, whose next call
-    /// is not theirs to hear.
-    fn end_supervision(&mut self, attempt: AttemptId) {
-        let supervises =
-            |party: &Party| party.attempt == attempt && matches!(party.role, Role::Supervisor { .. });
-        let channels: Vec<String> = self
-            .parties
-            .iter()
-            .filter(|(_, party)| supervises(party))
-            .map(|(channel, _)| channel.clone())
-            .collect();
-        for channel in channels {
-            self.end_party(&channel, PartyEnd::CallOver);
-        }
-    }
-
-    fn end_party(&mut self, channel: &str, why: PartyEnd) {
+    pub(super) fn end_party(&mut self, channel: &str, why: PartyEnd) {
         if let Some(party) = self.parties.get_mut(channel) {
             party.ending = party.ending.or(Some(why));
         }
@@ -302,14 +242,7 @@ impl Switchboard {
             (Role::Supervisor { supervision, part, .. }, Some(line)) => {
                 self.listen(attempt, channel, supervision, part, &line);
             }
-            (Role::Snoop(supervisor), _) => {
-                let bridge = format!("{LISTENS}{supervisor}");
-                let make = Ask::post(format!("bridges?type=mixing&bridgeId={bridge}&name=outdial"));
-                self.ask(Asked::Aside("make a bridge"), make);
-                let add = Ask::post(format!("bridges/{bridge}/addChannel?channel={supervisor},{channel}"));
-                self.ask(Asked::Aside("let a supervisor listen"), add);
-                self.supervision_starts(&supervisor);
-            }
+            (Role::Snoop(supervisor), _) => self.let_listen(&supervisor, channel),
             (Role::Consulted(_) | Role::Supervisor { .. }, _) => self.end_party(channel, PartyEnd::CallOver),
         }
     }
@@ -317,26 +250,6 @@ impl Switchboard {
     fn bring_to(&mut self, line: &str, channel: &str) {
         let ask = Ask::post(format!("bridges/{line}/addChannel?channel={channel}"));
         self.ask(Asked::Aside("bring a party to a call"), ask);
-    }
-
-    /// A channel that hears what the agent says and hears, and speaks to the agent alone if it whispers.
-    fn listen(
-        &mut self,
-        attempt: AttemptId,
-        supervisor: &str,
-        supervision: SupervisionId,
-        part: Supervision,
-        line: &str,
-    ) {
-        let channel = format!("{SNOOP}{attempt}.{supervision}");
-        let whisper = if part == Supervision::Whisper { "out" } else { "none" };
-        let role = Role::Snoop(supervisor.to_owned());
-        self.parties.insert(channel.clone(), Party { attempt, role, is_up: false, ending: None });
-        let application = super::protocol::quoted(&self.settings.application);
-        let uri = format!(
-            "channels/{line}/snoop/{channel}?spy=both&whisper={whisper}&app={application}&appArgs=snoop"
-        );
-        self.ask(Asked::Party(channel), Ask::post(uri));
     }
 
     pub(super) fn party_refused(&mut self, channel: &str, status: u16) {
@@ -353,17 +266,7 @@ impl Switchboard {
             Role::TransferredTo => self.transferred_to_gone(attempt, (!party.is_up).then_some(why)),
             Role::Consulted(consultation) => self.consulted_gone(attempt, channel, consultation, why),
             Role::Supervisor { supervision, hears, .. } => {
-                let hears_for = |party: &Party| party.role == Role::Snoop(channel.to_owned());
-                let snoops: Vec<String> = self
-                    .parties
-                    .iter()
-                    .filter(|(_, party)| hears_for(party))
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                for snoop in snoops {
-                    self.ask(Asked::Aside("stop listening"), Ask::delete(format!("channels/{snoop}")));
-                }
-                self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/{LISTENS}{channel}")));
+                self.supervisor_gone(channel);
                 let state = if hears { SupervisionState::Ended } else { SupervisionState::Failed(why) };
                 self.tell_supervision(supervision, state);
             }

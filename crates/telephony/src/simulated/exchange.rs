@@ -1,5 +1,7 @@
 //! The task that lives through the calls.
 
+mod third;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,8 +13,9 @@ use tokio::sync::mpsc;
 
 use super::{CarrierSettings, Command, Ledger};
 use crate::clock::Clock;
-use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Purpose, Request};
+use crate::driver::{AgentPhone, CallStage, Message, PlaceCall, Purpose, Request};
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, SupervisionState};
+use third::Third;
 
 /// How long a machine records after its greeting before it hangs up. An assumption; mailboxes allow one to three
 /// minutes.
@@ -20,9 +23,6 @@ const MACHINE_RECORDS_FOR: Duration = Duration::from_secs(120);
 
 /// How long a fax waits for another fax: timer T1 of ITU-T T.30, 35 s.
 const FAX_WAITS_FOR: Duration = Duration::from_secs(35);
-
-/// How long a third party's telephone rings; as with Asterisk.
-const THIRD_RINGS_FOR: Duration = Duration::from_secs(30);
 
 /// The state of the simulated carrier.
 pub(super) struct Exchange {
@@ -62,14 +62,6 @@ struct Call {
     plays: Option<Purpose>,
     /// Who else was rung.
     third: Option<Third>,
-}
-
-/// A third party: consulted under a number, or rung for a called party whose agent has left.
-#[derive(Clone, Copy, PartialEq)]
-struct Third {
-    consultation: Option<u32>,
-    is_up: bool,
-    is_transferred_to: bool,
 }
 
 impl Call {
@@ -416,79 +408,6 @@ impl Exchange {
             reason => Event::LineDown { agent, reason, at },
         };
         self.outbox.push_back(event);
-    }
-
-    /// Nobody hears who waits and who talks here: what matters is whether somebody is there, and an agent who leaves.
-    fn control(&mut self, attempt: AttemptId, control: Control, now: Time) {
-        let Some(agent) = self.ledger.book().live.get(&attempt).and_then(|call| call.agent) else { return };
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        match control {
-            Control::Consult { phone, consultation } => {
-                self.ring_third(attempt, Some(consultation), &phone, now);
-            }
-            Control::EndConsult => call.third = None,
-            Control::Transfer(None) => {
-                let Some(third) = &mut call.third else { return };
-                third.is_transferred_to = true;
-                let is_up = third.is_up;
-                self.agent_leaves(attempt, agent, now);
-                if is_up {
-                    self.tell(attempt, now, EventKind::Transferred);
-                }
-            }
-            Control::Transfer(Some(phone)) => {
-                self.ring_third(attempt, None, &phone, now);
-                self.agent_leaves(attempt, agent, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn ring_third(&mut self, attempt: AttemptId, consultation: Option<u32>, phone: &AgentPhone, now: Time) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        call.third = Some(Third { consultation, is_up: false, is_transferred_to: consultation.is_none() });
-        let (takes, failure) = failure_of(Some(phone));
-        let failure = failure.map(|failure| match failure {
-            AgentFailure::Busy => PartyEnd::Busy,
-            AgentFailure::NoAnswer => PartyEnd::NoAnswer,
-            AgentFailure::Unreachable | AgentFailure::CallNotWaiting => PartyEnd::Unreachable,
-        });
-        let at = now + self.settings.agent_delay + takes.min(THIRD_RINGS_FOR);
-        self.schedule(at, attempt, Step::ThirdActs(consultation, failure));
-    }
-
-    fn third_acts(
-        &mut self,
-        at: Time,
-        attempt: AttemptId,
-        consultation: Option<u32>,
-        failure: Option<PartyEnd>,
-    ) {
-        let third = self.calls.get_mut(&attempt).map(|call| &mut call.third);
-        let Some(slot) = third else { return };
-        let Some(third) = slot.as_mut().filter(|third| third.consultation == consultation) else { return };
-        let is_transferred_to = third.is_transferred_to;
-        third.is_up = true;
-        if failure.is_some() {
-            *slot = None;
-        }
-        match (failure, consultation) {
-            (Some(why), _) if is_transferred_to => {
-                self.tell(attempt, at, EventKind::TransferFailed { why });
-                self.end(attempt, at, EndCause::ByUs);
-            }
-            (None, _) if is_transferred_to => self.tell(attempt, at, EventKind::Transferred),
-            (Some(why), Some(consultation)) => {
-                self.tell(attempt, at, EventKind::ThirdGone { consultation, why });
-            }
-            (None, Some(consultation)) => self.tell(attempt, at, EventKind::ThirdAnswered { consultation }),
-            (_, None) => {}
-        }
-    }
-
-    fn agent_leaves(&mut self, attempt: AttemptId, agent: AgentId, at: Time) {
-        self.ledger.book().note(attempt, CallStage::Connected, None);
-        self.tell(attempt, at, EventKind::AgentLeft { agent });
     }
 
     fn agent_answers(&mut self, at: Time, attempt: AttemptId, agent: AgentId) {
