@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine::{AttemptId, PartyEnd};
 
 use super::lines::{Line, agent_of, tone_of};
+use super::parties::waiting_with;
 use super::protocol::{Ask, Bridge, Channel};
 use super::supervisors::{is_snoop, listener_of};
 use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
@@ -156,13 +157,24 @@ impl Switchboard {
             };
             let mut call = Call::new(None, stage);
             call.in_stasis = channel.dialplan.app_name == "Stasis";
-            let agent = bridge.and_then(agent_of);
-            if let Some(line) = agent.and_then(|agent| self.lines.get_mut(&agent)) {
+            let waits = if bridge.is_none() { waiting_with(kind(channel)) } else { None };
+            let agent = bridge.and_then(agent_of).or(waits.map(|(agent, _)| agent));
+            let mut resumed = None;
+            if let Some(line) = agent.and_then(|agent| self.lines.get_mut(&agent))
+                && line.call.is_none_or(|on_it| on_it == attempt)
+            {
                 line.call = Some(attempt);
                 call.agent = agent;
                 call.stage = CallStage::Connected;
+                (call.is_held, call.is_labelled) = (waits.is_some(), waits.is_some());
+                // Whoever was consulted is hung up on.
+                resumed = waits.filter(|(_, consults)| *consults).map(|_| line.id.clone());
             }
-            return self.adopt(attempt, call);
+            self.adopt(attempt, call);
+            if let Some(line) = resumed {
+                self.resume(attempt, &line);
+            }
+            return;
         }
         if let Some(bridge) = bridge {
             self.entered_bridge(&channel.id, bridge);

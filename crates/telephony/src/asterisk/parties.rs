@@ -1,15 +1,27 @@
 //! Who else takes part in a call: third parties that an agent consults or transfers to, and (in `supervisors.rs`)
 //! supervisors.
 
-use engine::{AttemptId, PartyEnd, SupervisionId};
+use engine::{AgentId, AttemptId, PartyEnd, SupervisionId};
 
 use super::protocol::Ask;
-use super::switchboard::{Asked, Call, Switchboard};
+use super::switchboard::{Asked, Call, KIND, Switchboard};
 use crate::driver::{AgentPhone, CallStage, Control, Supervision};
 use crate::event::{EndCause, EventKind, SupervisionState};
 
 /// How long a third party's telephone rings.
 const RINGS_SECONDS: u32 = 30;
+
+/// What the variable of its kind says on the channel of a call that is out of its agent's bridge, before the agent's id:
+/// on hold, or for as long as somebody is consulted.
+const HELD: &str = "held";
+const WAITS: &str = "waits";
+
+/// With whom the call waits whose kind this is, and whether only for as long as somebody is consulted.
+pub(super) fn waiting_with(kind: &str) -> Option<(AgentId, bool)> {
+    let (word, agent) = kind.split_once('.')?;
+    let agent = AgentId::parse(agent).ok()?;
+    (word == HELD || word == WAITS).then_some((agent, word == WAITS))
+}
 
 /// A channel beside the called party's and the agent's.
 pub(super) struct Party {
@@ -49,7 +61,7 @@ impl Switchboard {
         match control {
             Control::Hold => {
                 self.hold(attempt, &line);
-                self.set_waits_for_third(attempt, false);
+                self.waits(attempt, HELD);
             }
             Control::Resume | Control::Join => self.resume(attempt, &line),
             Control::Mute => {
@@ -89,16 +101,32 @@ impl Switchboard {
         if call.third.is_some() {
             return self.tell(attempt, EventKind::ThirdGone { consultation, why: PartyEnd::CallOver });
         }
-        let waits = !call.is_held;
+        let was_held = call.is_held;
         self.hold(attempt, line);
-        self.set_waits_for_third(attempt, waits);
+        self.waits(attempt, if was_held { HELD } else { WAITS });
         self.ring_third(attempt, phone, Role::Consulted(consultation));
     }
 
-    fn set_waits_for_third(&mut self, attempt: AttemptId, waits: bool) {
-        if let Some(call) = self.calls.get_mut(&attempt) {
-            call.waits_for_third = waits;
+    /// Notes that a call that is out of its agent's bridge is theirs all the same, and why it is there: here, and on its
+    /// channel for a process that finds it.
+    fn waits(&mut self, attempt: AttemptId, word: &str) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        let Some(agent) = call.agent else { return };
+        (call.waits_for_third, call.is_labelled) = (word == WAITS, true);
+        self.label(attempt, &format!("{word}.{agent}"));
+    }
+
+    fn waits_no_more(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.waits_for_third = false;
+        if std::mem::take(&mut call.is_labelled) {
+            self.label(attempt, "call");
         }
+    }
+
+    fn label(&mut self, attempt: AttemptId, word: &str) {
+        let ask = Ask::post(format!("channels/{attempt}/variable?variable={KIND}&value={word}"));
+        self.ask(Asked::Aside("note with whom a call waits"), ask);
     }
 
     /// Hangs up on whoever is consulted. What is still heard of them is of no interest.
@@ -126,16 +154,18 @@ impl Switchboard {
         }
         self.let_third_go(attempt);
         self.end_supervision(attempt);
+        self.waits_no_more(attempt);
         if let Some(call) = self.calls.get_mut(&attempt) {
-            (call.agent, call.stage, call.waits_for_third) = (None, CallStage::Answered, false);
+            (call.agent, call.stage) = (None, CallStage::Answered);
         }
         self.ledger.put(attempt, CallStage::Answered, None);
         self.leave_line(agent, attempt);
     }
 
-    fn resume(&mut self, attempt: AttemptId, line: &str) {
+    pub(super) fn resume(&mut self, attempt: AttemptId, line: &str) {
         let Some(call) = self.calls.get_mut(&attempt).filter(|call| call.is_held) else { return };
-        (call.is_held, call.waits_for_third) = (false, false);
+        call.is_held = false;
+        self.waits_no_more(attempt);
         self.ask(Asked::Aside("stop music on hold"), Ask::delete(format!("channels/{attempt}/moh")));
         let ask = Ask::post(format!("bridges/{line}/addChannel?channel={attempt}"));
         self.ask(Asked::Aside("take a call off hold"), ask);
@@ -191,6 +221,7 @@ impl Switchboard {
 
     fn agent_leaves(&mut self, attempt: AttemptId) {
         self.end_supervision(attempt);
+        self.waits_no_more(attempt);
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.is_transferred = true;
         let Some(agent) = call.agent.take() else { return };
@@ -290,7 +321,7 @@ impl Switchboard {
         let is_theirs = |call: &&mut Call| call.third.as_deref() == Some(channel);
         let Some(call) = self.calls.get_mut(&attempt).filter(is_theirs) else { return };
         call.third = None;
-        let waits = std::mem::take(&mut call.waits_for_third);
+        let waits = call.waits_for_third;
         if let Some(line) = self.line_of(attempt).map(|line| line.id.clone()).filter(|_| waits) {
             self.resume(attempt, &line);
         }

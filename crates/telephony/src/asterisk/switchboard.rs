@@ -107,6 +107,8 @@ pub(super) struct Call {
     pub is_held: bool,
     /// It is held for as long as a third party is consulted, and only therefore.
     pub waits_for_third: bool,
+    /// Its channel says with whom it waits.
+    pub is_labelled: bool,
     /// The channel of a third party.
     pub third: Option<String>,
     /// The agent has left it to the third party.
@@ -128,6 +130,7 @@ impl Call {
             plays: None,
             is_held: false,
             waits_for_third: false,
+            is_labelled: false,
             third: None,
             is_transferred: false,
         }

@@ -13,7 +13,7 @@ use super::protocol::{Ask, Bridge, Channel, Dialplan, Incoming, Playback, Respon
 use super::settings::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 use super::switchboard::{KIND, NODE, Output, Switchboard};
 use crate::driver::{
-    AgentPhone, Control, Detection, Message, PlaceCall, Purpose, Request, Supervision, Variables,
+    AgentPhone, CallStage, Control, Detection, Message, PlaceCall, Purpose, Request, Supervision, Variables,
 };
 use crate::event::{CallEvent, Event, EventKind, SupervisionState};
 

@@ -161,3 +161,35 @@ fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
     let hung_up = Ask::delete(format!("channels/{third}"));
     assert!(desk.asked.iter().any(|(_, ask)| *ask == hung_up), "who was consulted is hung up on");
 }
+
+#[test]
+fn who_waits_when_a_process_dies_is_with_the_same_agent_afterwards_and_on_hold_only_if_they_were() {
+    for (control, is_back) in [(Control::Hold, false), (consult(1), true)] {
+        let mut desk = Desk::new();
+        talks(&mut desk);
+        desk.asked.clear();
+        desk.take(Step::Control(1, control));
+        let label = format!("channels/{}/variable?variable={KIND}&value=", attempt(1));
+        let kind = desk.asked.iter().find_map(|(_, ask)| ask.uri.strip_prefix(&label)).unwrap().to_owned();
+        let line = desk.line(0);
+        let found = |id: &str, kind: &str| {
+            serde_json::json!({"id": id, "state": "Up", "dialplan": {"app_name": "Stasis"},
+                "channelvars": {NODE: NODE_NAME, KIND: kind}})
+        };
+        let channels = serde_json::json!([found(&line, "line"), found(&attempt(1).to_string(), &kind)]);
+        let bridges = serde_json::json!([{"id": line, "channels": [line]}]);
+        let mut desk = Desk::new();
+        desk.channels.push(line);
+        desk.is_connected = true;
+        desk.board.connected(desk.now);
+        desk.hear();
+        desk.compare(&channels, &bridges);
+        let live = desk.ledger.live();
+        assert_eq!((live[0].stage, live[0].agent), (CallStage::Connected, Some(agent(0))));
+        assert_eq!(desk.wants(&taken_off_hold(&desk)), is_back);
+        desk.take(Step::Control(1, Control::Resume));
+        assert!(desk.wants(&taken_off_hold(&desk)));
+        let unlabelled = Ask::post(format!("{label}call"));
+        assert!(desk.wants(&unlabelled), "a process that finds it later takes it as it is");
+    }
+}
