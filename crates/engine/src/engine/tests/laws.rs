@@ -269,6 +269,71 @@ pub(super) fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
     floor
 }
 
+/// Mostly what agents do who talk and who are consulted.
+fn any_step_of_conversations() -> impl Strategy<Value = Step> {
+    let whom = prop_oneof![
+        4 => (0..4_u128).prop_map(|agent| ThirdParty::Agent(agent_id(agent))),
+        1 => Just(ThirdParty::Number(crate::PhoneNumber::from_digits(33_100_000_000).unwrap())),
+    ];
+    let control = prop_oneof![
+        6 => whom.clone().prop_map(CallControl::Consult),
+        1 => Just(CallControl::Join),
+        2 => Just(CallControl::EndConsult),
+        2 => Just(CallControl::Transfer(None)),
+        2 => whom.prop_map(|whom| CallControl::Transfer(Some(whom))),
+        1 => Just(CallControl::Transfer(Some(ThirdParty::Skill(skill_id(0))))),
+    ];
+    let agents = prop_oneof![
+        8 => control.prop_map(AgentEvent::Control),
+        2 => Just(AgentEvent::Ready),
+        1 => Just(AgentEvent::NotReady { reason: Some("lunch".to_owned()) }),
+        1 => Just(AgentEvent::LogIn),
+        1 => Just(AgentEvent::LogOut),
+        1 => Just(AgentEvent::HangUp),
+        1 => Just(AgentEvent::ConnectionLost),
+    ];
+    let calls = prop_oneof![
+        2 => Just(CallEvent::Answered),
+        2 => Just(CallEvent::Detected(Detected::Person)),
+        3 => Just(CallEvent::Connected),
+        2 => Just(CallEvent::AgentLeft),
+        1 => Just(CallEvent::AgentFailed),
+        1 => Just(CallEvent::Ended(CallEnd::ByCalledParty)),
+    ];
+    let parties =
+        prop_oneof![2 => Just(Ok(())), 1 => Just(Err(PartyEnd::Busy)), 1 => Just(Err(PartyEnd::HungUp))];
+    let left = prop_oneof![
+        1 => Just(CallEvent::Transferred),
+        1 => Just(CallEvent::TransferFailed(PartyEnd::NoAnswer)),
+        1 => Just(CallEvent::Ended(CallEnd::ByCalledParty)),
+    ];
+    prop_oneof![
+        8 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
+        5 => (0..6_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
+        2 => (0..3_usize, 0..2_u32, parties).prop_map(|(call, ago, is_there)| Step::Third(call, ago, is_there)),
+        2 => (0..2_usize, left).prop_map(|(call, event)| Step::Left(call, event)),
+        2 => Just(Step::Store),
+        1 => any_step(),
+    ]
+}
+
+/// Two of four agents talk, and two are ready.
+fn two_of_four_talk() -> Floor {
+    let settings = with_mode(DialMode::Progressive);
+    let agents: [(u128, &[u128]); 4] = [(0, &[0]), (1, &[0]), (2, &[0]), (3, &[0])];
+    let mut floor = Floor::new(&[(0, settings)], &agents);
+    floor.run(0);
+    floor.log_in(0);
+    floor.log_in(1);
+    floor.settle(10);
+    for attempt in floor.dialled.clone() {
+        floor.talk(attempt);
+    }
+    floor.log_in(2);
+    floor.log_in(3);
+    floor
+}
+
 fn live_through(modes: [DialMode; 2], steps: Vec<Step>) -> Result<(), TestCaseError> {
     live_through_on(two_groups_and_four_agents(modes), steps).map(drop)
 }
@@ -317,6 +382,14 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..300)
     ) {
         live_through([DialMode::Agentless, DialMode::PushPreview], steps)?;
+    }
+
+    /// The same where agents consult each other, and leave calls to each other and to others.
+    #[test]
+    fn no_order_of_consultations_and_transfers_double_books_an_agent_or_keeps_one(
+        steps in prop::collection::vec(any_step_of_conversations(), 1..150)
+    ) {
+        live_through_on(two_of_four_talk(), steps)?;
     }
 
     /// When another node takes a group over, its calls end here, its agents are free and the other group goes on.
