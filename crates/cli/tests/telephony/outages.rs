@@ -182,7 +182,7 @@ async fn who_waits_while_somebody_is_consulted_is_with_their_agent_again_when_th
     desk.send(Request::Control { attempt, control: Control::Consult { phone, consultation: 1 } });
     desk.until(attempt, |kind| kind == EventKind::ThirdAnswered { consultation: 1 }).await;
     drop(desk);
-    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    let desk = Desk::open(&lab, RequestPath::Auto).await;
     lab.phone_does(1, "BYE", 1).await;
     let with_their_agent = |live: &[telephony::LiveCall]| {
         live.iter().any(|call| (call.stage, call.agent) == (CallStage::Connected, Some(agent(1))))
