@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telephony::{
-    AgentPhone, AsteriskDriver, CallStage, Control, Detected, Driver, EndCause, Event, EventKind, Failure, Request, RequestPath,
-    SystemClock,
+    AgentPhone, AsteriskDriver, CallStage, Control, Detected, Driver, EndCause, Event, EventKind, Failure,
+    Request, RequestPath, SystemClock,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -131,6 +131,20 @@ async fn an_asterisk_that_stands_still_counts_as_lost() {
     desk.other("the loss", is_lost).await;
     lab.pause_asterisk(false);
     desk.other("the return", is_back).await;
+}
+
+#[tokio::test]
+async fn when_another_program_took_the_application_and_is_gone_the_connection_is_made_again() {
+    for requests in [RequestPath::Auto, RequestPath::Http] {
+        let lab = Lab::start();
+        let mut desk = Desk::open(&lab, requests).await;
+        drop(Desk::open(&lab, requests).await);
+        desk.other("the loss", is_lost).await;
+        desk.other("the return", is_back).await;
+        let attempt = desk.place(TALKS_10_S);
+        desk.until(attempt, |kind| kind == EventKind::Answered).await;
+        desk.hang_up(attempt).await;
+    }
 }
 
 #[tokio::test]
