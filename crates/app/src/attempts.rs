@@ -2,7 +2,10 @@
 
 use engine::change::Evidence;
 use engine::time::{rfc3339, rfc3339_option};
-use engine::{AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId, PhoneNumber, Time};
+use engine::{
+    AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId, PhoneNumber, Time,
+    TransferOutcome,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::records::attempts::{self as rows, Attempt, AttemptCursor, AttemptFilter, AttemptState};
@@ -81,6 +84,20 @@ pub struct AttemptView {
     pub notes: Option<String>,
     /// Who picked up and what they heard without an agent; told when the call is over.
     pub evidence: Evidence,
+    /// What became of the call after its agent left it to somebody else; null if they did not, or before it is known.
+    pub transfer: Option<TransferView>,
+}
+
+/// What became of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Transfer")]
+pub struct TransferView {
+    /// What.
+    pub outcome: TransferOutcome,
+    /// When that was known.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
 }
 
 /// Shows no personal data.
@@ -121,6 +138,7 @@ impl From<Attempt> for AttemptView {
             disposition: attempt.disposition,
             notes: attempt.notes,
             evidence: attempt.evidence,
+            transfer: attempt.transfer.map(|(outcome, at)| TransferView { outcome, at }),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! What is done with switches and telephones beside dialling: a supervisor listens, a switch is serviced.
 
-use engine::{AgentId, AgentState, AttemptId, PhoneNumber};
+use engine::{AgentId, AgentState, AttemptId, PhoneNumber, SupervisionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::records::supervisions::{self as rows, Supervision};
 use telephony::Request;
-pub use telephony::{Supervision, SwitchState};
+pub use telephony::{Supervision as Part, SwitchState};
 
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
+use crate::floor::supervisions;
 use crate::model::{AgentBody, AgentTelephone, Definition};
 use crate::{App, AppError};
 
@@ -16,7 +18,7 @@ use crate::{App, AppError};
 #[serde(deny_unknown_fields)]
 pub struct NewSupervision {
     /// How.
-    pub part: Supervision,
+    pub part: Part,
     /// The supervisor's telephone number, in E.164, which is rung; they leave by hanging up.
     #[serde(default)]
     pub number: Option<PhoneNumber>,
@@ -29,10 +31,12 @@ pub struct NewSupervision {
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "SupervisionBegun")]
 pub struct SupervisionView {
+    /// Which; names it in the events that say what became of it.
+    pub id: SupervisionId,
     /// The call.
     pub attempt: AttemptId,
     /// How they take part.
-    pub part: Supervision,
+    pub part: Part,
 }
 
 impl App {
@@ -63,16 +67,32 @@ impl App {
                 "the agent is not on a call: GET /v1/live tells who is (state on_call)",
             )
         })?;
-        let (audit_id, now) = (self.ids.next(self.clock.now()), self.clock.now());
-        let (by, part) = (who.clone(), wish.part);
+        let now = self.clock.now();
+        let (audit_id, id) = (self.ids.next(now), SupervisionId(self.ids.next(now)));
+        let (by, part, node) = (who.clone(), wish.part, self.floor.node());
         // Noted first: nobody listens unseen.
         self.write(move |tx| {
+            let asked_for = Supervision {
+                id,
+                tenant: by.tenant,
+                agent,
+                attempt,
+                supervisor: by.actor.clone(),
+                part: part.name().to_owned(),
+                is_started: false,
+            };
+            rows::add(tx, node, &asked_for)?;
             let after = Some(serde_json::json!({ "supervise": part, "attempt": attempt, "telephone": rung }));
             audit::note(tx, &by, audit_id, now, Action::Act, AgentBody::KIND, Some(agent.0), None, after)
         })
         .await?;
-        self.floor.ask_switch(Request::Supervise { attempt, phone, part })?;
-        Ok(SupervisionView { attempt, part })
+        if let Err(error) =
+            self.floor.ask_switch(Request::Supervise { supervision: id, attempt, phone, part })
+        {
+            self.write(move |tx| Ok(supervisions::note(tx, id, supervisions::NOT_ASKED, now)?)).await?;
+            return Err(error);
+        }
+        Ok(SupervisionView { id, attempt, part })
     }
 
     /// The switches that this node places calls on.

@@ -56,6 +56,9 @@ pub enum Change {
     /// A call is recorded from now on; the recording begins only after this is durable.
     #[serde(rename = "recording.started")]
     RecordingStarted(RecordingStarted),
+    /// It is known what became of a call that its agent left to somebody else.
+    #[serde(rename = "transfer.ended")]
+    TransferEnded(TransferEnded),
     /// An agent changed state.
     #[serde(rename = "agent.state")]
     AgentChanged(AgentChanged),
@@ -395,6 +398,56 @@ pub struct RecordingStarted {
     pub expires_at: Time,
 }
 
+/// See [`Change::TransferEnded`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TransferEnded {
+    /// The attempt whose call it was.
+    pub attempt: AttemptId,
+    /// For which group.
+    pub group: GroupId,
+    /// Who was called.
+    pub contact: ContactId,
+    /// The agent who left it.
+    pub agent: Option<AgentId>,
+    /// What became of it.
+    pub outcome: TransferOutcome,
+    /// When that was known.
+    #[serde(with = "rfc3339")]
+    #[schemars(with = "String")]
+    pub at: Time,
+}
+
+/// What became of a call that its agent left to somebody who is not the campaign's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferOutcome {
+    /// The third party was there, and the called party with them.
+    Answered,
+    /// The third party's line was busy, or they declined; the call ended.
+    Busy,
+    /// The third party did not pick up; the call ended.
+    NoAnswer,
+    /// The third party could not be reached; the call ended.
+    Unreachable,
+    /// The called party did not wait for the third party, or the call broke meanwhile.
+    CalledPartyLeft,
+}
+
+impl TransferOutcome {
+    const ALL: [Self; 5] =
+        [Self::Answered, Self::Busy, Self::NoAnswer, Self::Unreachable, Self::CalledPartyLeft];
+
+    /// The number stored for it.
+    pub fn code(self) -> i64 {
+        self as i64
+    }
+
+    /// From the stored number.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(code).ok()?).copied()
+    }
+}
+
 /// See [`Change::AgentChanged`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentChanged {
@@ -424,6 +477,7 @@ impl Change {
             Self::CallbackMoved(_) => "callback.state",
             Self::GroupChanged(_) => "group.state",
             Self::RecordingStarted(_) => "recording.started",
+            Self::TransferEnded(_) => "transfer.ended",
             Self::AgentChanged(_) => "agent.state",
         }
     }
@@ -439,7 +493,8 @@ impl Change {
             Self::CallbackMoved(change) => Some(change.group),
             Self::GroupChanged(change) => Some(change.group),
             Self::RecordingStarted(change) => Some(change.group),
-            Self::AgentChanged(_) => None,
+            // What is noted of an attempt that was another's business already changes nothing that is decided.
+            Self::TransferEnded(_) | Self::AgentChanged(_) => None,
         }
     }
 }

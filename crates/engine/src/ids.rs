@@ -82,6 +82,8 @@ ids! {
     MessageId,
     /// Numbers to choose from that are shown to called parties.
     CallerIdPoolId,
+    /// One supervisor's part in one call.
+    SupervisionId,
 }
 
 /// Makes identifiers from instants that are handed in and a seed, so that a recorded run mints the same ones again.

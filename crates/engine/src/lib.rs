@@ -28,19 +28,19 @@ pub use agent::AgentState;
 pub use call_result::CallResult;
 pub use callback::{CallbackSettings, CallbackState, Promise};
 pub use caller_id::{CallerIdPool, CallerIdRules, CallerIdSetting, CallerIdState, PoolNumber};
-pub use change::{Change, ChangeSet};
+pub use change::{Change, ChangeSet, TransferOutcome};
 pub use contact::{Band, Bucket, BucketId, FeedOrder, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 pub use engine::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
-    Command, Detected, DialRequest, EndingChanges, Engine, GroupDefinition, Hook, HookRequest, HookVerdict,
-    Input, LiveCall, NextStep, Output, PickedUp, Playing, PreCallVerdict, Snapshot, Supply, ThirdParty,
-    Unfinished, WakeReason,
+    Command, ConsultationState, Detected, DialRequest, EndingChanges, Engine, GroupDefinition, Hook,
+    HookRequest, HookVerdict, Input, LiveCall, NextStep, Output, PartyEnd, PickedUp, Playing, PreCallVerdict,
+    Snapshot, Supply, ThirdParty, Unfinished, WakeReason,
 };
 pub use group::{Actor, GroupAction, GroupState};
 pub use hours::{CallingHours, DayWindow, Openness};
 pub use ids::{
     AgentId, AttemptId, CallbackId, CallerIdPoolId, CampaignId, ContactId, GroupId, IdSource, ImportId,
-    MessageId, SkillId, SourceId, SuppressionListId, TenantId,
+    MessageId, SkillId, SourceId, SupervisionId, SuppressionListId, TenantId,
 };
 pub use phone::PhoneNumber;
 pub use recording::{RecordingMode, RecordingSettings};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use engine::change::{
     AgentChanged, AttemptEnded, AttemptStarted, ContactPlanned, ContactReturned, GroupChanged, Heard, OptOut,
-    PlannedNext, RecordingStarted,
+    PlannedNext, RecordingStarted, TransferEnded,
 };
 use engine::detection::ScriptSaid;
 use engine::{BucketId, CampaignId, Change, ChangeSet, ContactId, Detected, GroupId, TenantId, Time};
@@ -76,6 +76,7 @@ pub(crate) fn write(
     }
     start_attempts(tx, tenant, held, &kinds.started)?;
     end_attempts(tx, &kinds.ended)?;
+    end_transfers(tx, tenant, &kinds.transfers)?;
     abandonment::count(tx, held, &kinds.ended)?;
     plan_contacts(tx, tenant, held, &kinds.planned)?;
     return_contacts(tx, &kinds.returned)?;
@@ -95,6 +96,7 @@ struct Kinds<'a> {
     callbacks: Vec<CallbackChange<'a>>,
     recordings: Vec<&'a RecordingStarted>,
     groups: Vec<&'a GroupChanged>,
+    transfers: Vec<&'a TransferEnded>,
     agents: Vec<&'a AgentChanged>,
 }
 
@@ -109,6 +111,7 @@ impl<'a> Kinds<'a> {
             Change::CallbackMoved(change) => self.callbacks.push(CallbackChange::Moved(change)),
             Change::RecordingStarted(change) => self.recordings.push(change),
             Change::GroupChanged(change) => self.groups.push(change),
+            Change::TransferEnded(change) => self.transfers.push(change),
             Change::AgentChanged(change) => self.agents.push(change),
         }
     }
@@ -212,6 +215,17 @@ fn end_attempts(tx: &mut Tx<'_>, ended: &[&AttemptEnded]) -> Result<(), StoreErr
         Some((_, it)) => Err(StoreError::corrupt(format!("attempt {} ends but is not open", it.attempt))),
         None => Ok(()),
     }
+}
+
+/// What is known first stays.
+fn end_transfers(tx: &mut Tx<'_>, tenant: TenantId, ended: &[&TransferEnded]) -> Result<(), StoreError> {
+    let sets = ended.iter().map(|it| values![it.attempt, tenant, it.outcome.code(), it.at]);
+    tx.execute_many(
+        "UPDATE attempt SET transfer = $3, transfer_at = $4
+         WHERE id = $1 AND tenant_id = $2 AND transfer IS NULL",
+        &sets.collect::<Vec<_>>(),
+    )?;
+    Ok(())
 }
 
 fn plan_contacts(

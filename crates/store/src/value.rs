@@ -4,7 +4,7 @@ use std::fmt;
 
 use engine::{
     AgentId, AttemptId, BucketId, CallbackId, CampaignId, ContactId, GroupId, ImportId, MessageId,
-    PhoneNumber, Rank, SkillId, SourceId, SuppressionListId, TenantId, Time,
+    PhoneNumber, Rank, SkillId, SourceId, SupervisionId, SuppressionListId, TenantId, Time,
 };
 use uuid::Uuid;
 
@@ -151,6 +151,7 @@ ids!(
     MessageId,
     SkillId,
     SourceId,
+    SupervisionId,
     SuppressionListId,
     TenantId
 );

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, PhoneNumber};
+use engine::{AgentId, AttemptId, PhoneNumber, SupervisionId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWrite;
@@ -145,8 +145,11 @@ pub enum Request {
         /// What.
         control: Control,
     },
-    /// Let a supervisor take part in a connected call, over a telephone of their own.
+    /// Let a supervisor take part in a connected call, over a telephone of their own, until it ends or its agent leaves
+    /// it. Answered by `Supervision`.
     Supervise {
+        /// Names it in the answers.
+        supervision: SupervisionId,
         /// Which call.
         attempt: AttemptId,
         /// The supervisor's telephone.
@@ -179,12 +182,19 @@ pub enum Control {
     Unmute,
     /// Send keys: digits, `*` and `#`.
     Keys(String),
-    /// Ring a third party, who is with the agent once they answer, while the called party waits.
-    Consult(AgentPhone),
+    /// Ring a third party, who is with the agent once they answer, while the called party waits. Told by
+    /// `ThirdAnswered` and `ThirdGone`.
+    Consult {
+        /// Where they are reached.
+        phone: AgentPhone,
+        /// Names it in the answers.
+        consultation: u32,
+    },
     /// All three talk.
     Join,
     /// The agent leaves: the called party stays with the third party. Without a consultation the third party is rung
-    /// first and the agent is free at once.
+    /// first and the agent is free at once. Told by `AgentLeft`, then `Transferred` or `TransferFailed`, unless the call
+    /// ends before.
     Transfer(Option<AgentPhone>),
     /// The third party leaves and the called party is with the agent again.
     EndConsult,
@@ -207,6 +217,17 @@ pub enum Supervision {
     Whisper,
     /// Hears both and is heard by both.
     Barge,
+}
+
+impl Supervision {
+    /// The name used in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Monitor => "monitor",
+            Self::Whisper => "whisper",
+            Self::Barge => "barge",
+        }
+    }
 }
 
 /// One dial.

@@ -1,6 +1,6 @@
 //! What a switch tells.
 
-use engine::{AgentId, AttemptId, Time};
+use engine::{AgentId, AttemptId, PartyEnd, SupervisionId, Time};
 use serde::{Deserialize, Serialize};
 
 /// Something that happened on the switch or to the connection with it.
@@ -32,6 +32,15 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// How it stands with a supervisor's part in a call.
+    Supervision {
+        /// Which.
+        supervision: SupervisionId,
+        /// When.
+        at: Time,
+        /// How.
+        state: SupervisionState,
+    },
     /// The connection is lost; events are missing from here on. Calls that are up stay up.
     DriverLost {
         /// When it was noticed.
@@ -62,12 +71,25 @@ impl Event {
             Self::LineUp { at, .. }
             | Self::LineDown { at, .. }
             | Self::RecordingFinished { at, .. }
+            | Self::Supervision { at, .. }
             | Self::DriverLost { at }
             | Self::Drained { at }
             | Self::Used { at }
             | Self::DriverBack { at } => *at,
         }
     }
+}
+
+/// How it stands with a supervisor's part in a call: it begins and then ends, or fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SupervisionState {
+    /// The supervisor hears the call.
+    Started,
+    /// They never did.
+    Failed(PartyEnd),
+    /// They do not any more: they hung up, the call is over, or its agent has left it.
+    Ended,
 }
 
 /// Something that happened to a call.
@@ -117,6 +139,26 @@ pub enum EventKind {
     AgentLeft {
         /// The agent.
         agent: AgentId,
+    },
+    /// Who is consulted is with the agent.
+    ThirdAnswered {
+        /// Under which number they were asked for.
+        consultation: u32,
+    },
+    /// Who is consulted is not to be had, or has gone; the called party is with the agent as before. Not told of one
+    /// that was ended as asked.
+    ThirdGone {
+        /// Under which number they were asked for.
+        consultation: u32,
+        /// Why.
+        why: PartyEnd,
+    },
+    /// After `AgentLeft`: the third party is with the called party.
+    Transferred,
+    /// After `AgentLeft`: the third party is not to be had; the call ends.
+    TransferFailed {
+        /// Why.
+        why: PartyEnd,
     },
     /// The call is over; nothing more comes for it.
     Ended(EndCause),

@@ -9,7 +9,7 @@
 //! - Requests are done in the order in which they were sent. A request for a call that is not there (any more) is
 //!   ignored, because its `Ended` is on the way or has been delivered.
 //! - Each call tells, in this order: `Placed`, `Ringing`?, `Answered`?, `Detected`?, then any of `Connected`,
-//!   `AgentFailed`, `PlayStarted`, `PlayFinished`, `PlayFailed` and `Digit`, and at the end exactly one `Ended`, after which nothing more comes. A call that
+//!   `AgentFailed`, `PlayStarted`, `PlayFinished`, `PlayFailed`, `Digit`, `ThirdAnswered` and `ThirdGone`, then perhaps `AgentLeft` and after it `Transferred` or `TransferFailed`, and at the end exactly one `Ended`, after which nothing more comes. A call that
 //!   found no line, or that the switch refused, tells `Ended` alone. `Answered` is the instant at which the line was
 //!   picked up, and `Detected` the instant at which it is known by whom, so rules that count from either can be kept.
 //! - No event is dropped: the queue of events is bounded and the driver waits for room. If the receiver is closed the
@@ -32,6 +32,9 @@
 //! | `Connected` | `ChannelEnteredBridge` of the call, into the bridge of its agent's line |
 //! | `PlayStarted`, `PlayFinished`, `PlayFailed` | `PlaybackStarted`, `PlaybackFinished` by its state |
 //! | `Digit` | `ChannelDtmfReceived` |
+//! | `ThirdAnswered`, `Transferred` | `StasisStart` of the third party's channel, which is then brought to the bridge |
+//! | `ThirdGone`, `TransferFailed` | `ChannelDestroyed` of it |
+//! | `Supervision` | `StasisStart` and `ChannelDestroyed` of the supervisor's channel and of the one that hears the line (`POST /channels/line.…/snoop`) |
 //! | `Ended` | `ChannelDestroyed`; its `tech_cause` (SIP) and `cause` (Q.850) are the [`EndCause`] |
 //! | `Record` | a channel that hears the call (`POST /channels/{attempt}/snoop`), recorded (`POST /channels/…/record`) |
 //! | `RecordingFinished`, `fetch_recording` | `RecordingFinished`, `GET /recordings/stored/{name}/file` |
@@ -54,6 +57,6 @@ pub use driver::{
     LiveCall, Message, PlaceCall, Purpose, Request, SendError, Sound, SoundFile, Supervision, SwitchState,
     Variables,
 };
-pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure};
+pub use event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, Failure, SupervisionState};
 pub use result::call_result;
 pub use simulated::{CarrierSettings, CarrierStatistics, SimulatedCarrier};

@@ -5,6 +5,7 @@
 pub(crate) mod live;
 mod router;
 mod session;
+pub(crate) mod supervisions;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -14,8 +15,8 @@ use engine::{
     Actor, AgentId, CampaignId, DialMode, GroupAction, GroupId, GroupState, PhoneNumber, SuppressionListId,
     TenantId,
 };
-use store::Store;
 use store::lease::{self, GroupRow};
+use store::{Store, Tx};
 use telephony::{Clock, Driver, Event, Request, SendError, SwitchState, SystemClock};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use uuid::Uuid;
@@ -113,14 +114,18 @@ impl Floor {
         router::route(Arc::clone(&self.shared), events).await;
     }
 
-    /// Gives back what this node held before it was restarted: it is nobody's now.
+    /// Gives back what this node held before it was restarted: it is nobody's now. Supervisors hear nothing any more.
     ///
     /// # Errors
     /// The database refused.
     pub async fn forget_earlier_life(&self) -> Result<(), AppError> {
         let node = self.shared.node;
-        self.shared.store.write(move |tx| lease::release_all(tx, node).map(drop)).await?;
-        Ok(())
+        let now = self.shared.clock.now();
+        let forget = move |tx: &mut Tx<'_>| {
+            lease::release_all(tx, node)?;
+            supervisions::end_those_of_before(tx, node, now)
+        };
+        Ok(self.shared.store.write(forget).await?)
     }
 
     /// Takes over loaded groups that nobody runs, now and every few seconds. Runs until dropped.
@@ -188,6 +193,11 @@ impl Floor {
     /// The driver has too much to do, or the switch cannot be reached.
     pub(crate) fn ask_switch(&self, request: Request) -> Result<(), AppError> {
         self.shared.driver.send(request).map_err(not_taken)
+    }
+
+    /// This node, as the holder of leases.
+    pub(crate) fn node(&self) -> Uuid {
+        self.shared.node
     }
 
     /// The switches that calls are placed on.

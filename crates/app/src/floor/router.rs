@@ -9,7 +9,7 @@ use store::records::recordings;
 use telephony::{CallStage, EndCause, Event, EventKind, Request, call_result};
 use tokio::sync::mpsc;
 
-use super::Shared;
+use super::{Shared, supervisions};
 use crate::runner::Message;
 
 /// How often the switch is asked what is up after its connection came back, until it answers.
@@ -86,6 +86,8 @@ impl Routes {
 }
 
 pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {
+    let (supervised, heard) = mpsc::channel(supervisions::UNNOTED_MAX);
+    tokio::spawn(supervisions::note_all(Arc::clone(&shared), heard));
     while let Some(event) = events.recv().await {
         match event {
             Event::Call(call) => {
@@ -102,6 +104,9 @@ pub(super) async fn route(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>
             Event::LineDown { agent, .. } => tell_line(&shared, agent, false).await,
             Event::RecordingFinished { attempt, .. } => {
                 tokio::spawn(note_finished(Arc::clone(&shared), attempt));
+            }
+            Event::Supervision { supervision, at, state } => {
+                let _ = supervised.send((supervision, state, at)).await;
             }
             Event::DriverLost { .. } | Event::Drained { .. } => tell_all(&shared, false).await,
             Event::Used { .. } => tell_all(&shared, true).await,
@@ -187,6 +192,10 @@ fn translate(kind: EventKind) -> Option<CallEvent> {
         EventKind::PlayFinished => CallEvent::MessageEnded,
         EventKind::PlayFailed => CallEvent::MessageFailed,
         EventKind::AgentLeft { .. } => CallEvent::AgentLeft,
+        EventKind::ThirdAnswered { consultation } => CallEvent::ThirdAnswered(consultation),
+        EventKind::ThirdGone { consultation, why } => CallEvent::ThirdGone(consultation, why),
+        EventKind::Transferred => CallEvent::Transferred,
+        EventKind::TransferFailed { why } => CallEvent::TransferFailed(why),
         EventKind::Digit(digit) => CallEvent::Digit(digit),
         EventKind::Ended(cause) => CallEvent::Ended(match cause {
             EndCause::ByCalledParty => CallEnd::ByCalledParty,

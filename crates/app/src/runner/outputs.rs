@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::SuppressionListId;
 use engine::{
     AgentId, AgentNotice, AttemptId, CallControl, CallEnd, CallEvent, CallResult, Change, ChangeSet,
-    DialRequest, GroupId, Input, Output, ThirdParty,
+    DialRequest, GroupId, Input, Output, PartyEnd, ThirdParty,
 };
 use metrics::counter;
 use store::StoreError;
@@ -35,6 +35,7 @@ impl Runner {
             }
             Output::OpenLine(agent) => self.open_line(agent),
             Output::CloseLine(agent) => self.send(Request::CloseLine { agent }),
+            Output::Consult { attempt, number, whom } => self.consult(attempt, number, whom),
             Output::Control { attempt, control } => self.control(attempt, control),
             Output::Record { attempt, name, is_on } => {
                 let control = if is_on { Control::Record(name) } else { Control::StopRecording(name) };
@@ -97,12 +98,15 @@ impl Runner {
                 SendError::Overloaded => CallResult::AllTrunksBusy,
                 SendError::NotConnected | SendError::Stopped => CallResult::DialError,
             };
-            let event = CallEvent::Ended(CallEnd::NotAnswered(result));
-            // Through the queue and not at once: the engine is being drained.
-            let (runner, message) = (self.myself.clone(), Message::Call { attempt, event });
-            if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = runner.try_send(message) {
-                tokio::spawn(async move { runner.send(message).await });
-            }
+            self.tell_later(attempt, CallEvent::Ended(CallEnd::NotAnswered(result)));
+        }
+    }
+
+    /// Tells the engine through the queue and not at once: it is being drained.
+    fn tell_later(&self, attempt: AttemptId, event: CallEvent) {
+        let (runner, message) = (self.myself.clone(), Message::Call { attempt, event });
+        if let Err(tokio::sync::mpsc::error::TrySendError::Full(message)) = runner.try_send(message) {
+            tokio::spawn(async move { runner.send(message).await });
         }
     }
 
@@ -121,13 +125,25 @@ impl Runner {
         }
     }
 
-    fn control(&mut self, attempt: AttemptId, control: CallControl) {
-        let party = |party: ThirdParty| match party {
+    fn consult(&mut self, attempt: AttemptId, consultation: u32, whom: ThirdParty) {
+        if let Some(phone) = self.phone_of_party(whom) {
+            return self
+                .send(Request::Control { attempt, control: Control::Consult { phone, consultation } });
+        }
+        self.no_telephone(attempt);
+        self.tell_later(attempt, CallEvent::ThirdGone(consultation, PartyEnd::Unreachable));
+    }
+
+    fn phone_of_party(&self, party: ThirdParty) -> Option<AgentPhone> {
+        match party {
             ThirdParty::Number(number) => Some(AgentPhone::Number(number)),
             ThirdParty::Agent(agent) => self.phone_of(agent),
             // The engine chooses one of their agents, or refuses.
             ThirdParty::Skill(_) => None,
-        };
+        }
+    }
+
+    fn control(&mut self, attempt: AttemptId, control: CallControl) {
         let control = match control {
             CallControl::Hold => Control::Hold,
             CallControl::Resume => Control::Resume,
@@ -137,13 +153,9 @@ impl Runner {
             CallControl::Join => Control::Join,
             CallControl::EndConsult => Control::EndConsult,
             CallControl::Transfer(None) => Control::Transfer(None),
-            // The engine asks for these by `Output::Record`.
-            CallControl::Record | CallControl::StopRecording => return,
-            CallControl::Consult(third) => match party(third) {
-                Some(phone) => Control::Consult(phone),
-                None => return self.no_telephone(attempt),
-            },
-            CallControl::Transfer(Some(third)) => match party(third) {
+            // The engine asks for these by `Output::Record` and `Output::Consult`.
+            CallControl::Record | CallControl::StopRecording | CallControl::Consult(_) => return,
+            CallControl::Transfer(Some(third)) => match self.phone_of_party(third) {
                 Some(phone) => Control::Transfer(Some(phone)),
                 None => return self.no_telephone(attempt),
             },
@@ -156,7 +168,7 @@ impl Runner {
         let on_it = self.engine.snapshot().agents.into_iter().find(|agent| agent.attempt == Some(attempt));
         if let Some(agent) = on_it {
             let why = "there is no such agent, or they have no telephone";
-            self.tell(agent.agent, AgentNotice::Refused { why });
+            self.tell(agent.agent, AgentNotice::Refused { code: Some("no_telephone"), why });
         }
     }
 

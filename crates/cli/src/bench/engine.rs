@@ -146,6 +146,7 @@ impl Floor {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
+            | Output::Consult { .. }
             | Output::Control { .. }
             | Output::Record { .. }
             | Output::Announce { .. } => {}

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use engine::AttemptId;
+use engine::{AttemptId, PartyEnd, SupervisionId};
 use telephony::{
-    AgentPhone, Control, Detected, EndCause, Event, EventKind, Message, PlaceCall, Purpose, Request,
-    RequestPath, Sound, SoundFile, Supervision, Variables,
+    AgentPhone, Control, Detected, Driver, EndCause, Event, EventKind, Message, PlaceCall, Purpose, Request,
+    RequestPath, Sound, SoundFile, Supervision, SupervisionState, Variables,
 };
 
-use crate::driver::{Desk, agent};
+use crate::driver::{Desk, agent, fresh};
 use crate::lab::Lab;
 use crate::sound::{length_of, seconds_of, seconds_of_short};
 
@@ -176,12 +176,14 @@ async fn a_third_party_is_consulted_joined_and_left_with_the_called_party() {
     let attempt = conversation(&lab, &mut desk, "third").await;
     let control = |control| Request::Control { attempt, control };
     let third = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
-    desk.send(control(Control::Consult(third)));
+    desk.send(control(Control::Consult { phone: third, consultation: 1 }));
     lab.phone_does(1, "ANSWER", 1).await;
+    desk.until(attempt, |kind| kind == EventKind::ThirdAnswered { consultation: 1 }).await;
     desk.send(control(Control::Join));
     tokio::time::sleep(2 * SECOND).await;
     desk.send(control(Control::Transfer(None)));
     desk.until(attempt, |kind| kind == EventKind::AgentLeft { agent: agent(1) }).await;
+    desk.until(attempt, |kind| kind == EventKind::Transferred).await;
     tokio::time::sleep(2 * SECOND).await;
     // The line is free for the next call.
     let next = desk.place_with(HUMS, |place| place.detection = None);
@@ -209,10 +211,41 @@ async fn a_call_is_transferred_blind_and_the_agent_is_free_at_once() {
     desk.send(Request::Control { attempt, control: Control::Transfer(Some(third)) });
     desk.until(attempt, |kind| kind == EventKind::AgentLeft { agent: agent(1) }).await;
     assert!(!lab.phone_log(1).iter().any(|line| line.word == "ANSWER"), "the third party still rings");
+    assert!(!desk.kinds(attempt).contains(&EventKind::Transferred), "nobody has answered");
     lab.phone_does(1, "ANSWER", 1).await;
+    desk.until(attempt, |kind| kind == EventKind::Transferred).await;
     tokio::time::sleep(SECOND).await;
     desk.hang_up(attempt).await;
     lab.phone_does(1, "BYE", 1).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_left_to_somebody_who_is_busy_ends_and_says_so() {
+    let lab = Lab::with_phones(["0", "busy"]);
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    let attempt = conversation(&lab, &mut desk, "left").await;
+    let third = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
+    desk.send(Request::Control { attempt, control: Control::Transfer(Some(third)) });
+    let told = desk.over(attempt).await;
+    let left = EventKind::AgentLeft { agent: agent(1) };
+    let failed = EventKind::TransferFailed { why: PartyEnd::Busy };
+    assert!(told.ends_with(&[left, failed, EventKind::Ended(EndCause::ByUs)]), "{told:?}");
+}
+
+#[tokio::test]
+async fn when_whom_an_agent_consults_is_busy_the_called_party_hears_the_agent_again() {
+    let lab = Lab::with_phones(["0", "busy"]);
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    let attempt = conversation(&lab, &mut desk, "again").await;
+    let third = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
+    desk.send(Request::Control { attempt, control: Control::Consult { phone: third, consultation: 1 } });
+    let busy = EventKind::ThirdGone { consultation: 1, why: PartyEnd::Busy };
+    desk.until(attempt, |kind| kind == busy).await;
+    tokio::time::sleep(3 * SECOND).await;
+    desk.hang_up(attempt).await;
+    tokio::time::sleep(SECOND).await;
+    let heard = seconds_of(&recording(&lab, "again", "-agent"), 880);
+    assert!(heard > 2.0, "after the consultation that failed the agent was heard for {heard} s");
 }
 
 #[tokio::test]
@@ -231,20 +264,81 @@ async fn a_supervisor_listens_whispers_and_barges_in_and_leaves_with_the_call() 
     let mut desk = Desk::open(&lab, RequestPath::Auto).await;
     let attempt = conversation(&lab, &mut desk, "barge").await;
     let mut expected = 0;
+    let mut supervision = SupervisionId(fresh());
     for part in [Supervision::Monitor, Supervision::Whisper, Supervision::Barge] {
         let phone = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
-        desk.send(Request::Supervise { attempt, phone, part });
+        supervision = SupervisionId(fresh());
+        desk.send(Request::Supervise { supervision, attempt, phone, part });
         expected += 1;
         lab.phone_does(1, "ANSWER", expected).await;
+        desk.other("the supervision", is_supervision(supervision, SupervisionState::Started)).await;
         tokio::time::sleep(SECOND).await;
         if part != Supervision::Barge {
             // One at a time: the phone takes one call.
             lab.hang_phone_up(&format!("supervisor.{attempt}"));
             lab.phone_does(1, "BYE", expected).await;
+            desk.other("its end", is_supervision(supervision, SupervisionState::Ended)).await;
         }
     }
     desk.hang_up(attempt).await;
     lab.phone_does(1, "BYE", 3).await;
+    desk.other("its end", is_supervision(supervision, SupervisionState::Ended)).await;
+    assert_eq!(lab.channels("snoop."), Vec::<String>::new(), "nothing listens any more");
+}
+
+fn is_supervision(wanted: SupervisionId, is: SupervisionState) -> impl Fn(&Event) -> bool {
+    move |event| matches!(event, Event::Supervision { supervision, state, .. } if *supervision == wanted && *state == is)
+}
+
+#[tokio::test]
+async fn a_supervisor_whose_telephone_is_busy_or_not_there_is_told_of() {
+    let lab = Lab::with_phones(["0", "busy"]);
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    let attempt = conversation(&lab, &mut desk, "unheard").await;
+    let rings = desk.place("+447700900002");
+    for (attempt, endpoint, why) in [
+        (attempt, "PJSIP/agent-1002", PartyEnd::Busy),
+        (attempt, "PJSIP/agent-1003", PartyEnd::Unreachable),
+        (rings, "PJSIP/agent-1002", PartyEnd::CallOver),
+        (AttemptId(fresh()), "PJSIP/agent-1002", PartyEnd::CallOver),
+    ] {
+        let (supervision, part) = (SupervisionId(fresh()), Supervision::Whisper);
+        let phone = AgentPhone::Endpoint(endpoint.to_owned());
+        desk.send(Request::Supervise { supervision, attempt, phone, part });
+        desk.other(endpoint, is_supervision(supervision, SupervisionState::Failed(why))).await;
+    }
+    desk.hang_up(rings).await;
+    desk.hang_up(attempt).await;
+}
+
+#[tokio::test]
+async fn what_listens_for_a_supervisor_does_not_outlive_the_driver_that_asked_for_it() {
+    for part in [Supervision::Monitor, Supervision::Whisper, Supervision::Barge] {
+        let lab = Lab::start();
+        let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+        let attempt = conversation(&lab, &mut desk, "before").await;
+        let (supervision, phone) =
+            (SupervisionId(fresh()), AgentPhone::Endpoint("PJSIP/agent-1002".to_owned()));
+        desk.send(Request::Supervise { supervision, attempt, phone, part });
+        desk.other("the supervision", is_supervision(supervision, SupervisionState::Started)).await;
+        // It is gone without a word, as if it were killed.
+        drop(desk);
+        tokio::time::sleep(SECOND).await;
+        let listens = if part == Supervision::Barge { 0 } else { 1 };
+        assert_eq!(lab.channels("snoop.").len(), listens, "it goes on listening");
+        assert_eq!(lab.channels("supervisor.").len(), 1);
+        let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+        lab.phone_does(1, "BYE", 1).await;
+        let deadline = tokio::time::Instant::now() + 20 * SECOND;
+        while !lab.channels("snoop.").is_empty() {
+            assert!(tokio::time::Instant::now() < deadline, "it goes on listening");
+            tokio::time::sleep(SECOND / 10).await;
+        }
+        assert_eq!(lab.bridges("listen."), 0, "the bridge is gone, too");
+        assert_eq!(lab.channels("line.").len(), 1, "the agent's line stands");
+        assert_eq!(desk.driver.live_calls().await.unwrap().len(), 1, "and the conversation goes on");
+        desk.hang_up(attempt).await;
+    }
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ impl Desk {
 }
 
 /// Another one each time, in each process.
-fn fresh() -> Uuid {
+pub fn fresh() -> Uuid {
     let half = || u128::from(RandomState::new().build_hasher().finish());
     Uuid::from_u128((half() << 64) | half())
 }

@@ -252,11 +252,23 @@ impl Lab {
     }
 
     /// The names of the channels whose ids begin like this.
-    fn channels(&self, channel: &str) -> Vec<String> {
+    pub fn channels(&self, channel: &str) -> Vec<String> {
         let listed = self.asterisk("core show channels concise");
         let fields = listed.lines().map(|line| line.split('!').collect::<Vec<_>>());
         let wanted = fields.filter(|fields| fields.last().is_some_and(|id| id.starts_with(channel)));
         wanted.map(|fields| fields[0].to_owned()).collect()
+    }
+
+    /// How many channels are in bridges.
+    pub fn channels_in_bridges(&self) -> usize {
+        let listed = self.asterisk("core show channels concise");
+        let bridge_of = |line: &str| line.split('!').nth(12).is_some_and(|bridge| !bridge.is_empty());
+        listed.lines().filter(|line| bridge_of(line)).count()
+    }
+
+    /// How many bridges there are whose ids begin like this.
+    pub fn bridges(&self, bridge: &str) -> usize {
+        self.asterisk("bridge show all").lines().filter(|line| line.starts_with(bridge)).count()
     }
 
     /// What Asterisk's command line says.

@@ -14,4 +14,5 @@ mod lab;
 mod outages;
 mod recordings;
 mod sound;
+mod third_parties;
 mod tls;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use telephony::{
-    AsteriskDriver, CallStage, Detected, Driver, EndCause, Event, EventKind, Failure, Request, RequestPath,
-    SystemClock,
+    AgentPhone, AsteriskDriver, CallStage, Control, Detected, Driver, EndCause, Event, EventKind, Failure,
+    Request, RequestPath, SystemClock,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -134,6 +134,20 @@ async fn an_asterisk_that_stands_still_counts_as_lost() {
 }
 
 #[tokio::test]
+async fn when_another_program_took_the_application_and_is_gone_the_connection_is_made_again() {
+    for requests in [RequestPath::Auto, RequestPath::Http] {
+        let lab = Lab::start();
+        let mut desk = Desk::open(&lab, requests).await;
+        drop(Desk::open(&lab, requests).await);
+        desk.other("the loss", is_lost).await;
+        desk.other("the return", is_back).await;
+        let attempt = desk.place(TALKS_10_S);
+        desk.until(attempt, |kind| kind == EventKind::Answered).await;
+        desk.hang_up(attempt).await;
+    }
+}
+
+#[tokio::test]
 async fn a_driver_that_starts_anew_finds_the_calls_of_its_node_and_rings_nobody_again() {
     let lab = Lab::start();
     let mut desk = Desk::open(&lab, RequestPath::Auto).await;
@@ -167,6 +181,48 @@ async fn a_driver_that_starts_anew_finds_the_calls_of_its_node_and_rings_nobody_
         assert_eq!(lab.invites(0, number), 1, "{number} was rung once");
     }
     println!("2 calls and 1 line adopted, 0 rung a second time");
+}
+
+#[tokio::test]
+async fn who_waits_while_somebody_is_consulted_is_with_their_agent_again_when_the_driver_starts_anew() {
+    let lab = Lab::start();
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    desk.line_up(agent(1), "PJSIP/agent-1001").await;
+    let attempt = desk.place(TALKS_60_S);
+    desk.detected(attempt).await;
+    desk.connect(attempt, agent(1));
+    desk.connected(attempt, agent(1)).await;
+    let phone = AgentPhone::Endpoint("PJSIP/agent-1002".to_owned());
+    desk.send(Request::Control { attempt, control: Control::Consult { phone, consultation: 1 } });
+    desk.until(attempt, |kind| kind == EventKind::ThirdAnswered { consultation: 1 }).await;
+    drop(desk);
+    let desk = Desk::open(&lab, RequestPath::Auto).await;
+    lab.phone_does(1, "BYE", 1).await;
+    let with_their_agent = |live: &[telephony::LiveCall]| {
+        live.iter().any(|call| (call.stage, call.agent) == (CallStage::Connected, Some(agent(1))))
+    };
+    assert!(with_their_agent(&desk.driver.live_calls().await.unwrap()));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while lab.channels_in_bridges() != 2 {
+        assert!(tokio::time::Instant::now() < deadline, "the called party still waits");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // On hold they stay there.
+    desk.send(Request::Control { attempt, control: Control::Hold });
+    while lab.channels_in_bridges() != 1 {
+        assert!(tokio::time::Instant::now() < deadline, "the called party is not put on hold");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(desk);
+    let mut desk = Desk::open(&lab, RequestPath::Auto).await;
+    assert!(with_their_agent(&desk.driver.live_calls().await.unwrap()));
+    assert_eq!(lab.channels_in_bridges(), 1);
+    desk.send(Request::Control { attempt, control: Control::Resume });
+    while lab.channels_in_bridges() != 2 {
+        assert!(tokio::time::Instant::now() < deadline, "the called party still waits");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    desk.hang_up(attempt).await;
 }
 
 #[tokio::test]

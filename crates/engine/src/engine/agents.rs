@@ -61,6 +61,7 @@ impl Engine {
             AgentEvent::Next => self.wants_next(id, state),
             AgentEvent::HangUp => match (state, agent.attempt) {
                 (S::OnCall | S::Reserved, Some(attempt)) => self.end_call(attempt),
+                _ if agent.consulted_on.is_some() => self.consulted_hangs_up(id),
                 _ => self.refuse(id, "there is no call to hang up"),
             },
             AgentEvent::Control(control) => self.control_call(id, control),
@@ -147,6 +148,9 @@ impl Engine {
     pub(super) fn becomes_ready(&mut self, id: AgentId) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.afterwards = Afterwards::Ready;
+            if agent.consulted_on.is_some() {
+                return self.hold_agent(id);
+            }
         }
         self.change_agent_state(id, AgentState::Ready, None);
         let Some(agent) = self.agents.get(&id) else { return };
@@ -282,7 +286,10 @@ impl Engine {
         {
             group.forecast.wrap.observe(now.since(agent.since));
         }
-        if !matches!(state, AgentState::Ready | AgentState::WrapUp) {
+        agent.is_held = state == AgentState::Reserved && attempt.is_none() && agent.consulted_on.is_some();
+        if agent.is_held {
+            agent.reason = Some("consulted".to_owned());
+        } else if !matches!(state, AgentState::Ready | AgentState::WrapUp) {
             agent.asked = false;
         }
         agent.state = state;
@@ -364,13 +371,16 @@ impl Engine {
     }
 
     pub(super) fn refuse(&mut self, agent: AgentId, why: &'static str) {
-        self.tell(agent, AgentNotice::Refused { why });
+        self.tell(agent, AgentNotice::Refused { code: None, why });
     }
 }
 
 /// What an agent is busy with; none if they are free or not at work.
+///
+/// How long a consultation takes nobody learns: who is held for one is not expected to be free soon.
 fn busy(agent: &Agent) -> Option<Busy> {
     let occupation = match agent.state {
+        AgentState::Reserved if agent.is_held => return None,
         AgentState::Reserved | AgentState::Preview => Occupation::Reserved,
         AgentState::OnCall => Occupation::Talk,
         AgentState::WrapUp => Occupation::Wrap,

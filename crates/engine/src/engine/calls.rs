@@ -53,6 +53,9 @@ impl Engine {
 
     pub(super) fn call_event(&mut self, attempt: AttemptId, event: CallEvent) {
         let now = self.now;
+        if self.left.contains_key(&attempt) {
+            return self.left_call_event(attempt, event);
+        }
         let Some(call) = self.calls.get_mut(&attempt) else { return self.ignore() };
         match (event, call.stage) {
             (CallEvent::Ended(end), stage) if !matches!(stage, Stage::WrapUp | Stage::Script) => {
@@ -93,6 +96,8 @@ impl Engine {
             }
             (CallEvent::AgentFailed, Stage::Connecting | Stage::Talking) => self.agent_failed(attempt),
             (CallEvent::AgentLeft, Stage::Talking) => self.agent_left(attempt),
+            (CallEvent::ThirdAnswered(number), _) => self.third_answered(attempt, number),
+            (CallEvent::ThirdGone(number, why), _) => self.third_gone(attempt, number, why),
             (CallEvent::MessageBegan, Stage::Message | Stage::Announcement) => {
                 call.evidence.message_at = Some(now);
             }
@@ -313,6 +318,7 @@ impl Engine {
             }
         }
         self.change(Change::AttemptEnded(ended));
+        self.end_consultation(attempt);
         if let Some(agent) = reserved {
             self.tell(agent, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
             self.release_agent(agent, None);

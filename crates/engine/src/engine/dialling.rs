@@ -264,6 +264,8 @@ impl Engine {
             deciding: None,
             recording: None,
             is_recording: false,
+            third: None,
+            consultations: 0,
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -441,6 +443,8 @@ impl Engine {
                 deciding: None,
                 recording,
                 is_recording: false,
+                third: None,
+                consultations: 0,
             };
             self.calls.insert(attempt, call);
             match live {

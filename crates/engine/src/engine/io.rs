@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::caller_id::{CallerIdState, ShownSoFar};
-use crate::change::{ChangeSet, ContactPlanned};
+use crate::change::{ChangeSet, ContactPlanned, TransferOutcome};
 use crate::contact::{HopperContact, PhoneStatus};
 use crate::detection::AnswerAction;
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
@@ -241,10 +241,36 @@ pub enum CallEvent {
     MessageFailed,
     /// The agent left it to a third party.
     AgentLeft,
+    /// Whoever is consulted under this number has answered.
+    ThirdAnswered(u32),
+    /// Whoever was consulted under this number is not there any more, or never was.
+    ThirdGone(u32, PartyEnd),
+    /// Whom the agent left it to is with the called party.
+    Transferred,
+    /// Whom the agent left it to could not be had; the call ends.
+    TransferFailed(PartyEnd),
     /// The called party pressed a key: `0` to `9`, `*`, `#`, `A` to `D`.
     Digit(char),
     /// It is over.
     Ended(CallEnd),
+}
+
+/// Why somebody who was rung beside the two parties of a call takes no part in it, or none any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartyEnd {
+    /// Their line was busy, or they declined.
+    Busy,
+    /// They did not pick up in time.
+    NoAnswer,
+    /// Their telephone could not be reached.
+    Unreachable,
+    /// They picked up, and hung up.
+    HungUp,
+    /// The call was over, or with somebody else, before they were in it.
+    CallOver,
+    /// What places the calls rings nobody: it is the simulated carrier.
+    NobodyRung,
 }
 
 /// Who picked a call up.
@@ -410,7 +436,18 @@ pub enum Output {
     OpenLine(AgentId),
     /// Hang an agent's line up.
     CloseLine(AgentId),
-    /// Do something on a connected call; not `Record` and `StopRecording`, which are [`Output::Record`].
+    /// Ring a third party for the agent of a call, while the called party waits; then say
+    /// [`CallEvent::ThirdAnswered`] or [`CallEvent::ThirdGone`].
+    Consult {
+        /// The call.
+        attempt: AttemptId,
+        /// Which consultation of the call it is, to be named in the answers.
+        number: u32,
+        /// Who is rung.
+        whom: ThirdParty,
+    },
+    /// Do something on a connected call; not `Record` and `StopRecording`, which are [`Output::Record`], and not
+    /// `Consult`.
     Control {
         /// The call.
         attempt: AttemptId,
@@ -690,11 +727,38 @@ pub enum AgentNotice {
         /// When wrap-up ends by itself.
         wrap_up_until: Option<Time>,
     },
+    /// How it stands with the third party whom they consult.
+    Consultation {
+        /// The call.
+        attempt: AttemptId,
+        /// How.
+        state: ConsultationState,
+    },
+    /// What became of the transfer of a call that they have left.
+    TransferEnded {
+        /// The call.
+        attempt: AttemptId,
+        /// What.
+        outcome: TransferOutcome,
+    },
     /// What they asked for cannot be done.
     Refused {
+        /// The refusal's name, which never changes its meaning, where it has one.
+        code: Option<&'static str>,
         /// Why, and what to do.
         why: &'static str,
     },
+}
+
+/// How it stands with a third party who is consulted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsultationState {
+    /// They are being rung.
+    Ringing,
+    /// They are with the agent.
+    Answered,
+    /// They are not there, and the called party is with the agent as before.
+    Ended(PartyEnd),
 }
 
 /// Why the engine wants to be woken.

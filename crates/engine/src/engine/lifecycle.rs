@@ -112,6 +112,8 @@ impl Engine {
             needs_line: false,
             line_is_up: false,
             is_ready_with_line: false,
+            consulted_on: None,
+            is_held: false,
         });
         agent.skills = definition.skills;
         agent.needs_line = definition.needs_line;
@@ -286,6 +288,7 @@ impl Engine {
             }
         }
         for attempt in calls {
+            self.end_consultation(attempt);
             if let Some(call) = self.calls.remove(&attempt) {
                 self.outputs.push_back(Output::HangUp(attempt));
                 if let Some(agent) = call.agent {

@@ -5,8 +5,9 @@ use crate::call_result::CallResult;
 use crate::ids::{AgentId, AttemptId};
 
 use super::Engine;
-use super::io::{AgentNotice, CallControl, Output, ThirdParty};
-use super::state::{Afterwards, Agent, Stage};
+use super::consultations::{CONSULTATION_STANDS, NO_CONSULTATION};
+use super::io::{AgentNotice, CallControl, ConsultationState, Output, ThirdParty};
+use super::state::{Afterwards, Agent};
 
 impl Agent {
     /// Whether calls could reach them now.
@@ -79,17 +80,26 @@ impl Engine {
         {
             return self.refuse(id, "keys are 1 to 32 of 0 to 9, * and #");
         }
+        let consulted = self.consulted_by(attempt);
         let to = match control {
-            CallControl::Transfer(Some(ThirdParty::Skill(skill))) => match self.choose_agent(skill, None) {
-                Some(to) => Some(to),
-                None => return self.refuse(id, "nobody of that skill is ready"),
-            },
+            CallControl::Join | CallControl::EndConsult | CallControl::Transfer(None)
+                if consulted.is_none() =>
+            {
+                return self.refuse_as(id, NO_CONSULTATION);
+            }
             CallControl::Consult(ThirdParty::Skill(_)) => {
                 return self
                     .refuse(id, "a skill can be transferred to, not consulted: name an agent or a number");
             }
+            CallControl::Consult(_) if consulted.is_some() => {
+                return self.refuse_as(id, CONSULTATION_STANDS);
+            }
+            CallControl::Transfer(Some(ThirdParty::Skill(skill))) => match self.choose_agent(skill, None) {
+                Some(to) => Some(to),
+                None => return self.refuse(id, "nobody of that skill is ready"),
+            },
             CallControl::Transfer(Some(ThirdParty::Agent(to))) => match self.agents.get(&to) {
-                Some(agent) if agent.state == AgentState::Ready => Some(to),
+                Some(agent) if agent.state == AgentState::Ready || agent.could_take_over(attempt) => Some(to),
                 Some(agent) if agent.state != AgentState::LoggedOut => {
                     return self.refuse(id, "that agent is not ready");
                 }
@@ -102,7 +112,20 @@ impl Engine {
             (Some(to), _) => self.hand_over(attempt, id, to),
             (None, CallControl::Record) => self.record_on_demand(id, attempt),
             (None, CallControl::StopRecording) => self.pause_recording(id, attempt),
-            (None, control) => self.outputs.push_back(Output::Control { attempt, control }),
+            (None, CallControl::Consult(whom)) => self.consult(id, attempt, whom),
+            (None, CallControl::Transfer(Some(whom))) if consulted == Some(whom) => {
+                self.outputs.push_back(Output::Control { attempt, control: CallControl::Transfer(None) });
+            }
+            (None, CallControl::Transfer(Some(_))) if consulted.is_some() => {
+                self.refuse_as(id, CONSULTATION_STANDS);
+            }
+            (None, control) => {
+                let ends = control == CallControl::EndConsult;
+                self.outputs.push_back(Output::Control { attempt, control });
+                if ends {
+                    self.end_consultation(attempt);
+                }
+            }
         }
     }
 
@@ -111,17 +134,15 @@ impl Engine {
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.disposal = None;
         }
+        let consulted = self.take_consulted(attempt);
+        if let Some(agent) = self.agents.get_mut(&to).filter(|agent| agent.consulted_on == Some(attempt)) {
+            agent.consulted_on = None;
+        }
         self.connect(attempt, to);
         let result = CallResult::Transferred;
         self.tell(from, AgentNotice::CallEnded { attempt, result, wrap_up_until: None });
         self.release_agent(from, None);
-    }
-
-    /// The agent left the call to somebody else: for the campaign it is over.
-    pub(super) fn agent_left(&mut self, attempt: AttemptId) {
-        if self.calls.get(&attempt).is_some_and(|call| call.stage == Stage::Talking) {
-            self.finish(attempt, CallResult::Transferred);
-        }
+        self.release_consulted(consulted, attempt);
     }
 
     /// Tells a screen that came back which call its agent is on.
@@ -133,11 +154,17 @@ impl Engine {
         let attempt_number = call.contact.attempts.saturating_add(1);
         let is_recording = call.is_recording;
         let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
+        let consultation = call.third.as_ref().map(|third| third.is_answered);
         self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
         if is_connected {
             self.tell(id, AgentNotice::Connected { attempt });
             if is_recording {
                 self.tell(id, AgentNotice::Recording { attempt, is_on: true });
+            }
+            if let Some(is_answered) = consultation {
+                let state =
+                    if is_answered { ConsultationState::Answered } else { ConsultationState::Ringing };
+                self.tell(id, AgentNotice::Consultation { attempt, state });
             }
         }
     }

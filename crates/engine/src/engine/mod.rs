@@ -9,6 +9,7 @@ mod announcements;
 mod answers;
 mod caller_ids;
 mod calls;
+mod consultations;
 mod dialling;
 mod hooks;
 mod io;
@@ -25,12 +26,12 @@ use std::sync::Arc;
 
 pub use io::{
     AgentDefinition, AgentEvent, AgentNotice, AnsweredCalls, CallControl, CallEnd, CallEvent, CallOver,
-    Command, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest, HookVerdict, Input,
-    LiveCall, NextStep, Output, PickedUp, Playing, PreCallVerdict, Supply, ThirdParty, Unfinished,
-    WakeReason,
+    Command, ConsultationState, Detected, DialRequest, EndingChanges, GroupDefinition, Hook, HookRequest,
+    HookVerdict, Input, LiveCall, NextStep, Output, PartyEnd, PickedUp, Playing, PreCallVerdict, Supply,
+    ThirdParty, Unfinished, WakeReason,
 };
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
-use state::{AfterStored, Agent, Call, Group};
+use state::{AfterStored, Agent, Call, Group, Left};
 
 use crate::caller_id::CallerIds;
 use crate::change::{Change, ChangeSet};
@@ -44,6 +45,8 @@ pub struct Engine {
     groups: BTreeMap<GroupId, Group>,
     agents: BTreeMap<AgentId, Agent>,
     calls: BTreeMap<AttemptId, Call>,
+    /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
+    left: BTreeMap<AttemptId, Left>,
     /// Ready agents of each skill: best proficiency first, then longest ready.
     ready: BTreeMap<SkillId, BTreeSet<(u8, Time, AgentId)>>,
     /// Logged-in agents of each skill who are not on a break.
@@ -87,6 +90,7 @@ impl Engine {
             groups: BTreeMap::new(),
             agents: BTreeMap::new(),
             calls: BTreeMap::new(),
+            left: BTreeMap::new(),
             ready: BTreeMap::new(),
             working: BTreeMap::new(),
             shared_skills: BTreeMap::new(),

@@ -8,14 +8,14 @@ use crate::change::{ContactPlanned, Evidence, OptOut};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
-use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
+use crate::ids::{AgentId, AttemptId, ContactId, GroupId, SkillId};
 use crate::pacing::{Forecast, Lines, Pacing, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
 
 use super::caller_ids::Held;
-use super::io::GroupDefinition;
+use super::io::{GroupDefinition, ThirdParty};
 
 /// What is to happen once changes are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,10 @@ pub(super) struct Agent {
     pub line_is_up: bool,
     /// They said that they are ready, and are once their line stands.
     pub is_ready_with_line: bool,
+    /// The call about which another agent consults them, or that was left to them: they get no other meanwhile.
+    pub consulted_on: Option<AttemptId>,
+    /// They are reserved for that alone.
+    pub is_held: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +209,37 @@ pub(super) struct Call {
     pub recording: Option<String>,
     /// Whether it is recorded now, or as soon as that is stored.
     pub is_recording: bool,
+    /// Whom its agent consults.
+    pub third: Option<Consultation>,
+    /// How many were consulted so far.
+    pub consultations: u32,
+}
+
+/// A third party whom an agent consults.
+pub(super) struct Consultation {
+    /// Which one of the call, from 1: the fence of what is heard of it.
+    pub number: u32,
+    pub whom: ThirdParty,
+    pub is_answered: bool,
+}
+
+impl Consultation {
+    /// The agent who is consulted, if it is one.
+    pub fn agent(&self) -> Option<AgentId> {
+        if let ThirdParty::Agent(agent) = self.whom { Some(agent) } else { None }
+    }
+}
+
+/// A call that its agent left to a third party.
+pub(super) struct Left {
+    pub group: GroupId,
+    pub contact: ContactId,
+    /// Who left it.
+    pub by: Option<AgentId>,
+    /// The agent whom it was left to, if it is one.
+    pub to: Option<AgentId>,
+    /// What became of the transfer was told.
+    pub is_told: bool,
 }
 
 #[derive(Clone, Debug, Default)]

@@ -365,6 +365,7 @@ impl<'a> Floor<'a> {
             | Output::AtRest(_)
             | Output::OpenLine(_)
             | Output::CloseLine(_)
+            | Output::Consult { .. }
             | Output::Control { .. }
             | Output::Record { .. }
             | Output::Announce { .. } => {}

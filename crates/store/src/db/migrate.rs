@@ -46,6 +46,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "script_said",
         sql: include_str!("../../migrations/0015_script_said.sql"),
     },
+    Migration {
+        version: 16,
+        name: "conversations",
+        sql: include_str!("../../migrations/0016_conversations.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.

@@ -7,7 +7,7 @@ use engine::change::{Evidence, Heard};
 use engine::detection::ScriptSaid;
 use engine::{
     AgentId, AttemptId, CallResult, CampaignId, ContactId, Detected, DialMode, GroupId, PhoneNumber,
-    TenantId, Time,
+    TenantId, Time, TransferOutcome,
 };
 
 use super::page::{Page, Rows, Select};
@@ -88,6 +88,8 @@ pub struct Attempt {
     pub notes: Option<String>,
     /// Who picked up and what they heard.
     pub evidence: Evidence,
+    /// What became of the call after its agent left it to somebody else, and when that was known.
+    pub transfer: Option<(TransferOutcome, Time)>,
 }
 
 debug_showing!(Attempt: id, tenant, campaign, group, contact, phone, number, state, started_at, result);
@@ -117,10 +119,11 @@ pub type AttemptCursor = (Time, AttemptId);
 const COLUMNS: &str = "SELECT id, tenant_id, campaign_id, group_id, contact_id, phone, number, attempt_number,
     dial_mode, caller_id, agent_id, state, started_at, ringing_at, answered_at, connected_at, ended_at, settled_at,
     result, disposition, notes, detected, detected_at, message, message_at, message_ended_at,
-    script_said, script_said_at, script_message FROM attempt";
+    script_said, script_said_at, script_message, transfer, transfer_at FROM attempt";
 
 fn read(row: &Row) -> Result<Attempt, StoreError> {
     let result: Option<i64> = row.get(18)?;
+    let transfer = read_code(row.get(29)?, TransferOutcome::from_code, "attempt.transfer")?;
     Ok(Attempt {
         id: row.get(0)?,
         tenant: row.get(1)?,
@@ -153,6 +156,7 @@ fn read(row: &Row) -> Result<Attempt, StoreError> {
             script_at: row.get(27)?,
             script_message: row.get(28)?,
         },
+        transfer: transfer.zip(row.get(30)?),
     })
 }
 

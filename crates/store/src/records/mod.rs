@@ -22,6 +22,7 @@ pub mod schedules;
 pub mod script_versions;
 pub mod scripts;
 pub mod short_numbers;
+pub mod supervisions;
 pub mod suppression;
 pub mod tenants;
 pub mod users;

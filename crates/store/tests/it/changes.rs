@@ -1,8 +1,11 @@
 //! Change sets.
 
-use engine::change::{AgentChanged, AttemptStarted, ContactPlanned, ContactReturned, PlannedNext};
+use engine::change::{
+    AgentChanged, AttemptStarted, ContactPlanned, ContactReturned, PlannedNext, TransferEnded,
+};
 use engine::{
     AgentId, AgentState, CallResult, Change, ChangeSet, FinalReason, GroupId, PhoneStatus, SuppressionListId,
+    TransferOutcome,
 };
 use store::changes;
 use store::records::Page;
@@ -261,6 +264,38 @@ async fn an_agents_state_is_the_last_that_was_told() {
         );
         assert_eq!(world.one::<String>("SELECT reason FROM agent_runtime", vec![]).await, "lunch");
         assert_eq!(world.told().await, ["agent.state", "agent.state"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_became_of_a_transfer_is_kept_with_its_attempt_after_the_contact_is_planned() {
+    on_both(|world| async move {
+        world.add(vec![record(1, 0)]).await;
+        let held = world.lease().await;
+        let contact = world.claim(held, 1, &[0]).await.remove(0);
+        let (group, attempt) = (world.group, attempt_id(&contact));
+        world.apply(held, vec![started(group, &contact)]).await;
+        world.apply(held, vec![ended(group, &contact, CallResult::Transferred)]).await;
+        let told = |outcome| {
+            let (contact, agent) = (contact.contact, Some(AgentId(id(60))));
+            Change::TransferEnded(TransferEnded { attempt, group, contact, agent, outcome, at: NOW })
+        };
+        // Without the group's lease: it may be another's by then.
+        for outcome in [TransferOutcome::Busy, TransferOutcome::CalledPartyLeft] {
+            let set = ChangeSet { ticket: 1, at: NOW, changes: vec![told(outcome)] };
+            let tenant = world.tenant;
+            world
+                .store()
+                .write(move |tx| changes::apply(tx, tenant, &[], std::slice::from_ref(&set)))
+                .await
+                .unwrap();
+        }
+        let tenant = world.tenant;
+        let found = world.store().read(move |tx| attempts::get(tx, tenant, attempt)).await.unwrap().unwrap();
+        assert_eq!(found.transfer, Some((TransferOutcome::Busy, NOW)), "what is known first stays");
+        assert_eq!(found.result, Some(CallResult::Transferred));
+        assert!(world.told().await.contains(&"transfer.ended".to_owned()));
     })
     .await;
 }

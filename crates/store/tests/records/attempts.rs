@@ -36,6 +36,7 @@ pub fn attempt(of: u64, n: u64) -> Attempt {
         disposition: None,
         notes: None,
         evidence: Evidence::default(),
+        transfer: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod keys;
 mod messages;
 mod scripts;
 mod short_numbers;
+mod supervisions;
 mod support;
 mod suppression;
 mod tenants;

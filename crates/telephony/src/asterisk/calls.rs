@@ -234,7 +234,7 @@ impl Switchboard {
     pub(super) fn destroyed(&mut self, channel: &str, cause: i64, sip: Option<i64>) {
         let Some(attempt) = self.call_of(channel) else {
             return if self.parties.contains_key(channel) {
-                self.party_gone(channel);
+                self.party_gone(channel, causes::party_end(cause, sip));
             } else {
                 self.line_gone(channel, Some(causes::agent_failure(cause, sip)));
             };

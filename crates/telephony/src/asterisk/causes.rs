@@ -1,5 +1,7 @@
 //! How a call that nobody answered ended, from what the network said.
 
+use engine::PartyEnd;
+
 use crate::event::{AgentFailure, EndCause, Failure};
 
 /// From SIP's status code (RFC 3261 §21) if there is one, else from the cause (ITU-T Q.850 §2.2.7, as Asterisk numbers
@@ -46,6 +48,15 @@ pub(super) fn agent_failure(cause: i64, sip: Option<i64>) -> AgentFailure {
         EndCause::Busy | EndCause::Rejected => AgentFailure::Busy,
         EndCause::NoAnswer => AgentFailure::NoAnswer,
         _ => AgentFailure::Unreachable,
+    }
+}
+
+/// The same of somebody else who was rung.
+pub(super) fn party_end(cause: i64, sip: Option<i64>) -> PartyEnd {
+    match agent_failure(cause, sip) {
+        AgentFailure::Busy => PartyEnd::Busy,
+        AgentFailure::NoAnswer => PartyEnd::NoAnswer,
+        AgentFailure::Unreachable | AgentFailure::CallNotWaiting => PartyEnd::Unreachable,
     }
 }
 

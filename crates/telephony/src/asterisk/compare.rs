@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use engine::AttemptId;
+use engine::{AttemptId, PartyEnd};
 
 use super::lines::{Line, agent_of, tone_of};
+use super::parties::waiting_with;
 use super::protocol::{Ask, Bridge, Channel};
+use super::supervisors::{is_snoop, listener_of};
 use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
 use crate::driver::CallStage;
 use crate::event::{AgentFailure, EndCause, Failure};
@@ -40,7 +42,7 @@ impl Switchboard {
         let parties: Vec<String> =
             self.parties.keys().filter(|id| !up.contains(id.as_str())).cloned().collect();
         for party in parties {
-            self.party_gone(&party);
+            self.party_gone(&party, PartyEnd::Unreachable);
         }
         let bridge_of: HashMap<&str, &str> = bridges
             .iter()
@@ -55,14 +57,50 @@ impl Switchboard {
         for channel in own.iter().filter(|channel| kind(channel) != "line") {
             match AttemptId::parse(&channel.id) {
                 Ok(attempt) => self.meet_call(attempt, channel, bridge_of.get(channel.id.as_str()).copied()),
-                Err(_) if self.parties.contains_key(&channel.id) => {}
+                Err(_) if self.parties.contains_key(&channel.id) => self.meet_party(channel),
                 Err(_) => {
                     let ask = Ask::delete(format!("channels/{}", channel.id));
                     self.ask(Asked::Aside("hang a channel of before up"), ask);
                 }
             }
         }
+        self.end_listening_of_before(&channels, &own, bridges);
         self.compared();
+    }
+
+    /// Who was picked up unheard is brought to where they are wanted.
+    fn meet_party(&mut self, channel: &Channel) {
+        if channel.state == "Up" && channel.dialplan.app_name == "Stasis" {
+            self.party_picked_up(&channel.id);
+        }
+    }
+
+    /// Channels that heard agents' lines for supervisors of an earlier process. They carry no variables; the lines that
+    /// they hear do.
+    fn end_listening_of_before(&mut self, channels: &[Channel], own: &[&Channel], bridges: &[Bridge]) {
+        let is_own = |id: &str| own.iter().any(|channel| channel.id == id);
+        let is_left = |channel: &&Channel| {
+            let hears = channel.name.strip_prefix("Snoop/").and_then(|name| name.rsplit_once('-'));
+            is_snoop(&channel.id)
+                && !self.parties.contains_key(&channel.id)
+                && hears.is_some_and(|(line, _)| is_own(line))
+        };
+        let left: HashSet<&str> =
+            channels.iter().filter(is_left).map(|channel| channel.id.as_str()).collect();
+        let empty = bridges.iter().filter(|bridge| {
+            let is_known =
+                listener_of(&bridge.id).is_none_or(|supervisor| self.parties.contains_key(supervisor));
+            let is_ours = |id: &String| left.contains(id.as_str()) || is_own(id);
+            !is_known && bridge.channels.iter().any(is_ours)
+        });
+        let empty: Vec<&Bridge> = empty.collect();
+        for channel in left {
+            tracing::info!("ending what listened for a supervisor of before");
+            self.ask(Asked::Aside("stop listening"), Ask::delete(format!("channels/{channel}")));
+        }
+        for bridge in empty {
+            self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/{}", bridge.id)));
+        }
     }
 
     fn meet_line(&mut self, channel: &Channel) {
@@ -119,13 +157,24 @@ impl Switchboard {
             };
             let mut call = Call::new(None, stage);
             call.in_stasis = channel.dialplan.app_name == "Stasis";
-            let agent = bridge.and_then(agent_of);
-            if let Some(line) = agent.and_then(|agent| self.lines.get_mut(&agent)) {
+            let waits = if bridge.is_none() { waiting_with(kind(channel)) } else { None };
+            let agent = bridge.and_then(agent_of).or(waits.map(|(agent, _)| agent));
+            let mut resumed = None;
+            if let Some(line) = agent.and_then(|agent| self.lines.get_mut(&agent))
+                && line.call.is_none_or(|on_it| on_it == attempt)
+            {
                 line.call = Some(attempt);
                 call.agent = agent;
                 call.stage = CallStage::Connected;
+                (call.is_held, call.is_labelled) = (waits.is_some(), waits.is_some());
+                // Whoever was consulted is hung up on.
+                resumed = waits.filter(|(_, consults)| *consults).map(|_| line.id.clone());
             }
-            return self.adopt(attempt, call);
+            self.adopt(attempt, call);
+            if let Some(line) = resumed {
+                self.resume(attempt, &line);
+            }
+            return;
         }
         if let Some(bridge) = bridge {
             self.entered_bridge(&channel.id, bridge);

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
-use super::protocol::{Ask, Incoming, Response};
+use super::protocol::{Ask, Incoming, Response, quoted};
 use super::settings::{HostSettings, RequestPath, SILENCE_MAX};
 use super::tls::{self, TlsError};
 
@@ -31,6 +31,9 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const TRIAL: Duration = Duration::from_secs(3);
 /// The number of that request.
 const TRIAL_ID: u64 = 0;
+/// The number of the question whether Asterisk still has our application.
+const WATCH_ID: u64 = u64::MAX;
+const FORGOTTEN: &str = "it has forgotten the application";
 
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -93,7 +96,7 @@ pub(super) async fn keep(
                 (wait, complained) = (BACK_OFF.0, false);
                 // What was asked on an earlier connection has no answer any more.
                 while questions.try_recv().is_ok() {}
-                let reason = match serve(index, &way, socket, &mut questions, &said).await {
+                let reason = match serve(index, &way, &application, socket, &mut questions, &said).await {
                     Ok(reason) => reason,
                     Err(Closed) => return,
                 };
@@ -150,6 +153,7 @@ struct Closed;
 async fn serve(
     index: usize,
     way: &Way,
+    application: &str,
     mut socket: Socket,
     questions: &mut mpsc::Receiver<Question>,
     said: &mpsc::Sender<(usize, FromHost)>,
@@ -169,6 +173,7 @@ async fn serve(
         said.send((index, FromHost::Said(incoming))).await.map_err(|_| Closed)?;
     }
     let (mut write, mut read) = socket.split();
+    let (watched, mut answers) = mpsc::channel::<Response>(1);
     let mut heard = Instant::now();
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
@@ -183,6 +188,11 @@ async fn serve(
                 };
                 match serde_json::from_str(&text) {
                     Ok(Incoming::Other) => {}
+                    Ok(Incoming::Response(response)) if response.request_id == WATCH_ID.to_string() => {
+                        if response.status_code == 404 {
+                            return Ok(FORGOTTEN);
+                        }
+                    }
                     Ok(incoming) => said.send((index, FromHost::Said(incoming))).await.map_err(|_| Closed)?,
                     Err(error) => tracing::error!(host = host.name, %error, "Asterisk said what cannot be read"),
                 }
@@ -197,11 +207,25 @@ async fn serve(
                     return Ok("the connection broke");
                 }
             }
+            Some(response) = answers.recv() => {
+                if response.status_code == 404 {
+                    return Ok(FORGOTTEN);
+                }
+            }
             _ = ping.tick() => {
                 if heard.elapsed() > SILENCE_MAX {
                     return Ok("it was silent for too long");
                 }
-                if write.send(Message::Ping(Vec::new().into())).await.is_err() {
+                // When an earlier connection of ours ends late, Asterisk takes the application from this one, too: it
+                // would answer, and never tell anything again.
+                let watch = Ask::get(format!("applications/{}", quoted(application)));
+                let life = if http.is_none() {
+                    Message::text(watch.over_web_socket(WATCH_ID))
+                } else {
+                    tokio::spawn(ask_aside(way.client.clone(), host.clone(), watch, watched.clone()));
+                    Message::Ping(Vec::new().into())
+                };
+                if write.send(life).await.is_err() {
                     return Ok("the connection broke");
                 }
             }
@@ -252,6 +276,13 @@ impl Http {
     async fn ask(&mut self, id: u64, ask: Ask) -> Result<(), ()> {
         self.questions.send(Question { id, ask }).await.map_err(drop)
     }
+}
+
+/// Asks over HTTP beside all other questions.
+async fn ask_aside(client: reqwest::Client, host: HostSettings, ask: Ask, answer: mpsc::Sender<Response>) {
+    let response = over_http(&client, &host, Question { id: WATCH_ID, ask }).await;
+    // Nobody waits for it if the connection is gone already.
+    let _ = answer.send(response).await;
 }
 
 /// Asks once, over HTTP. A switch that does not answer is told as status 599, with what is wrong with TLS as the body if

@@ -21,6 +21,7 @@ mod protocol;
 mod recorder;
 mod settings;
 mod stored;
+mod supervisors;
 mod switchboard;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ mod tls;
 
 use std::sync::Arc;
 
-use engine::{AgentId, AttemptId, Time};
+use engine::{AgentId, AttemptId, PartyEnd, Time};
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
@@ -36,7 +37,7 @@ use crate::clock::Clock;
 use crate::driver::{
     BoxFuture, Driver, DriverError, Fetched, LiveCall, PlaceCall, Request, SendError, SwitchState,
 };
-use crate::event::{CallEvent, EndCause, Event, EventKind};
+use crate::event::{CallEvent, EndCause, Event, EventKind, SupervisionState};
 pub use check::{Finding, check};
 use connection::{FromHost, Question, Way};
 use ledger::Ledger;
@@ -264,6 +265,9 @@ impl Fleet {
             .or_else(|| agent.and_then(|_| self.host_for_line()));
         if let Some(host) = index.and_then(|index| self.hosts.get_mut(index)) {
             host.switchboard.request(now, request);
+        } else if let Request::Supervise { supervision, .. } = request {
+            let state = SupervisionState::Failed(PartyEnd::CallOver);
+            let _ = self.events.send(Event::Supervision { supervision, at: now, state }).await;
         }
     }
 

@@ -67,6 +67,9 @@ pub(super) struct Response {
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Channel {
     pub id: String,
+    /// `Snoop/`, the id of the channel that it hears, `-` and a number, if it is one that hears another.
+    #[serde(default)]
+    pub name: String,
     #[serde(default)]
     pub state: String,
     #[serde(default)]

@@ -105,6 +105,10 @@ pub(super) struct Call {
     /// What the message that plays, or played last, is for.
     pub plays: Option<Purpose>,
     pub is_held: bool,
+    /// It is held for as long as a third party is consulted, and only therefore.
+    pub waits_for_third: bool,
+    /// Its channel says with whom it waits.
+    pub is_labelled: bool,
     /// The channel of a third party.
     pub third: Option<String>,
     /// The agent has left it to the third party.
@@ -125,6 +129,8 @@ impl Call {
             playback: None,
             plays: None,
             is_held: false,
+            waits_for_third: false,
+            is_labelled: false,
             third: None,
             is_transferred: false,
         }
@@ -238,7 +244,9 @@ impl Switchboard {
             Request::OpenLine { agent, phone } => self.open_line(agent, &phone),
             Request::CloseLine { agent } => self.close_line(agent),
             Request::Control { attempt, control } => self.control(attempt, control),
-            Request::Supervise { attempt, phone, part } => self.supervise(attempt, &phone, part),
+            Request::Supervise { supervision, attempt, phone, part } => {
+                self.supervise(supervision, attempt, &phone, part);
+            }
         }
     }
 
@@ -493,7 +501,7 @@ impl Switchboard {
                 tracing::warn!(status, %attempt, "the switch refused to play a message");
                 self.message_failed(&playback);
             }
-            Asked::Party(channel) if !is_good => self.party_gone(&channel),
+            Asked::Party(channel) if !is_good => self.party_refused(&channel, status),
             Asked::GoOnRecording(attempt, name) if status == 404 => self.begin_recording(attempt, &name),
             Asked::GoOnRecording(..) if !is_good => {
                 tracing::warn!(status, "the switch refused to go on with a recording");

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, Time};
+use engine::{AgentId, AttemptId, PartyEnd, SupervisionId, Time};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -13,9 +13,11 @@ use super::protocol::{Ask, Bridge, Channel, Dialplan, Incoming, Playback, Respon
 use super::settings::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 use super::switchboard::{KIND, NODE, Output, Switchboard};
 use crate::driver::{
-    AgentPhone, Control, Detection, Message, PlaceCall, Purpose, Request, Supervision, Variables,
+    AgentPhone, CallStage, Control, Detection, Message, PlaceCall, Purpose, Request, Supervision, Variables,
 };
-use crate::event::{CallEvent, Event, EventKind};
+use crate::event::{CallEvent, Event, EventKind, SupervisionState};
+
+mod conversations;
 
 const NODE_NAME: &str = "here";
 
@@ -57,6 +59,10 @@ fn agent(number: u8) -> AgentId {
     AgentId(Uuid::from_u128(200 + u128::from(number)))
 }
 
+fn consult(consultation: u32) -> Control {
+    Control::Consult { phone: AgentPhone::Endpoint("PJSIP/third".to_owned()), consultation }
+}
+
 /// Something that an engine asks, or that happens at the switch. Small numbers stand for calls and agents.
 #[derive(Clone, Debug)]
 enum Step {
@@ -68,7 +74,7 @@ enum Step {
     OpenLine(u8),
     CloseLine(u8),
     Control(u8, Control),
-    Supervise(u8),
+    Supervise(u8, Supervision),
     /// The oldest questions that wait are answered with this status.
     Answered(u16),
     /// The call's channel rings, is picked up, is detected, is gone.
@@ -98,12 +104,13 @@ fn any_step() -> impl Strategy<Value = Step> {
         Just(Control::Mute),
         Just(Control::Unmute),
         Just(Control::Keys("12#".to_owned())),
-        Just(Control::Consult(AgentPhone::Endpoint("PJSIP/third".to_owned()))),
+        (0..3_u32).prop_map(consult),
         Just(Control::Join),
         Just(Control::Transfer(None)),
         Just(Control::Transfer(Some(AgentPhone::Endpoint("PJSIP/third".to_owned())))),
         Just(Control::EndConsult),
     ];
+    let part = prop_oneof![Just(Supervision::Monitor), Just(Supervision::Whisper), Just(Supervision::Barge)];
     let status = prop_oneof![6 => Just(204_u16), 1 => Just(404), 1 => Just(409), 1 => Just(500)];
     let word = prop_oneof![Just("HUMAN"), Just("MACHINE"), Just("NOTSURE"), Just("FAX"), Just("HANGUP")];
     let cause = prop_oneof![
@@ -122,7 +129,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => who.clone().prop_map(Step::OpenLine),
         1 => who.clone().prop_map(Step::CloseLine),
         3 => (call.clone(), control).prop_map(|(call, control)| Step::Control(call, control)),
-        1 => call.clone().prop_map(Step::Supervise),
+        2 => (call.clone(), part).prop_map(|(call, part)| Step::Supervise(call, part)),
         4 => status.prop_map(Step::Answered),
         2 => call.clone().prop_map(Step::Rings),
         3 => call.clone().prop_map(Step::PickedUp),
@@ -153,6 +160,8 @@ struct Desk {
     playbacks: Vec<String>,
     placed: HashSet<AttemptId>,
     told: HashMap<AttemptId, Vec<EventKind>>,
+    /// What was told of each supervision that was asked for.
+    supervised: HashMap<SupervisionId, Vec<SupervisionState>>,
 }
 
 impl Desk {
@@ -169,6 +178,7 @@ impl Desk {
             playbacks: Vec::new(),
             placed: HashSet::new(),
             told: HashMap::new(),
+            supervised: HashMap::new(),
         }
     }
 
@@ -224,11 +234,12 @@ impl Desk {
             }
             Step::CloseLine(who) => self.asks(Request::CloseLine { agent: agent(who) }),
             Step::Control(call, control) => self.asks(Request::Control { attempt: attempt(call), control }),
-            Step::Supervise(call) => self.asks(Request::Supervise {
-                attempt: attempt(call),
-                phone: AgentPhone::Endpoint("PJSIP/boss".to_owned()),
-                part: Supervision::Monitor,
-            }),
+            Step::Supervise(call, part) => {
+                let supervision = SupervisionId(Uuid::from_u128(300 + self.supervised.len() as u128));
+                self.supervised.insert(supervision, Vec::new());
+                let phone = AgentPhone::Endpoint("PJSIP/boss".to_owned());
+                self.asks(Request::Supervise { supervision, attempt: attempt(call), phone, part });
+            }
             Step::Answered(status) => self.answer(status),
             Step::Rings(call) => {
                 self.says(Incoming::ChannelStateChange { channel: channel(call, "Ringing") })
@@ -308,18 +319,33 @@ impl Desk {
         self.hear();
         let channel = |id: &String| {
             let kind = if AttemptId::parse(id).is_ok() { "call" } else { id.split('.').next().unwrap_or("") };
+            // A channel that hears another carries no variables.
+            let variables = match kind {
+                "snoop" => serde_json::json!({}),
+                _ => serde_json::json!({NODE: NODE_NAME, KIND: kind}),
+            };
             serde_json::json!({
-                "id": id, "state": "Up", "dialplan": {"app_name": "Stasis"}, "channelvars": {NODE: NODE_NAME, KIND: kind},
+                "id": id, "state": "Up", "dialplan": {"app_name": "Stasis"}, "channelvars": variables,
             })
         };
         let channels: Vec<_> = self.channels.iter().map(channel).collect();
+        self.compare(&serde_json::json!(channels), &serde_json::json!([]));
+    }
+
+    fn compare(&mut self, channels: &serde_json::Value, bridges: &serde_json::Value) {
         for (id, ask) in std::mem::take(&mut self.asked) {
-            let body = match ask.uri.as_str() {
-                "channels" => serde_json::json!(channels).to_string(),
-                _ => "[]".to_owned(),
-            };
-            self.respond(id, 200, Some(body));
+            let body = if ask.uri == "channels" { channels } else { bridges };
+            self.respond(id, 200, Some(body.to_string()));
         }
+        self.hear();
+    }
+
+    fn wants(&self, ask: &Ask) -> bool {
+        self.asked.iter().any(|(_, other)| other == ask)
+    }
+
+    fn told_last(&self, call: u8) -> Option<EventKind> {
+        self.told.get(&attempt(call))?.last().copied()
     }
 
     fn answer(&mut self, status: u16) {
@@ -329,7 +355,9 @@ impl Desk {
                 && ask.method == "POST"
                 && let Some(channel) = ask.uri.strip_prefix("channels/")
             {
-                self.channels.retain(|id| id != channel);
+                let path = channel.split('?').next().unwrap_or("");
+                let made = path.split_once("/snoop/").map_or(channel, |(_, snoop)| snoop);
+                self.channels.retain(|id| id != made);
             }
             self.respond(id, status, None);
         }
@@ -358,6 +386,15 @@ impl Desk {
                     }
                     told.push(kind);
                 }
+                Output::Tell(Event::Supervision { supervision, state, .. }) => {
+                    let told = self.supervised.get_mut(&supervision).expect("it was asked for");
+                    let follows = match state {
+                        SupervisionState::Started | SupervisionState::Failed(_) => told.is_empty(),
+                        SupervisionState::Ended => told[..] == [SupervisionState::Started],
+                    };
+                    assert!(follows, "{state:?} after {told:?}");
+                    told.push(state);
+                }
                 Output::Tell(_) | Output::Compared => {}
             }
         }
@@ -379,7 +416,10 @@ impl Desk {
         {
             match channel.split_once('/') {
                 None => self.channels.push(channel.to_owned()),
-                Some((_, rest)) => self.playbacks.extend(rest.strip_prefix("play/").map(str::to_owned)),
+                Some((_, rest)) => {
+                    self.playbacks.extend(rest.strip_prefix("play/").map(str::to_owned));
+                    self.channels.extend(rest.strip_prefix("snoop/").map(str::to_owned));
+                }
             }
         }
         self.asked.push((id, ask));
@@ -405,10 +445,8 @@ fn channel(call: u8, state: &str) -> Channel {
     Channel { id: attempt(call).to_string(), state: state.to_owned(), dialplan, ..Channel::default() }
 }
 
-#[test]
-fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
-    let mut desk = Desk::new();
-    let control = Control::Consult(AgentPhone::Endpoint("PJSIP/third".to_owned()));
+/// Call 1 is with agent 0; agent 1 has a line, too.
+fn talks(desk: &mut Desk) {
     let steps = [
         Step::Back,
         Step::OpenLine(0),
@@ -419,17 +457,8 @@ fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
         Step::PickedUp(1),
         Step::Connect(1, 0, false),
         Step::EnteredBridge(1, 0),
-        Step::Control(1, control),
     ];
     steps.into_iter().for_each(|step| desk.take(step));
-    let third = desk.party(0).expect("somebody is rung");
-    desk.take(Step::Connect(1, 1, false));
-    desk.take(Step::EnteredBridge(1, 1));
-    let connected = |who| EventKind::Connected { agent: agent(who) };
-    let told = &desk.told[&attempt(1)];
-    assert!(told.ends_with(&[connected(0), connected(1)]), "{told:?}");
-    let hung_up = Ask::delete(format!("channels/{third}"));
-    assert!(desk.asked.iter().any(|(_, ask)| *ask == hung_up), "who was consulted is hung up on");
 }
 
 proptest! {
@@ -451,6 +480,11 @@ proptest! {
             prop_assert_eq!(ends, 1, "a call told {:?}", told);
         }
         prop_assert!(desk.ledger.live().is_empty(), "nothing is up any more");
+        for told in desk.supervised.values() {
+            let is_over = matches!(told.last(), Some(SupervisionState::Failed(_) | SupervisionState::Ended));
+            prop_assert!(is_over, "a supervision told {:?}", told);
+        }
+        prop_assert!(desk.board.parties.is_empty(), "somebody is still in a call that is over");
         prop_assert_eq!(desk.board.counts().0, 0);
         prop_assert_eq!(desk.board.load(), Some(0.0), "all lines are free again");
     }

@@ -1,18 +1,21 @@
 //! The task that lives through the calls.
 
+mod third;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::{AgentId, AttemptId, PhoneNumber, Time};
+use engine::{AgentId, AttemptId, PartyEnd, PhoneNumber, Time};
 use simulator::{Outcome, OutcomeKind, World, digits};
 use tokio::sync::mpsc;
 
 use super::{CarrierSettings, Command, Ledger};
 use crate::clock::Clock;
-use crate::driver::{AgentPhone, CallStage, Control, Message, PlaceCall, Purpose, Request};
-use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
+use crate::driver::{AgentPhone, CallStage, Message, PlaceCall, Purpose, Request};
+use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind, SupervisionState};
+use third::Third;
 
 /// How long a machine records after its greeting before it hangs up. An assumption; mailboxes allow one to three
 /// minutes.
@@ -57,6 +60,8 @@ struct Call {
     has_had_enough: bool,
     /// What the message is for that is playing.
     plays: Option<Purpose>,
+    /// Who else was rung.
+    third: Option<Third>,
 }
 
 impl Call {
@@ -79,6 +84,8 @@ enum Step {
     WaitEnds,
     AgentAnswers(AgentId),
     AgentFails(AgentId, AgentFailure),
+    /// A third party picks up, or is not to be had; with the number of the consultation.
+    ThirdActs(Option<u32>, Option<PartyEnd>),
     TalkEnds,
     MessageEnds(u32),
     /// Presses a key in this message.
@@ -198,9 +205,12 @@ impl Exchange {
             Command::Request(Request::CloseLine { agent }) => {
                 self.outbox.push_back(Event::LineDown { agent, reason: None, at: now });
             }
-            Command::Request(Request::Control { attempt, control }) => self.control(attempt, &control, now),
+            Command::Request(Request::Control { attempt, control }) => self.control(attempt, control, now),
             // Nobody is there to listen.
-            Command::Request(Request::Supervise { .. }) => {}
+            Command::Request(Request::Supervise { supervision, .. }) => {
+                let state = SupervisionState::Failed(PartyEnd::NobodyRung);
+                self.outbox.push_back(Event::Supervision { supervision, at: now, state });
+            }
         }
     }
 
@@ -242,6 +252,7 @@ impl Exchange {
             has_had_enough: false,
             answered_at: now,
             plays: None,
+            third: None,
         };
         self.calls.insert(attempt, call);
         self.note_line_taken(attempt, to);
@@ -327,6 +338,7 @@ impl Exchange {
                     self.tell(attempt, at, EventKind::Digit(key));
                 }
             }
+            Step::ThirdActs(consultation, failure) => self.third_acts(at, attempt, consultation, failure),
             Step::TalkEnds => self.end(attempt, at, EndCause::ByCalledParty),
             Step::MessageEnds(message) => {
                 if call.messages == message
@@ -396,14 +408,6 @@ impl Exchange {
             reason => Event::LineDown { agent, reason, at },
         };
         self.outbox.push_back(event);
-    }
-
-    /// Nobody hears who waits and who listens here: only an agent who leaves makes a difference.
-    fn control(&mut self, attempt: AttemptId, control: &Control, now: Time) {
-        let Some(agent) = self.ledger.book().live.get(&attempt).and_then(|call| call.agent) else { return };
-        if matches!(control, Control::Transfer(_)) {
-            self.tell(attempt, now, EventKind::AgentLeft { agent });
-        }
     }
 
     fn agent_answers(&mut self, at: Time, attempt: AttemptId, agent: AgentId) {

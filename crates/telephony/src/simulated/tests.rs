@@ -14,6 +14,8 @@ use crate::driver::{
 };
 use crate::event::{AgentFailure, CallEvent, Detected, EndCause, Event, EventKind};
 
+mod third_parties;
+
 const SECOND: Duration = Duration::from_secs(1);
 const FIRST: AttemptId = AttemptId(Uuid::from_u128(1));
 const SECOND_ATTEMPT: AttemptId = AttemptId(Uuid::from_u128(2));

@@ -13,7 +13,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use engine::time::rfc3339_option;
-use engine::{AgentEvent, AgentId, AgentNotice, CallControl, PhoneNumber, SkillId, ThirdParty, Time};
+use engine::{
+    AgentEvent, AgentId, AgentNotice, CallControl, ConsultationState, PhoneNumber, SkillId, ThirdParty, Time,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -341,6 +343,20 @@ fn told(notice: AgentNotice) -> Value {
             "type": "call_ended", "attempt": attempt, "result": result,
             "wrap_up_until": wrap_up_until.map(Time::to_rfc3339)
         }),
-        AgentNotice::Refused { why } => refused(why),
+        AgentNotice::Consultation { attempt, state } => {
+            let (state, reason) = match state {
+                ConsultationState::Ringing => ("ringing", None),
+                ConsultationState::Answered => ("answered", None),
+                ConsultationState::Ended(why) => ("ended", Some(why)),
+            };
+            json!({"type": "consultation", "attempt": attempt, "state": state, "reason": reason})
+        }
+        AgentNotice::TransferEnded { attempt, outcome } => {
+            json!({"type": "transfer_ended", "attempt": attempt, "outcome": outcome})
+        }
+        AgentNotice::Refused { code: Some(code), why } => {
+            json!({"type": "refused", "code": code, "why": why})
+        }
+        AgentNotice::Refused { code: None, why } => refused(why),
     }
 }

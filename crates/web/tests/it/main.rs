@@ -7,6 +7,7 @@ mod caller_ids;
 mod campaign_group_status;
 mod contacts;
 mod context_data;
+mod conversations;
 mod create_prospects;
 mod definitions;
 mod dialling;

@@ -38,7 +38,7 @@ async fn set(admin: &Caller<'_>, centre: &Centre, recording: Value) {
 }
 
 /// The agent talks with somebody of the running group.
-async fn talk(server: &Server, admin: &Caller<'_>, centre: &Centre) -> Socket {
+pub async fn talk(server: &Server, admin: &Caller<'_>, centre: &Centre) -> Socket {
     let query = format!("agent={}", centre.agent);
     let mut socket = open(server, &query, Some(admin.key())).await.unwrap();
     for message in ["log_in", "ready"] {

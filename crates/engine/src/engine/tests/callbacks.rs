@@ -198,7 +198,7 @@ fn a_time_is_refused_by_name_with_an_answer_that_agrees_on_none() {
     };
     for code in [Some("stop"), None] {
         floor.agent(2, agreed(code));
-        let Some((_, AgentNotice::Refused { why })) = floor.notices.last() else {
+        let Some((_, AgentNotice::Refused { why, .. })) = floor.notices.last() else {
             panic!("{code:?} was taken")
         };
         assert_eq!(*why, "callback_at needs a disposition whose callback is true");

@@ -12,6 +12,10 @@ pub(super) enum Step {
     Store,
     Feed(u32, bool),
     Call(usize, CallEvent),
+    /// Of the latest consultation, or an earlier one.
+    Third(usize, u32, Result<(), PartyEnd>),
+    /// Of a call that its agent left to somebody else.
+    Left(usize, CallEvent),
     Agent(u128, AgentEvent),
     Line(u128, bool),
     NeedsLine(u128, bool),
@@ -77,10 +81,31 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         2 => dispose,
         1 => Just(AgentEvent::ConnectionLost),
         1 => Just(AgentEvent::Control(CallControl::Hold)),
+        3 => (0..=4_u128).prop_map(|whom| {
+            let number = crate::PhoneNumber::from_digits(33_100_000_000).unwrap();
+            let whom = match whom {
+                4 => ThirdParty::Number(number),
+                agent => ThirdParty::Agent(agent_id(agent)),
+            };
+            AgentEvent::Control(CallControl::Consult(whom))
+        }),
+        1 => Just(AgentEvent::Control(CallControl::Join)),
+        1 => Just(AgentEvent::Control(CallControl::EndConsult)),
+        1 => Just(AgentEvent::Control(CallControl::Transfer(None))),
         1 => (1..=3_u128).prop_map(|to| {
             AgentEvent::Control(CallControl::Transfer(Some(ThirdParty::Agent(agent_id(to)))))
         }),
         1 => Just(AgentEvent::Control(CallControl::Transfer(Some(ThirdParty::Skill(skill_id(1)))))),
+    ];
+    let parties = prop_oneof![
+        2 => Just(Ok(())),
+        1 => Just(Err(PartyEnd::Busy)),
+        1 => Just(Err(PartyEnd::HungUp)),
+    ];
+    let left = prop_oneof![
+        1 => Just(CallEvent::Transferred),
+        1 => Just(CallEvent::TransferFailed(PartyEnd::NoAnswer)),
+        1 => Just(CallEvent::Ended(CallEnd::ByCalledParty)),
     ];
     let actions = prop_oneof![
         1 => Just(GroupAction::Load),
@@ -143,6 +168,8 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Store),
         5 => (0..30_u32, any::<bool>()).prop_map(|(contacts, left)| Step::Feed(contacts, left)),
         14 => (0..8_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
+        3 => (0..4_usize, 0..2_u32, parties).prop_map(|(call, ago, is_there)| Step::Third(call, ago, is_there)),
+        2 => (0..4_usize, left).prop_map(|(call, event)| Step::Left(call, event)),
         2 => (0..4_u128, any::<bool>()).prop_map(|(agent, up)| Step::Line(agent, up)),
         1 => (0..4_u128, any::<bool>()).prop_map(|(agent, needs)| Step::NeedsLine(agent, needs)),
         10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
@@ -161,6 +188,24 @@ impl Floor {
             Step::Feed(contacts, any_left) => self.answer_fetch(contacts, any_left),
             Step::Call(index, event) => {
                 if let Some(attempt) = self.up.iter().nth(index).copied() {
+                    self.call(attempt, event);
+                }
+            }
+            Step::Third(index, ago, is_there) => {
+                let Some((attempt, number, _)) = self.consulted.iter().rev().nth(index).copied() else {
+                    return;
+                };
+                let number = number.saturating_sub(ago);
+                self.call(
+                    attempt,
+                    match is_there {
+                        Ok(()) => CallEvent::ThirdAnswered(number),
+                        Err(why) => CallEvent::ThirdGone(number, why),
+                    },
+                );
+            }
+            Step::Left(index, event) => {
+                if let Some(attempt) = self.engine.left.keys().nth(index).copied() {
                     self.call(attempt, event);
                 }
             }
@@ -226,6 +271,9 @@ impl Floor {
             for attempt in self.up.clone() {
                 self.call(attempt, CallEvent::Ended(CallEnd::ByUs));
             }
+            for attempt in self.engine.left.keys().copied().collect::<Vec<_>>() {
+                self.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+            }
             self.pass(3600);
             while !self.fetches.is_empty() {
                 self.answer_fetch(1, true);
@@ -255,6 +303,71 @@ pub(super) fn two_groups_and_four_agents(modes: [DialMode; 2]) -> Floor {
     floor
 }
 
+/// Mostly what agents do who talk and who are consulted.
+fn any_step_of_conversations() -> impl Strategy<Value = Step> {
+    let whom = prop_oneof![
+        4 => (0..4_u128).prop_map(|agent| ThirdParty::Agent(agent_id(agent))),
+        1 => Just(ThirdParty::Number(crate::PhoneNumber::from_digits(33_100_000_000).unwrap())),
+    ];
+    let control = prop_oneof![
+        6 => whom.clone().prop_map(CallControl::Consult),
+        1 => Just(CallControl::Join),
+        2 => Just(CallControl::EndConsult),
+        2 => Just(CallControl::Transfer(None)),
+        2 => whom.prop_map(|whom| CallControl::Transfer(Some(whom))),
+        1 => Just(CallControl::Transfer(Some(ThirdParty::Skill(skill_id(0))))),
+    ];
+    let agents = prop_oneof![
+        8 => control.prop_map(AgentEvent::Control),
+        2 => Just(AgentEvent::Ready),
+        1 => Just(AgentEvent::NotReady { reason: Some("lunch".to_owned()) }),
+        1 => Just(AgentEvent::LogIn),
+        1 => Just(AgentEvent::LogOut),
+        1 => Just(AgentEvent::HangUp),
+        1 => Just(AgentEvent::ConnectionLost),
+    ];
+    let calls = prop_oneof![
+        2 => Just(CallEvent::Answered),
+        2 => Just(CallEvent::Detected(Detected::Person)),
+        3 => Just(CallEvent::Connected),
+        2 => Just(CallEvent::AgentLeft),
+        1 => Just(CallEvent::AgentFailed),
+        1 => Just(CallEvent::Ended(CallEnd::ByCalledParty)),
+    ];
+    let parties =
+        prop_oneof![2 => Just(Ok(())), 1 => Just(Err(PartyEnd::Busy)), 1 => Just(Err(PartyEnd::HungUp))];
+    let left = prop_oneof![
+        1 => Just(CallEvent::Transferred),
+        1 => Just(CallEvent::TransferFailed(PartyEnd::NoAnswer)),
+        1 => Just(CallEvent::Ended(CallEnd::ByCalledParty)),
+    ];
+    prop_oneof![
+        8 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
+        5 => (0..6_usize, calls).prop_map(|(call, event)| Step::Call(call, event)),
+        2 => (0..3_usize, 0..2_u32, parties).prop_map(|(call, ago, is_there)| Step::Third(call, ago, is_there)),
+        2 => (0..2_usize, left).prop_map(|(call, event)| Step::Left(call, event)),
+        2 => Just(Step::Store),
+        1 => any_step(),
+    ]
+}
+
+/// Two of four agents talk, and two are ready.
+fn two_of_four_talk() -> Floor {
+    let settings = with_mode(DialMode::Progressive);
+    let agents: [(u128, &[u128]); 4] = [(0, &[0]), (1, &[0]), (2, &[0]), (3, &[0])];
+    let mut floor = Floor::new(&[(0, settings)], &agents);
+    floor.run(0);
+    floor.log_in(0);
+    floor.log_in(1);
+    floor.settle(10);
+    for attempt in floor.dialled.clone() {
+        floor.talk(attempt);
+    }
+    floor.log_in(2);
+    floor.log_in(3);
+    floor
+}
+
 fn live_through(modes: [DialMode; 2], steps: Vec<Step>) -> Result<(), TestCaseError> {
     live_through_on(two_groups_and_four_agents(modes), steps).map(drop)
 }
@@ -268,7 +381,9 @@ pub(super) fn live_through_on(mut floor: Floor, steps: Vec<Step>) -> Result<Floo
     prop_assert!(floor.open_attempts.is_empty(), "an attempt is never settled");
     prop_assert!(floor.claimed.is_empty(), "a contact is never given back");
     prop_assert!(floor.engine.groups.is_empty(), "a group never comes to rest");
+    prop_assert!(floor.engine.left.is_empty(), "a call that was left is never over");
     for agent in floor.engine.agents.values() {
+        prop_assert!(agent.consulted_on.is_none(), "a consultation never ends");
         prop_assert!(
             matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady | AgentState::Ready),
             "an agent is stuck in {:?}",
@@ -307,6 +422,14 @@ proptest! {
         steps in prop::collection::vec(any_step(), 1..300)
     ) {
         live_through([DialMode::Agentless, DialMode::PushPreview], steps)?;
+    }
+
+    /// The same where agents consult each other, and leave calls to each other and to others.
+    #[test]
+    fn no_order_of_consultations_and_transfers_double_books_an_agent_or_keeps_one(
+        steps in prop::collection::vec(any_step_of_conversations(), 1..150)
+    ) {
+        live_through_on(two_of_four_talk(), steps)?;
     }
 
     /// When another node takes a group over, its calls end here, its agents are free and the other group goes on.

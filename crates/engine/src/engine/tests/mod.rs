@@ -3,6 +3,7 @@
 mod answers;
 mod callbacks;
 mod caller_ids;
+mod consultations;
 mod detection;
 mod laws;
 mod lines;
@@ -145,6 +146,9 @@ struct Floor {
     /// Agents whose telephones are to ring, and what was asked for on calls.
     lines_wanted: Vec<AgentId>,
     controls: Vec<(AttemptId, CallControl)>,
+    /// Whom third parties were rung for, and the latest number of a consultation.
+    consulted: Vec<(AttemptId, u32, ThirdParty)>,
+    transfers: Vec<crate::change::TransferEnded>,
     /// What calls showed, and the attempts that were decided on.
     shown: Vec<Option<crate::PhoneNumber>>,
     started: Vec<crate::change::AttemptStarted>,
@@ -192,6 +196,8 @@ impl Floor {
             fenced: BTreeSet::new(),
             lines_wanted: Vec::new(),
             controls: Vec::new(),
+            consulted: Vec::new(),
+            transfers: Vec::new(),
             shown: Vec::new(),
             started: Vec::new(),
             pool_of_new_groups: None,
@@ -275,6 +281,7 @@ impl Floor {
             Output::OpenLine(agent) => self.lines_wanted.push(agent),
             Output::CloseLine(agent) => self.lines_wanted.retain(|wanted| *wanted != agent),
             Output::Control { attempt, control } => self.controls.push((attempt, control)),
+            Output::Consult { attempt, number, whom } => self.consulted.push((attempt, number, whom)),
             Output::Record { attempt, name, is_on } => {
                 let is_noted = self.noted.get(&attempt) == Some(&name);
                 assert!(is_noted || !is_on, "recorded before it was stored");
@@ -352,6 +359,11 @@ impl Floor {
             Change::RecordingStarted(started) => {
                 let (attempt, name) = (started.attempt, started.name.clone());
                 assert!(self.noted.insert(attempt, name).is_none(), "two recordings of one call");
+            }
+            Change::TransferEnded(ended) => {
+                let is_other = |other: &crate::change::TransferEnded| other.attempt != ended.attempt;
+                assert!(self.transfers.iter().all(is_other), "a transfer ended twice");
+                self.transfers.push(ended.clone());
             }
             Change::GroupChanged(_) | Change::AgentChanged(_) => {}
         }
@@ -476,11 +488,32 @@ impl Floor {
                 assert_eq!(self.engine.agents[&agent].attempt, Some(*attempt), "agent and call disagree");
             }
         }
+        let mut consulted = BTreeMap::new();
+        let thirds = self.engine.calls.iter().filter_map(|(attempt, call)| {
+            call.third.as_ref().and_then(state::Consultation::agent).map(|agent| (agent, *attempt))
+        });
+        let left =
+            self.engine.left.iter().filter_map(|(attempt, left)| left.to.map(|agent| (agent, *attempt)));
+        for (agent, attempt) in thirds.chain(left) {
+            assert!(consulted.insert(agent, attempt).is_none(), "an agent is consulted twice at once");
+        }
         for agent in self.engine.agents.values() {
+            let is_consulted = consulted.get(&agent.id).copied();
+            assert_eq!(agent.consulted_on, is_consulted, "agent and consultation disagree");
+            let has_call = talking.contains(&agent.id);
+            assert!(!(has_call && is_consulted.is_some()), "an agent who is consulted is given a call");
+            assert!(
+                !matches!(agent.state, AgentState::Ready | AgentState::Preview) || is_consulted.is_none(),
+                "an agent who is consulted counts as free"
+            );
             if matches!(agent.state, AgentState::OnCall | AgentState::Reserved) {
-                assert!(talking.contains(&agent.id), "an agent is held for no call");
+                assert!(
+                    has_call || (agent.is_held && is_consulted.is_some()),
+                    "an agent is held for nothing"
+                );
             }
         }
+        self.check_counts();
         // Contacts that left the engine but whose change is still to be stored.
         for set in &self.unstored {
             for change in &set.changes {
@@ -501,6 +534,36 @@ impl Floor {
             assert_eq!(group.ringing as usize, ringing, "lines are miscounted");
             let on_lines = calls.filter(|call| call.stage.takes_a_line()).count();
             assert_eq!(group.on_lines as usize, on_lines, "lines in use are miscounted");
+        }
+    }
+}
+
+impl Floor {
+    /// What pacing and the choice of agents go by is what the agents' states say.
+    fn check_counts(&self) {
+        let mut ready: BTreeMap<SkillId, usize> = BTreeMap::new();
+        let mut busy: BTreeMap<SkillId, usize> = BTreeMap::new();
+        for agent in self.engine.agents.values() {
+            let (of_ready, of_busy) = match agent.state {
+                AgentState::Ready => (1, 0),
+                AgentState::Reserved if agent.is_held => (0, 0),
+                AgentState::Reserved | AgentState::Preview | AgentState::OnCall | AgentState::WrapUp => {
+                    (0, 1)
+                }
+                AgentState::LoggedOut | AgentState::NotReady => (0, 0),
+            };
+            for (skill, _) in &agent.skills {
+                *ready.entry(*skill).or_default() += of_ready;
+                *busy.entry(*skill).or_default() += of_busy;
+            }
+        }
+        for (skill, count) in ready {
+            let listed = self.engine.ready.get(&skill).map_or(0, BTreeSet::len);
+            assert_eq!(listed, count, "ready agents are miscounted");
+        }
+        for (skill, count) in busy {
+            let listed = self.engine.busy.get(&skill).map_or(0, BusyAgents::len);
+            assert_eq!(listed, count, "busy agents are miscounted");
         }
     }
 }

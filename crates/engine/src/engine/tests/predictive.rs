@@ -177,6 +177,7 @@ impl Model {
             | Output::Control { .. }
             | Output::Record { .. }
             | Output::Announce { .. }
+            | Output::Consult { .. }
             | Output::RunHook(_) => {}
         }
     }

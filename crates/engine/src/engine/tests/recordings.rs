@@ -191,7 +191,9 @@ fn a_switch_that_cannot_record_is_named_when_an_agent_asks_for_it() {
     floor.settle(10);
     floor.talk(floor.dialled[0]);
     floor.agent(1, AgentEvent::Control(CallControl::Record));
-    let Some((_, AgentNotice::Refused { why })) = floor.notices.last() else { panic!("it was not refused") };
+    let Some((_, AgentNotice::Refused { why, .. })) = floor.notices.last() else {
+        panic!("it was not refused")
+    };
     assert_eq!(*why, "the switch in use cannot record: the simulated carrier has no sound");
     assert!(floor.recorded.is_empty());
 }
