@@ -71,6 +71,25 @@ pub fn read(bytes: &[u8]) -> Result<ContextData, BadDocument> {
     }
 }
 
+/// Whether an element may be called so, its prefix left out: XML 1.0 (fifth edition), productions 4 and 5. The reader takes
+/// whatever stands up to the next space.
+fn is_name(text: &str) -> bool {
+    let begins = |c: char| {
+        c.is_ascii_alphabetic()
+            || matches!(c, '_' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+                | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}'
+                | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}'
+                | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
+    };
+    let goes_on = |c: char| {
+        begins(c)
+            || c.is_ascii_digit()
+            || matches!(c, '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
+    };
+    let mut characters = text.chars();
+    characters.next().is_some_and(begins) && characters.all(goes_on)
+}
+
 /// The elements that are open, and what was read.
 #[derive(Default)]
 struct Reading {
@@ -123,6 +142,11 @@ impl Reading {
         self.elements += 1;
         if self.elements > ELEMENTS_MAX {
             return Err(self.bad("too_large", format!("more than {ELEMENTS_MAX} elements")));
+        }
+        if !is_name(&name) {
+            return Err(
+                self.bad("bad_xml", "an element here has no XML name: letters, digits, '-', '_', '.'")
+            );
         }
         let part = self.open.last().map(String::as_str);
         let fits = match self.open.len() {
@@ -264,6 +288,17 @@ mod tests {
         assert_eq!(code("<contextdata>x</contextdata>").0, "unexpected_text");
         let nested = "<contextdata><campaigndata><Name><First/></Name></campaigndata></contextdata>";
         assert_eq!(code(nested), ("unexpected_element", "/contextdata/campaigndata/Name/First".to_owned()));
+        for name in ["Sta\"te", "1st", "-a", "a&amp;b", "a<b"] {
+            let named = format!("<contextdata><systemdata><{name}>x</{name}></systemdata></contextdata>");
+            assert_eq!(code(&named), ("bad_xml", "/contextdata/systemdata".to_owned()), "{name}");
+        }
+        assert!(
+            read(
+                "<contextdata><systemdata><Prénom-1.2_é>x</Prénom-1.2_é></systemdata></contextdata>"
+                    .as_bytes()
+            )
+            .is_ok()
+        );
         let twice = "<contextdata><systemdata><State>1</State><State>2</State></systemdata></contextdata>";
         assert_eq!(code(twice), ("named_twice", "/contextdata/systemdata/State".to_owned()));
     }
