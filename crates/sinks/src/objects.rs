@@ -151,63 +151,36 @@ fn unreachable(error: reqwest::Error) -> ObjectError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
-    use std::sync::{Arc, Mutex};
-
     use axum::Router;
-    use axum::body::Bytes;
-    use axum::extract::State;
-    use axum::http::{HeaderMap, Method, StatusCode, Uri};
-    use axum::response::{IntoResponse, Response};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use hyper_util::server::conn::auto::Builder;
+    use s3s::auth::SimpleAuth;
+    use s3s::service::S3ServiceBuilder;
+    use s3s_fs::FileSystem;
+    use tempfile::TempDir;
+    use tokio::net::TcpListener;
 
     use super::*;
 
-    type Kept = Arc<Mutex<HashMap<String, Bytes>>>;
-
-    /// As much of S3 as is used: it wants requests signed by `key`, and uploads whose length is told before they come.
-    async fn storage(kept: Kept) -> String {
-        async fn answer(
-            State(kept): State<Kept>,
-            method: Method,
-            uri: Uri,
-            headers: HeaderMap,
-            body: Bytes,
-        ) -> Response {
-            let query = uri.query().unwrap_or_default();
-            if !query.contains("X-Amz-Credential=key%2F") || !query.contains("X-Amz-Signature=") {
-                return StatusCode::FORBIDDEN.into_response();
-            }
-            let mut kept = kept.lock().unwrap();
-            match method {
-                Method::PUT => {
-                    let says =
-                        headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
-                    if says != Some(body.len().to_string()) {
-                        return StatusCode::LENGTH_REQUIRED.into_response();
-                    }
-                    kept.insert(uri.path().to_owned(), body);
-                    StatusCode::OK.into_response()
-                }
-                Method::DELETE => {
-                    kept.remove(uri.path());
-                    StatusCode::NO_CONTENT.into_response()
-                }
-                _ => match kept.get(uri.path()) {
-                    Some(body) => match headers.get("range").map(|range| range.to_str().unwrap()) {
-                        Some("bytes=10-19") => {
-                            (StatusCode::PARTIAL_CONTENT, body.slice(10..20)).into_response()
-                        }
-                        _ => body.clone().into_response(),
-                    },
-                    None => StatusCode::NOT_FOUND.into_response(),
-                },
-            }
-        }
-        let limit = axum::extract::DefaultBodyLimit::disable();
-        let router = Router::new().fallback(answer).layer(limit).with_state(kept);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    /// A storage that checks signatures and keeps objects as files of this directory, buckets being directories in it.
+    async fn storage(directory: &TempDir) -> String {
+        std::fs::create_dir(directory.path().join("calls")).unwrap();
+        let mut service = S3ServiceBuilder::new(FileSystem::new(directory.path()).unwrap());
+        service.set_auth(SimpleAuth::from_single("key", "hidden"));
+        let service = service.build();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(async move {
+            loop {
+                let (socket, _) = listener.accept().await.unwrap();
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let _ = Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                });
+            }
+        });
         address
     }
 
@@ -228,33 +201,46 @@ mod tests {
         File::open(&path).await.unwrap()
     }
 
-    #[tokio::test]
-    async fn an_object_is_put_with_its_length_read_back_and_removed() {
-        let kept = Kept::default();
-        let objects = Objects::open(&settings(storage(Arc::clone(&kept)).await, "key")).unwrap();
-        let bytes: Vec<u8> = (0..3_000_000_u32).map(|byte| byte as u8).collect();
-        objects.put("a/b.wav", "audio/wav", file(&bytes).await, bytes.len() as u64).await.unwrap();
-        assert_eq!(kept.lock().unwrap().keys().collect::<Vec<_>>(), ["/calls/a/b.wav"]);
+    async fn all(mut pieces: BoxStream<'static, Result<Bytes, ObjectError>>) -> Vec<u8> {
         let mut read = Vec::new();
-        let mut pieces = objects.get("a/b.wav", None).await.unwrap();
         while let Some(piece) = pieces.next().await {
             read.extend_from_slice(&piece.unwrap());
         }
-        assert!(read == bytes);
-        let part = objects.get("a/b.wav", Some(10..=19)).await.unwrap();
-        let part: Vec<Bytes> = part.map(Result::unwrap).collect().await;
-        assert_eq!(part.concat(), &bytes[10..20]);
-        let whole = objects.get("a/b.wav", Some(0..=1)).await.err();
-        assert!(matches!(whole, Some(ObjectError::NoParts)), "it is not taken for the part");
+        read
+    }
+
+    #[tokio::test]
+    async fn an_object_is_put_read_back_in_whole_and_in_part_and_removed() {
+        let directory = TempDir::new().unwrap();
+        let objects = Objects::open(&settings(storage(&directory).await, "key")).unwrap();
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|byte| byte as u8).collect();
+        objects.put("a/b é.wav", "audio/wav", file(&bytes).await, bytes.len() as u64).await.unwrap();
+        assert!(std::fs::read(directory.path().join("calls/a/b é.wav")).unwrap() == bytes);
+        assert!(all(objects.get("a/b é.wav", None).await.unwrap()).await == bytes);
+        assert_eq!(all(objects.get("a/b é.wav", Some(10..=19)).await.unwrap()).await, &bytes[10..20]);
         for _ in 0..2 {
-            objects.remove("a/b.wav").await.unwrap();
+            objects.remove("a/b é.wav").await.unwrap();
         }
-        assert!(matches!(objects.get("a/b.wav", None).await, Err(ObjectError::Absent)));
+        assert!(matches!(objects.get("a/b é.wav", None).await, Err(ObjectError::Absent)));
+    }
+
+    #[tokio::test]
+    async fn a_whole_object_is_not_taken_for_the_part_that_was_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let knows_no_parts = Router::new().fallback(async || "the whole object");
+        tokio::spawn(async move { axum::serve(listener, knows_no_parts).await });
+        let objects = Objects::open(&settings(address, "key")).unwrap();
+        let whole = objects.get("a.wav", Some(0..=1)).await.err();
+        assert!(matches!(whole, Some(ObjectError::NoParts)), "{whole:?}");
     }
 
     #[tokio::test]
     async fn a_refusal_and_a_storage_that_is_not_there_are_told_without_the_signed_address() {
-        let objects = Objects::open(&settings(storage(Kept::default()).await, "other")).unwrap();
+        let directory = TempDir::new().unwrap();
+        let address = storage(&directory).await;
+        let wrong_secret = BucketSettings { secret_key: "other".to_owned(), ..settings(address, "key") };
+        let objects = Objects::open(&wrong_secret).unwrap();
         let refused = objects.put("a.wav", "audio/wav", file(b"x").await, 1).await;
         assert!(matches!(refused, Err(ObjectError::Refused(403))), "{refused:?}");
         let away = Objects::open(&settings("http://127.0.0.1:1".to_owned(), "key")).unwrap();
