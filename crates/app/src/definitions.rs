@@ -68,13 +68,12 @@ fn check_references<T: Definition>(tx: &mut Tx<'_>, tenant: TenantId, body: &T) 
             return Err(AppError::invalid("unknown_reference", &reference.field, message));
         }
     }
-    let is_profile = T::KIND == DetectionProfileBody::KIND;
     for reference in body.named_references() {
         let Some(named) = rows::by_name(tx, tenant, reference.kind, None, &reference.name)? else {
             let message = format!("there is no {} '{}'", in_words(reference.kind), reference.name);
             return Err(AppError::invalid("unknown_reference", reference.field, message));
         };
-        if is_profile && typed::<ScriptBody>(named)?.body.source.is_none() {
+        if !reference.may_be_service && typed::<ScriptBody>(named)?.body.source.is_none() {
             let message = format!(
                 "'{}' is a service over HTTP, which is asked before calls only: name a script with a source",
                 reference.name

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::callback::CallbackSettings;
 use crate::caller_id::{CallerIdRules, CallerIdSetting};
 use crate::contact::FeedOrder;
-pub use crate::detection::{AnswerAction, AskScript, DetectionRules, DoubtAction, MachineAction};
+use crate::detection::{DetectionRules, MachineAction};
 use crate::hours::CallingHours;
 use crate::ids::{CallerIdPoolId, MessageId};
 use crate::phone::PhoneNumber;

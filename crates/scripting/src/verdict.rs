@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::settings::AnswerAction;
+use engine::detection::AnswerAction;
 use engine::{
     CallOver, CallResult, EndingChanges, HookVerdict, MessageId, NextStep, PhoneNumber, PhoneStatus,
     PickedUp, PreCallVerdict, Time,

@@ -72,6 +72,16 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether nothing was changed, and the database may do it if asked again.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Overloaded | Self::Contended)
+    }
+
+    /// Whether it may be done if asked again, for what is safe to do twice.
+    pub fn is_passing_or_unknown(&self) -> bool {
+        self.is_passing() || matches!(self, Self::CommitUnknown)
+    }
+
     /// A contradiction in stored state.
     pub fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt { what: what.into() }

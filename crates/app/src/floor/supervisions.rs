@@ -28,12 +28,7 @@ pub(super) async fn note_all(shared: Arc<Shared>, mut heard: mpsc::Receiver<Hear
         loop {
             match shared.store.write(move |tx| note(tx, supervision, state, at)).await {
                 Ok(()) => break,
-                Err(
-                    error @ (StoreError::Overloaded
-                    | StoreError::Unavailable { .. }
-                    | StoreError::Contended
-                    | StoreError::CommitUnknown),
-                ) => {
+                Err(error) if error.is_passing_or_unknown() => {
                     tracing::warn!(%error, "could not note what became of a supervision; trying again");
                     tokio::time::sleep(STORE_AGAIN).await;
                 }

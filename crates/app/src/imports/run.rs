@@ -40,17 +40,6 @@ pub(super) enum Halt {
     Failed(String),
 }
 
-/// Whether the database may do it if asked again.
-pub(super) fn is_passing(error: &StoreError) -> bool {
-    matches!(
-        error,
-        StoreError::Unavailable { .. }
-            | StoreError::CommitUnknown
-            | StoreError::Overloaded
-            | StoreError::Contended
-    )
-}
-
 impl From<AppError> for Halt {
     fn from(error: AppError) -> Self {
         match error {
@@ -183,7 +172,7 @@ impl Run {
             }
             let error = match write().await {
                 Ok(state) => return Ok(state),
-                Err(AppError::Store(error)) if is_passing(&error) => error,
+                Err(AppError::Store(error)) if error.is_passing_or_unknown() => error,
                 Err(AppError::Overloaded) => StoreError::Overloaded,
                 Err(error) => return Err(error.into()),
             };
@@ -275,7 +264,7 @@ async fn patiently<T, F: Future<Output = Result<T, AppError>>>(
         match read().await {
             Ok(found) => return Ok(found),
             Err(_) if app.imports.is_stopping() => return Err(Halt::Stopped),
-            Err(AppError::Store(error)) if is_passing(&error) => {
+            Err(AppError::Store(error)) if error.is_passing_or_unknown() => {
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }

@@ -105,7 +105,7 @@ async fn see_through(app: Arc<App>, job: ImportJob) {
         let (end, now) = (end.clone(), SystemClock.now());
         match app.store.write(move |tx| rows::finish(tx, claim, &end, now)).await {
             Ok(()) => break,
-            Err(error) if super::run::is_passing(&error) && !app.imports.is_stopping() => {
+            Err(error) if error.is_passing_or_unknown() && !app.imports.is_stopping() => {
                 sleep(pause).await;
                 pause = (pause * 2).min(DEAD_AFTER / 3);
             }

@@ -158,7 +158,12 @@ impl Definition for CampaignBody {
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = |name: &Option<String>, field: &'static str| {
-            name.as_ref().map(|name| NamedReference { kind: ScriptBody::KIND, name: name.clone(), field })
+            name.as_ref().map(|name| NamedReference {
+                kind: ScriptBody::KIND,
+                name: name.clone(),
+                field,
+                may_be_service: true,
+            })
         };
         let pre_call = script(&self.scripts.pre_call, "scripts.pre_call");
         let post_call = script(&self.scripts.post_call, "scripts.post_call");

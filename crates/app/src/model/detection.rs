@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::MessageId;
-use engine::settings::{AskScript, DetectionRules, DoubtAction, MachineAction};
+use engine::detection::{AskScript, DetectionRules, DoubtAction, MachineAction};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use telephony::Detection;
@@ -211,8 +211,12 @@ impl Definition for DetectionProfileBody {
     }
     fn named_references(&self) -> Vec<NamedReference> {
         let script = self.script.as_ref();
-        let named =
-            |name: &String| NamedReference { kind: ScriptBody::KIND, name: name.clone(), field: "script" };
+        let named = |name: &String| NamedReference {
+            kind: ScriptBody::KIND,
+            name: name.clone(),
+            field: "script",
+            may_be_service: false,
+        };
         script.map(named).into_iter().collect()
     }
     fn check(&self) -> Result<(), AppError> {

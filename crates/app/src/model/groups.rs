@@ -87,6 +87,7 @@ impl Definition for CampaignGroupBody {
             kind: ScriptBody::KIND,
             name: feed.script.clone(),
             field: "feed.script",
+            may_be_service: true,
         };
         self.feed.iter().map(script).collect()
     }

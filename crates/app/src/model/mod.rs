@@ -96,6 +96,8 @@ pub struct NamedReference {
     pub name: String,
     /// In which field it is named.
     pub field: &'static str,
+    /// Whether it may be a script that is a service over HTTP and has no source.
+    pub may_be_service: bool,
 }
 
 impl Reference {

@@ -1,7 +1,7 @@
 //! Schedules and sequences as they are configured.
 
 use engine::schedule::{Recurrence, Timetable};
-use engine::{DialMode, GroupId, Zone};
+use engine::{DialMode, GroupAction, GroupId, Zone};
 use jiff::civil::{Date, Time as CivilTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,19 @@ pub enum ScheduledAction {
 }
 
 impl ScheduledAction {
+    /// What is asked of the campaign group, in order.
+    pub(crate) fn of_group(self) -> &'static [GroupAction] {
+        match self {
+            Self::Load => &[GroupAction::Load],
+            Self::Start => &[GroupAction::Load, GroupAction::Start],
+            Self::SetDialMode => &[GroupAction::SetDialMode],
+            Self::Stop => &[GroupAction::Stop],
+            Self::Complete => &[GroupAction::Stop, GroupAction::Unload],
+            Self::Unload => &[GroupAction::Unload],
+            Self::ForceUnload => &[GroupAction::ForceUnload],
+        }
+    }
+
     /// Its name in the API.
     pub fn name(self) -> &'static str {
         match self {
@@ -156,8 +169,7 @@ impl Definition for ScheduleBody {
                     "set_dial_mode needs a dial_mode",
                 ));
             }
-            let takes_dial_mode =
-                matches!(step.action, ScheduledAction::Start | ScheduledAction::SetDialMode);
+            let takes_dial_mode = step.action.of_group().iter().any(|action| action.takes_dial_mode());
             if step.dial_mode.is_some() && !takes_dial_mode {
                 return Err(dial_mode_is_out_of_place(&field("dial_mode")));
             }

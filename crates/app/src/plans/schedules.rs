@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::time::rfc3339;
-use engine::{Actor, GroupAction, GroupId, TenantId, Time, Zone};
+use engine::{Actor, GroupId, TenantId, Time, Zone};
 use schemars::JsonSchema;
 use serde::Serialize;
 use store::records::schedules::{self as rows, PlannedRun};
@@ -132,17 +132,9 @@ impl App {
 
     async fn do_step(&self, tenant: TenantId, step: &ScheduleStep, group: GroupId) -> Result<(), AppError> {
         let mode = step.dial_mode;
-        let actions: &[(GroupAction, bool)] = match step.action {
-            ScheduledAction::Load => &[(GroupAction::Load, false)],
-            ScheduledAction::Start => &[(GroupAction::Load, false), (GroupAction::Start, true)],
-            ScheduledAction::SetDialMode => &[(GroupAction::SetDialMode, true)],
-            ScheduledAction::Stop => &[(GroupAction::Stop, false)],
-            ScheduledAction::Complete => &[(GroupAction::Stop, false), (GroupAction::Unload, false)],
-            ScheduledAction::Unload => &[(GroupAction::Unload, false)],
-            ScheduledAction::ForceUnload => &[(GroupAction::ForceUnload, false)],
-        };
-        for (action, names_mode) in actions {
-            self.ask_group(tenant, group, *action, mode.filter(|_| *names_mode), Actor::Schedule).await?;
+        for action in step.action.of_group() {
+            let mode = mode.filter(|_| action.takes_dial_mode());
+            self.ask_group(tenant, group, *action, mode, Actor::Schedule).await?;
         }
         Ok(())
     }

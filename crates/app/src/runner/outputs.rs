@@ -213,11 +213,7 @@ impl Runner {
             let outcome = loop {
                 let (sets, held) = (Arc::clone(&sets), Arc::clone(&held));
                 match store.write(move |tx| changes::apply(tx, tenant, &held, &sets)).await {
-                    Err(
-                        error @ (StoreError::Overloaded
-                        | StoreError::Unavailable { .. }
-                        | StoreError::Contended),
-                    ) => {
+                    Err(error) if error.is_passing() => {
                         tracing::warn!(%error, "could not store; trying again");
                         tokio::time::sleep(STORE_AGAIN).await;
                     }

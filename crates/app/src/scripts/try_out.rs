@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::settings::AskScript;
+use engine::detection::AskScript;
 use engine::{AgentId, AttemptId, CallOver, CallResult, ContactId, Detected, Hook, PickedUp, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::contact::{Phone, PhoneKind, PhoneStatus, Rank};
+use engine::detection::MachineAction;
 use engine::pacing::SlotCount;
-use engine::settings::{MachineAction, PredictiveSettings};
+use engine::settings::PredictiveSettings;
 use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, BucketId, CallEnd,
     CallEvent, CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, ContactId, Detected,

@@ -24,6 +24,9 @@ pub struct Supervision {
     pub is_started: bool,
 }
 
+/// The columns that [`read`] reads.
+const COLUMNS: &str = "id, tenant_id, agent_id, attempt_id, supervisor, part, is_started";
+
 fn read(row: &Row) -> Result<Supervision, StoreError> {
     Ok(Supervision {
         id: row.get(0)?,
@@ -55,12 +58,8 @@ pub fn add(tx: &mut Tx<'_>, node: Uuid, new: &Supervision) -> Result<(), StoreEr
 /// # Errors
 /// Those of the database.
 pub fn start(tx: &mut Tx<'_>, id: SupervisionId) -> Result<Option<Supervision>, StoreError> {
-    let row = tx.query_one(
-        "UPDATE supervision SET is_started = 1 WHERE id = $1 AND is_started = 0
-         RETURNING id, tenant_id, agent_id, attempt_id, supervisor, part, is_started",
-        &values![id],
-    )?;
-    row.as_ref().map(read).transpose()
+    let found = "UPDATE supervision SET is_started = 1 WHERE id = $1 AND is_started = 0";
+    Ok(told(tx, found, id.0)?.pop())
 }
 
 /// Forgets one that is over. None if it was before. It is found as by [`start`].
@@ -68,12 +67,7 @@ pub fn start(tx: &mut Tx<'_>, id: SupervisionId) -> Result<Option<Supervision>, 
 /// # Errors
 /// Those of the database.
 pub fn end(tx: &mut Tx<'_>, id: SupervisionId) -> Result<Option<Supervision>, StoreError> {
-    let row = tx.query_one(
-        "DELETE FROM supervision WHERE id = $1
-         RETURNING id, tenant_id, agent_id, attempt_id, supervisor, part, is_started",
-        &values![id],
-    )?;
-    row.as_ref().map(read).transpose()
+    Ok(told(tx, "DELETE FROM supervision WHERE id = $1", id.0)?.pop())
 }
 
 /// Forgets all of a node, of whichever tenant: those of an earlier process are over when another one starts.
@@ -81,10 +75,11 @@ pub fn end(tx: &mut Tx<'_>, id: SupervisionId) -> Result<Option<Supervision>, St
 /// # Errors
 /// Those of the database.
 pub fn end_all(tx: &mut Tx<'_>, node: Uuid) -> Result<Vec<Supervision>, StoreError> {
-    let rows = tx.query(
-        "DELETE FROM supervision WHERE node_id = $1
-         RETURNING id, tenant_id, agent_id, attempt_id, supervisor, part, is_started",
-        &values![node],
-    )?;
+    told(tx, "DELETE FROM supervision WHERE node_id = $1", node)
+}
+
+/// Changes supervisions and tells which they were.
+fn told(tx: &mut Tx<'_>, change: &str, by: Uuid) -> Result<Vec<Supervision>, StoreError> {
+    let rows = tx.query(&format!("{change} RETURNING {COLUMNS}"), &values![by])?;
     rows.iter().map(read).collect()
 }

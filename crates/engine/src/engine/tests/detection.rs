@@ -1,7 +1,7 @@
 //! Who answered, and what is done then.
 
 use super::*;
-use crate::settings::{DetectionRules, DoubtAction, MachineAction};
+use crate::detection::{DetectionRules, DoubtAction, MachineAction};
 
 /// A floor whose first call was picked up, by a campaign with these rules.
 fn picked_up(detection: DetectionRules) -> (Floor, AttemptId) {

@@ -27,11 +27,12 @@ use crate::callback::{CallbackState, Promise};
 use crate::caller_id::CallerIdRules;
 use crate::change::PlannedNext;
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
+use crate::detection::DetectionRules;
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::hours::CallingHours;
 use crate::ids::{CallbackId, CampaignId, ContactId, MessageId, SourceId};
 use crate::settings::{
-    AgentlessSettings, CampaignRules, DetectionRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
+    AgentlessSettings, CampaignRules, DialMode, GroupSettings, OnScriptError, ScriptRules,
 };
 use crate::treatment::{Disposition, DispositionValue, FinalReason};
 

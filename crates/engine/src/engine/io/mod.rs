@@ -1,5 +1,8 @@
 //! What goes into the engine and what comes out.
 
+mod agents;
+mod hooks;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +10,21 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::caller_id::{CallerIdState, ShownSoFar};
-use crate::change::{ChangeSet, ContactPlanned, TransferOutcome};
-use crate::contact::{HopperContact, PhoneStatus};
-use crate::detection::AnswerAction;
+use crate::change::ChangeSet;
+use crate::contact::HopperContact;
 use crate::group::{ActionRefused, Actor, GroupAction, GroupState};
-use crate::ids::{AgentId, AttemptId, CallbackId, CampaignId, ContactId, GroupId, MessageId, SkillId};
+use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, MessageId, SkillId};
 use crate::pacing::SlotCount;
 use crate::phone::PhoneNumber;
 use crate::settings::{CampaignRules, DialMode, GroupSettings};
 use crate::time::Time;
+
+pub use agents::{AgentEvent, AgentNotice, CallControl, ConsultationState, PartyEnd, ThirdParty};
+pub use hooks::{
+    CallOver, EndingChanges, Hook, HookRequest, HookVerdict, NextStep, PickedUp, PreCallVerdict,
+};
 
 /// Something the engine is told.
 #[derive(Clone, Debug)]
@@ -255,24 +261,6 @@ pub enum CallEvent {
     Ended(CallEnd),
 }
 
-/// Why somebody who was rung beside the two parties of a call takes no part in it, or none any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PartyEnd {
-    /// Their line was busy, or they declined.
-    Busy,
-    /// They did not pick up in time.
-    NoAnswer,
-    /// Their telephone could not be reached.
-    Unreachable,
-    /// They picked up, and hung up.
-    HungUp,
-    /// The call was over, or with somebody else, before they were in it.
-    CallOver,
-    /// What places the calls rings nobody: it is the simulated carrier.
-    NobodyRung,
-}
-
 /// Who picked a call up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -312,94 +300,6 @@ pub enum CallEnd {
     ByUs,
     /// It was never answered, or could not be placed; with the network's reason.
     NotAnswered(CallResult),
-}
-
-/// What an agent can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AgentEvent {
-    /// Comes to work; is then not ready.
-    LogIn,
-    /// Leaves, after the call if there is one.
-    LogOut,
-    /// Is ready for calls, after the wrap-up if there is one.
-    Ready,
-    /// Takes a break, after the call if there is one.
-    NotReady {
-        /// Why.
-        reason: Option<String>,
-    },
-    /// Dials the previewed contact.
-    AcceptPreview,
-    /// Does not.
-    RejectPreview {
-        /// Why.
-        reason: Option<String>,
-    },
-    /// Asks for a contact to preview; ends the wrap-up without a disposition if there is one.
-    Next,
-    /// Ends the call.
-    HangUp,
-    /// Does something on the call that goes on.
-    Control(CallControl),
-    /// Says how the call went; ends the wrap-up.
-    Dispose {
-        /// The disposition's code; none says nothing about the call.
-        disposition: Option<String>,
-        /// Notes.
-        notes: Option<String>,
-        /// When to call again.
-        callback_at: Option<Time>,
-        /// Whether that call is to be theirs.
-        callback_is_mine: bool,
-    },
-    /// The agent's screen is gone.
-    ConnectionLost,
-}
-
-/// What an agent can do on a call that they are on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CallControl {
-    /// The called party waits and hears nobody.
-    Hold,
-    /// Ends `Hold`.
-    Resume,
-    /// Nobody hears the agent.
-    Mute,
-    /// Ends `Mute`.
-    Unmute,
-    /// Sends keys: 1 to 32 of digits, `*` and `#`.
-    Keys(String),
-    /// Rings a third party to talk to while the called party waits.
-    Consult(ThirdParty),
-    /// All three talk.
-    Join,
-    /// Ends the consultation.
-    EndConsult,
-    /// Leaves the called party to the third party that was consulted, or to one that is rung now. To an agent who is
-    /// logged in, and to a skill, the call is handed over: it stays the campaign's.
-    Transfer(Option<ThirdParty>),
-    /// Records the call from now on, where the campaign leaves that to agents.
-    Record,
-    /// Ends `Record`; another `Record` goes on in the same recording.
-    StopRecording,
-}
-
-impl CallControl {
-    /// Whether these are keys of a telephone, and not too many.
-    pub fn are_keys(keys: &str) -> bool {
-        (1..=32).contains(&keys.len()) && keys.chars().all(|key| key.is_ascii_digit() || "*#".contains(key))
-    }
-}
-
-/// Who is rung beside the called party.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ThirdParty {
-    /// A telephone number.
-    Number(PhoneNumber),
-    /// Another agent, on their telephone.
-    Agent(AgentId),
-    /// Whoever would get a call for this skill now; only to transfer to.
-    Skill(SkillId),
 }
 
 /// Something the engine wants done.
@@ -506,151 +406,6 @@ pub enum Playing {
     Message(MessageId),
 }
 
-/// A question to a server script.
-#[derive(Clone, Debug)]
-pub struct HookRequest {
-    /// Which group asks.
-    pub group: GroupId,
-    /// To be named in the answer.
-    pub question: u64,
-    /// Whom it is about; as before the attempt, if there was one.
-    pub contact: Box<HopperContact>,
-    /// At which point.
-    pub hook: Hook,
-}
-
-/// At which point a server script is asked.
-#[derive(Clone, Debug)]
-pub enum Hook {
-    /// Before the contact reaches the hopper.
-    PreCall,
-    /// After the call; no treatment has been looked for yet.
-    BeforeReschedule(Box<CallOver>),
-    /// After the call, with what the treatments decided.
-    AfterReschedule(Box<CallOver>, Box<ContactPlanned>),
-    /// While the call is up: detection found out who picked up, and whoever did waits. An answer counts only until
-    /// [`PickedUp::until`].
-    Detected(PickedUp),
-}
-
-/// A call that was picked up, as a server script sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PickedUp {
-    /// The attempt.
-    pub attempt: AttemptId,
-    /// Which attempt on the contact it is, from 1.
-    pub attempt_number: u16,
-    /// Who picked up, as far as was found out.
-    pub detected: Detected,
-    /// When it began to ring.
-    pub ringing_at: Option<Time>,
-    /// When it was picked up.
-    pub answered_at: Option<Time>,
-    /// Until when an answer is waited for.
-    pub until: Time,
-}
-
-/// A call that is over, as a server script sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallOver {
-    /// The attempt.
-    pub attempt: AttemptId,
-    /// How it ended.
-    pub result: CallResult,
-    /// The agent who talked.
-    pub agent: Option<AgentId>,
-    /// What the agent said.
-    pub disposition: Option<String>,
-    /// The agent's notes.
-    pub notes: Option<String>,
-    /// The time agreed for another call.
-    pub callback_at: Option<Time>,
-    /// When it began to ring.
-    pub ringing_at: Option<Time>,
-    /// When it was picked up.
-    pub answered_at: Option<Time>,
-    /// When the agent was connected.
-    pub connected_at: Option<Time>,
-    /// When it was over.
-    pub ended_at: Option<Time>,
-}
-
-/// What a server script said.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HookVerdict {
-    /// It failed, or nobody could ask it.
-    Failed,
-    /// It took longer than it may, which is a failure as well.
-    TimedOut,
-    /// What to do with a contact that is about to be called.
-    PreCall(PreCallVerdict),
-    /// What to change before the treatments decide.
-    BeforeReschedule(EndingChanges),
-    /// What to change of the plan; none leaves it.
-    AfterReschedule(Option<NextStep>),
-    /// What to do with the answer; none leaves it to the detection profile.
-    Detected(Option<AnswerAction>),
-}
-
-/// What a pre-call script wants done with a contact.
-#[derive(Clone, Debug, PartialEq)]
-pub enum PreCallVerdict {
-    /// Call it.
-    Dial {
-        /// On this number, by its position, instead of the one that is next.
-        phone: Option<u8>,
-        /// Showing this number.
-        caller_id: Option<PhoneNumber>,
-    },
-    /// Not before this instant.
-    Skip {
-        /// When it may be taken again.
-        until: Time,
-    },
-    /// Never.
-    Close,
-    /// Do not call, and let the treatments decide as if a call had ended like this.
-    Treat(CallResult),
-}
-
-/// What a post-call script changes before the treatments decide; what is none stays as it is.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct EndingChanges {
-    /// The call result that the treatments look at.
-    pub result: Option<CallResult>,
-    /// The disposition that counts.
-    pub disposition: Option<String>,
-    /// When to call again, as if the person had agreed to it.
-    pub callback_at: Option<Time>,
-    /// Call the same number again at this instant, whatever treatments say.
-    pub retry_at: Option<Time>,
-    /// The status that the dialled number gets.
-    pub phone_status: Option<PhoneStatus>,
-    /// The contact's priority from now on, 0 to 100.
-    pub priority: Option<u8>,
-}
-
-/// What is next for a contact by the word of a post-call script.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum NextStep {
-    /// Another attempt.
-    Dial {
-        /// Not before this instant.
-        at: Time,
-        /// On this number, by its position; else the planned one.
-        phone: Option<u8>,
-    },
-    /// A callback.
-    Callback {
-        /// When.
-        at: Time,
-        /// With whom.
-        agent: Option<AgentId>,
-    },
-    /// None.
-    Final,
-}
-
 /// A call to be placed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DialRequest {
@@ -668,97 +423,6 @@ pub struct DialRequest {
     pub attempt_number: u16,
     /// Whether to find out who answers; if not, every answer counts as a person's.
     pub detects: bool,
-}
-
-/// What an agent's screen is told.
-#[derive(Clone, Debug, PartialEq)]
-pub enum AgentNotice {
-    /// Their state.
-    State {
-        /// The state.
-        state: AgentState,
-        /// The reason given with it.
-        reason: Option<String>,
-    },
-    /// A contact to look at before it is dialled.
-    Preview {
-        /// For which group.
-        group: GroupId,
-        /// Who.
-        contact: ContactId,
-        /// The number that would be dialled.
-        number: PhoneNumber,
-        /// When the time to look is over.
-        until: Time,
-        /// The callback that it is about, if it was promised.
-        callback: Option<CallbackId>,
-    },
-    /// A call is on its way to them.
-    Call {
-        /// The call.
-        attempt: AttemptId,
-        /// For which group.
-        group: GroupId,
-        /// Who.
-        contact: ContactId,
-        /// The number that was dialled.
-        number: PhoneNumber,
-        /// Which attempt on the contact it is, from 1.
-        attempt_number: u16,
-    },
-    /// They are talking.
-    Connected {
-        /// The call.
-        attempt: AttemptId,
-    },
-    /// Their call is recorded from now on, or not any more.
-    Recording {
-        /// The call.
-        attempt: AttemptId,
-        /// Whether it is recorded.
-        is_on: bool,
-    },
-    /// The call is over.
-    CallEnded {
-        /// The call.
-        attempt: AttemptId,
-        /// How.
-        result: CallResult,
-        /// When wrap-up ends by itself.
-        wrap_up_until: Option<Time>,
-    },
-    /// How it stands with the third party whom they consult.
-    Consultation {
-        /// The call.
-        attempt: AttemptId,
-        /// How.
-        state: ConsultationState,
-    },
-    /// What became of the transfer of a call that they have left.
-    TransferEnded {
-        /// The call.
-        attempt: AttemptId,
-        /// What.
-        outcome: TransferOutcome,
-    },
-    /// What they asked for cannot be done.
-    Refused {
-        /// The refusal's name, which never changes its meaning, where it has one.
-        code: Option<&'static str>,
-        /// Why, and what to do.
-        why: &'static str,
-    },
-}
-
-/// How it stands with a third party who is consulted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsultationState {
-    /// They are being rung.
-    Ringing,
-    /// They are with the agent.
-    Answered,
-    /// They are not there, and the called party is with the agent as before.
-    Ended(PartyEnd),
 }
 
 /// Why the engine wants to be woken.
