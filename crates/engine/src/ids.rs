@@ -88,25 +88,37 @@ ids! {
 
 /// Makes identifiers from instants that are handed in and a seed, so that a recorded run mints the same ones again.
 ///
-/// They are UUIDs of version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits. In production the seed
-/// comes from the operating system, so no two nodes mint the same one.
+/// They are UUIDs of version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits. Each is greater than the one
+/// before, also within a millisecond and when the clock goes back (§6.2, method 2), so what is listed by id is listed in
+/// the order in which it was made. In production the seed comes from the operating system, so no two nodes mint the
+/// same one.
 #[derive(Debug, Clone)]
 pub struct IdSource {
     rng: Pcg64Mcg,
+    /// The last one without its version and variant: 48 bits of milliseconds, 74 random ones.
+    last: u128,
 }
 
 impl IdSource {
+    const RANDOM_BITS: u32 = 74;
+
     /// A source of identifiers; equal seeds give equal sequences.
     pub fn new(seed: u64) -> Self {
-        Self { rng: Pcg64Mcg::seed_from_u64(seed) }
+        Self { rng: Pcg64Mcg::seed_from_u64(seed), last: 0 }
     }
 
     /// The next identifier.
     pub fn next(&mut self, now: Time) -> Uuid {
         let millis = u128::try_from(now.as_micros().max(0) / 1000).unwrap_or(0) & 0xffff_ffff_ffff;
-        let random = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
-        let rand_a = (random >> 64) & 0xfff;
-        let rand_b = random & 0x3fff_ffff_ffff_ffff;
+        self.last = if millis > self.last >> Self::RANDOM_BITS {
+            let random = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
+            (millis << Self::RANDOM_BITS) | (random >> (u128::BITS - Self::RANDOM_BITS))
+        } else {
+            // At most 2^32 further, so that what is left of a millisecond's 2^74 is never used up.
+            self.last + 1 + u128::from(self.rng.next_u32())
+        };
+        let (head, rand_b) = (self.last >> 62, self.last & 0x3fff_ffff_ffff_ffff);
+        let (millis, rand_a) = (head >> 12, head & 0xfff);
         Uuid::from_u128((millis << 80) | (0x7 << 76) | (rand_a << 64) | (0b10 << 62) | rand_b)
     }
 }
@@ -122,6 +134,19 @@ mod tests {
         let second = source.next(Time::from_micros(2_000_000));
         assert_eq!(first.get_version_num(), 7);
         assert!(first < second);
+    }
+
+    #[test]
+    fn each_is_greater_than_the_one_before_also_within_a_millisecond_and_when_the_clock_goes_back() {
+        for seed in 0..100 {
+            let mut source = IdSource::new(seed);
+            let instants = [5_000_000, 5_000_000, 5_000_999, 4_000_000, 5_001_000, 0, 6_000_000];
+            let ids = instants.map(|micros| source.next(Time::from_micros(micros)));
+            assert!(ids.is_sorted_by(|first, second| first < second), "{ids:?}");
+            assert!(
+                ids.iter().all(|id| id.get_version_num() == 7 && id.get_variant() == uuid::Variant::RFC4122)
+            );
+        }
     }
 
     #[test]

@@ -230,7 +230,11 @@ impl Lab {
     pub async fn phone_does(&self, phone: usize, word: &str, times: usize) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.phone_log(phone).iter().filter(|line| line.word == word).count() < times {
-            assert!(Instant::now() < deadline, "no {word} at phone {phone}: {:?}", self.phone_log(phone));
+            assert!(
+                Instant::now() < deadline,
+                "no {word} at phone {phone}: {:?}",
+                [0, 1].map(|phone| self.phone_log(phone))
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
