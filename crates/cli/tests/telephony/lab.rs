@@ -210,7 +210,7 @@ impl Lab {
         self.sipp.push(sipp);
         // It listens once the port is taken.
         let deadline = Instant::now() + Duration::from_secs(20);
-        while UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+        while !is_taken(port) {
             assert!(Instant::now() < deadline, "SIPp does not listen: {}", self.words());
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -328,6 +328,13 @@ fn line(text: &str) -> Option<Line> {
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Whether something has this port of UDP. To try and take it would be in the way of what is about to.
+fn is_taken(port: u16) -> bool {
+    let sockets = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let ends = format!(":{port:04X}");
+    sockets.lines().filter_map(|line| line.split_whitespace().nth(1)).any(|address| address.ends_with(&ends))
 }
 
 /// Free for TCP and UDP now; below Linux's range for outgoing connections, so that none of those takes them meanwhile.
