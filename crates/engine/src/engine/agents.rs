@@ -280,11 +280,12 @@ impl Engine {
         if state != AgentState::NotReady {
             agent.reason = None;
         }
-        if agent.state == AgentState::WrapUp
-            && state != AgentState::WrapUp
+        let (was, is) = (agent.state == AgentState::WrapUp, state == AgentState::WrapUp);
+        if was != is
             && let Some(group) = agent.finishes_for.and_then(|group| self.groups.get_mut(&group))
         {
-            group.forecast.wrap.observe(now.since(agent.since));
+            let wrap = &mut group.forecast.wrap;
+            if is { wrap.began(now) } else { wrap.ended(agent.since, now) }
         }
         agent.is_held = state == AgentState::Reserved && attempt.is_none() && agent.consulted_on.is_some();
         if agent.is_held {

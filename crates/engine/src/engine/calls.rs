@@ -86,6 +86,7 @@ impl Engine {
                 let waited = now.since(call.answered_at.unwrap_or(now));
                 if let Some(group) = self.groups.get_mut(&call.group).filter(|_| is_first) {
                     group.pacing.observe(now, Observation::Connected { waited });
+                    group.forecast.talk.began(now);
                 }
                 self.enter(attempt, Stage::Talking, None);
                 if let Some(agent) = agent {
@@ -288,7 +289,7 @@ impl Engine {
                 group.forecast.resolved(call.segment, call.placed_at, now, false);
             }
             if let Some(connected_at) = call.connected_at {
-                group.forecast.talk.observe(now.since(connected_at));
+                group.forecast.talk.ended(connected_at, now);
             }
         }
         let talked_with = if call.connected_at.is_some() { call.agent } else { None };

@@ -36,12 +36,9 @@ impl Engine {
         if self.groups.is_empty() {
             return;
         }
-        let running: Vec<GroupId> =
-            self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id).collect();
-        if running.is_empty() {
-            return;
-        }
-        self.first_group = (self.first_group + 1) % running.len();
+        let mut running = std::mem::take(&mut self.running);
+        running.extend(self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id));
+        self.first_group = (self.first_group + 1) % running.len().max(1);
         for turn in 0..running.len() {
             let id = running[(self.first_group + turn) % running.len()];
             if self.lines_are_up {
@@ -54,6 +51,8 @@ impl Engine {
             }
             self.feed(id);
         }
+        running.clear();
+        self.running = running;
     }
 
     fn dial_group(&mut self, id: GroupId) {
@@ -125,7 +124,9 @@ impl Engine {
             let since = call.ringing_at.filter(|_| call.stage == Stage::Ringing)?;
             (now.since(since) >= long_enough).then_some((since, *attempt))
         };
-        let mut ringing: Vec<_> = group.lines.iter().filter_map(|(attempt, _)| rings(attempt)).collect();
+        // Lines are in the order in which they were decided on, as their attempts' ids are.
+        let old_enough = group.lines.iter().take_while(|(_, line)| now.since(line.since) >= long_enough);
+        let mut ringing: Vec<_> = old_enough.filter_map(|(attempt, _)| rings(attempt)).collect();
         ringing.sort_unstable();
         for (_, attempt) in ringing.into_iter().take(how_many as usize) {
             self.end_call(attempt);
@@ -269,7 +270,7 @@ impl Engine {
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
-        self.calls.insert(attempt, call);
+        self.calls.insert(attempt, Box::new(call));
         self.once_stored(Some(id), AfterStored::PlaceCall(attempt));
         Some(attempt)
     }
@@ -446,7 +447,7 @@ impl Engine {
                 third: None,
                 consultations: 0,
             };
-            self.calls.insert(attempt, call);
+            self.calls.insert(attempt, Box::new(call));
             match live {
                 _ if result.is_some() => self.settle(attempt),
                 Some(live) => self.go_on_with(attempt, live),

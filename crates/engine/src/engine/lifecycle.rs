@@ -1,12 +1,12 @@
 //! Commands, and the life cycle of campaign groups.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::change::{Change, ContactReturned, GroupChanged};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupAction, GroupState, transition};
 use crate::hopper::Hopper;
-use crate::ids::{AgentId, GroupId};
+use crate::ids::{AgentId, GroupId, SkillId};
 use crate::pacing::{Budget, Forecast, Lines, Segment};
 use crate::settings::DialMode;
 use crate::time::Time;
@@ -115,11 +115,16 @@ impl Engine {
             consulted_on: None,
             is_held: false,
         });
+        let loses_none = agent.skills.iter().all(|had| definition.skills.iter().any(|has| has.0 == had.0));
         agent.skills = definition.skills;
         agent.needs_line = definition.needs_line;
+        if loses_none {
+            share_skills(&mut self.shared_skills, agent);
+        } else {
+            self.note_shared_skills();
+        }
         self.count_working(id, 1);
         self.join_ready_lists(id);
-        self.note_shared_skills();
         self.line_is_needed(id);
     }
 
@@ -136,10 +141,7 @@ impl Engine {
     fn note_shared_skills(&mut self) {
         self.shared_skills.clear();
         for agent in self.agents.values() {
-            for (skill, _) in &agent.skills {
-                let together = self.shared_skills.entry(*skill).or_default();
-                together.extend(agent.skills.iter().map(|(other, _)| *other));
-            }
+            share_skills(&mut self.shared_skills, agent);
         }
     }
 
@@ -298,5 +300,12 @@ impl Engine {
         }
         self.drop_previews(id);
         self.outputs.push_back(Output::AtRest(id));
+    }
+}
+
+/// Notes which skills an agent has together.
+fn share_skills(shared: &mut BTreeMap<SkillId, BTreeSet<SkillId>>, agent: &Agent) {
+    for (skill, _) in &agent.skills {
+        shared.entry(*skill).or_default().extend(agent.skills.iter().map(|(other, _)| *other));
     }
 }

@@ -44,7 +44,8 @@ pub struct Engine {
     ids: IdSource,
     groups: BTreeMap<GroupId, Group>,
     agents: BTreeMap<AgentId, Agent>,
-    calls: BTreeMap<AttemptId, Call>,
+    /// Boxed, as a call is large and the map moves what it holds.
+    calls: BTreeMap<AttemptId, Box<Call>>,
     /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
     left: BTreeMap<AttemptId, Left>,
     /// Ready agents of each skill: best proficiency first, then longest ready.
@@ -75,6 +76,8 @@ pub struct Engine {
     ignored_inputs: u64,
     /// Which group is looked at first when agents are shared out; moves on at every look.
     first_group: usize,
+    /// The running groups, while they are looked at.
+    running: Vec<GroupId>,
 }
 
 impl Engine {
@@ -110,6 +113,7 @@ impl Engine {
             lines_are_up: true,
             ignored_inputs: 0,
             first_group: 0,
+            running: Vec::new(),
         }
     }
 

@@ -91,8 +91,8 @@ impl Engine {
 
     /// It is stored that the call is recorded: the recording begins, and with it the announcement that it does.
     pub(super) fn begin_recording(&mut self, attempt: AttemptId) {
-        let talks = |call: &&Call| call.stage == Stage::Talking && call.is_recording;
-        let Some(call) = self.calls.get(&attempt).filter(talks) else { return };
+        let talks = |call: &Call| call.stage == Stage::Talking && call.is_recording;
+        let Some(call) = self.calls.get(&attempt).filter(|call| talks(call)) else { return };
         let (Some(name), agent) = (call.recording.clone(), call.agent) else { return };
         self.outputs.push_back(Output::Record { attempt, name, is_on: true });
         let consent = self.recording_settings(attempt).and_then(|settings| settings.consent_message);

@@ -46,7 +46,7 @@ impl WindowCount {
 
     /// What is left in units of chance variation: comparable between windows of any length.
     fn normalised(&self, cap: f64) -> f64 {
-        self.left(cap) / libm::sqrt(cap * self.answered as f64).max(5.0)
+        self.left(cap) / (cap * self.answered as f64).sqrt().max(5.0)
     }
 }
 

@@ -1,6 +1,15 @@
-//! How long things last, learned from what was seen: a histogram with logarithmic buckets that forgets slowly.
+//! How long things last, learned from what was seen: how often they end at each age, in buckets that grow with the age,
+//! which forgets slowly.
+//!
+//! What is under way counts as well, as time in which nothing ended. A record of what has ended would know only the
+//! short ones while many that began together, as at the start of a shift, are under way.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use crate::time::Time;
+
+use super::fading;
 
 /// Shortest span told apart.
 const FIRST_SECONDS: f64 = 0.25;
@@ -14,8 +23,15 @@ const PARTS: [f64; PER_OCTAVE] =
 const EDGES: [f64; BUCKETS] = edges();
 /// One over the width of each bucket.
 const PER_WIDTH: [f64; BUCKETS] = per_width();
-/// Observations after which an older one counts half: long enough for a smooth tail, short enough to follow the day.
-const HALF_LIFE: f64 = 700.0;
+/// An older observation counts half after so many mean spans at the soonest: a large team, which sees
+/// [`fading::OBSERVATIONS`] within seconds, would follow every chance cluster of short ones.
+const SPANS: f64 = 10.0;
+/// All is worked out anew after so many observations.
+const WORKED_OUT_EVERY: u32 = 16;
+/// What began within so long is looked at together.
+const TOGETHER_MICROS: i64 = 1_000_000;
+/// Of so few who came to an age nothing can be said.
+const NOTHING: f64 = 1e-9;
 /// What is assumed before anything was seen weighs as much as so many observations.
 const PRIOR_WEIGHT: f64 = 8.0;
 /// Below so many observations still alive at an age, the tail is too thin to say anything.
@@ -24,13 +40,23 @@ const THIN: f64 = 4.0;
 /// A distribution of spans.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Durations {
-    weight: [f64; BUCKETS],
+    /// How many ended at each age.
+    ends: [f64; BUCKETS],
+    /// How many went through each bucket without an end; of one that is in it, the part that it has behind it.
+    passed: [f64; BUCKETS],
+    /// How many ended.
     total: f64,
+    /// Seconds lived by all together.
+    lived: f64,
     mean_seconds: f64,
     /// What is left at the end of each bucket, `1 − F`; kept with the counts.
     survival: [f64; BUCKETS],
     /// Observations since [`Self::survival`] was worked out.
     stale: u32,
+    /// When that was. What is under way has been counted until then.
+    worked_out_at: Time,
+    /// How many are under way, by when they began, in units of [`TOGETHER_MICROS`].
+    under_way: BTreeMap<i64, u32>,
 }
 
 const fn edges() -> [f64; BUCKETS] {
@@ -69,48 +95,128 @@ fn bucket_of(seconds: f64) -> usize {
     (1 + octave * PER_OCTAVE + quarter).min(BUCKETS - 1)
 }
 
+/// Which part of a bucket one has behind it at this age.
+fn part_of(bucket: usize, seconds: f64) -> f64 {
+    let low = bucket.checked_sub(1).map_or(0.0, |shorter| EDGES[shorter]);
+    ((seconds - low) * PER_WIDTH[bucket]).clamp(0.0, 1.0)
+}
+
+fn unit(at: Time) -> i64 {
+    at.as_micros().div_euclid(TOGETHER_MICROS)
+}
+
+fn middle(unit: i64) -> Time {
+    Time::from_micros(unit * TOGETHER_MICROS + TOGETHER_MICROS / 2)
+}
+
+/// Seconds from one instant to another, none if that is before it.
+fn age(began: Time, now: Time) -> f64 {
+    now.since(began).as_secs_f64()
+}
+
 impl Durations {
     /// Nothing was seen yet: exponential with this mean.
     pub fn assumed(mean: Duration) -> Self {
         let mean = mean.as_secs_f64().max(FIRST_SECONDS);
-        let mut weight = [0.0; BUCKETS];
+        let (mut ends, mut passed) = ([0.0; BUCKETS], [0.0; BUCKETS]);
         let mut before = 1.0;
-        for (bucket, weight) in weight.iter_mut().enumerate() {
+        for bucket in 0..BUCKETS {
             let after = if bucket + 1 == BUCKETS { 0.0 } else { libm::exp(-EDGES[bucket] / mean) };
-            *weight = PRIOR_WEIGHT * (before - after);
+            ends[bucket] = PRIOR_WEIGHT * (before - after);
+            passed[bucket] = PRIOR_WEIGHT * after;
             before = after;
         }
-        let mut durations =
-            Self { weight, total: PRIOR_WEIGHT, mean_seconds: mean, survival: [0.0; BUCKETS], stale: 0 };
+        let mut durations = Self {
+            ends,
+            passed,
+            total: PRIOR_WEIGHT,
+            lived: PRIOR_WEIGHT * mean,
+            mean_seconds: mean,
+            survival: [0.0; BUCKETS],
+            stale: 0,
+            worked_out_at: Time::EPOCH,
+            under_way: BTreeMap::new(),
+        };
         durations.work_out();
         durations
     }
 
-    /// Another one was seen.
-    pub fn observe(&mut self, span: Duration) {
-        let seconds = span.as_secs_f64();
-        let keep = libm::exp2(-1.0 / HALF_LIFE);
-        // Instead of making all the old ones lighter, the new one is made heavier; now and then all are set right.
-        self.weight[bucket_of(seconds)] += 1.0;
+    /// One began now: until [`Self::ended`] it is under way. Those of which only the whole span matters need not be told.
+    pub fn began(&mut self, now: Time) {
+        *self.under_way.entry(unit(now)).or_default() += 1;
+    }
+
+    /// One that began then ended now.
+    pub fn ended(&mut self, began: Time, now: Time) {
+        let seconds = now.since(began).as_secs_f64();
+        let counted =
+            if self.was_under_way(began) { age(began, self.worked_out_at).min(seconds) } else { 0.0 };
+        self.live(1.0, counted, seconds);
+        let last = bucket_of(seconds);
+        self.ends[last] += 1.0;
         self.total += 1.0;
-        self.mean_seconds += (seconds - self.mean_seconds) / self.total.min(HALF_LIFE);
+        // It has not gone through the one that it ended in.
+        self.passed[last] = (self.passed[last] - part_of(last, seconds)).max(0.0);
         self.stale += 1;
-        if self.stale >= 16 {
-            let keep = libm::pow(keep, f64::from(self.stale));
-            for weight in &mut self.weight {
-                *weight *= keep;
-            }
-            self.total *= keep;
+        if self.stale >= WORKED_OUT_EVERY {
+            self.fade(now);
             self.work_out();
         }
     }
 
+    /// Whether one that began then was under way; it is no more.
+    fn was_under_way(&mut self, began: Time) -> bool {
+        let unit = unit(began);
+        let Some(count) = self.under_way.get_mut(&unit) else { return false };
+        *count -= 1;
+        if *count == 0 {
+            self.under_way.remove(&unit);
+        }
+        true
+    }
+
+    /// So many lived from one age to another.
+    fn live(&mut self, many: f64, from: f64, until: f64) {
+        for bucket in bucket_of(from)..=bucket_of(until) {
+            self.passed[bucket] += many * (part_of(bucket, until) - part_of(bucket, from));
+        }
+        self.lived += many * (until - from);
+    }
+
+    /// Counts what is under way until now, and makes what was seen before lighter.
+    fn fade(&mut self, now: Time) {
+        let half_life = Duration::from_secs_f64(SPANS * self.mean_seconds);
+        let keep = fading::keep(self.stale, now.since(self.worked_out_at), half_life);
+        for (ends, passed) in self.ends.iter_mut().zip(&mut self.passed) {
+            *ends *= keep;
+            *passed *= keep;
+        }
+        self.total *= keep;
+        self.lived *= keep;
+        let longest = EDGES[BUCKETS - 1];
+        // The end of what lasts for ever was missed.
+        self.under_way.retain(|unit, _| age(middle(*unit), now) < longest);
+        let under_way: Vec<_> = self.under_way.iter().map(|(unit, many)| (middle(*unit), *many)).collect();
+        for (began, many) in under_way {
+            self.live(f64::from(many), age(began, self.worked_out_at), age(began, now));
+        }
+        self.worked_out_at = now;
+    }
+
     fn work_out(&mut self) {
         self.stale = 0;
-        let mut left = self.total;
-        for (weight, survival) in self.weight.iter().zip(&mut self.survival) {
-            left = (left - weight).max(0.0);
-            *survival = left / self.total;
+        self.mean_seconds = self.lived / self.total;
+        let mut left = 1.0;
+        for (bucket, survival) in self.survival.iter_mut().enumerate() {
+            let came = self.ends[bucket] + self.passed[bucket];
+            // Where nobody came, as if they ended at the mean rate.
+            let through = if came > NOTHING {
+                self.passed[bucket] / came
+            } else {
+                libm::exp(-1.0 / (PER_WIDTH[bucket] * self.mean_seconds))
+            };
+            left *= through;
+            *survival = left;
         }
     }
 
@@ -125,11 +231,8 @@ impl Durations {
             return 1.0;
         }
         let bucket = bucket_of(seconds);
-        let (low, before) = match bucket.checked_sub(1) {
-            Some(shorter) => (EDGES[shorter], self.survival[shorter]),
-            None => (0.0, 1.0),
-        };
-        let part = ((seconds - low) * PER_WIDTH[bucket]).clamp(0.0, 1.0);
+        let before = bucket.checked_sub(1).map_or(1.0, |shorter| self.survival[shorter]);
+        let part = part_of(bucket, seconds);
         before + (self.survival[bucket] - before) * part
     }
 
@@ -148,13 +251,24 @@ impl Durations {
 mod tests {
     use super::*;
 
+    fn second(second: u64) -> Time {
+        Time::from_micros(1_790_000_000_000_000) + Duration::from_secs(second)
+    }
+
+    /// One after the other, of so many seconds each.
+    fn observe(durations: &mut Durations, spans: impl IntoIterator<Item = u64>) {
+        let mut now = 0;
+        for span in spans {
+            durations.ended(second(now), second(now + span));
+            now += span;
+        }
+    }
+
     #[test]
     fn what_was_seen_takes_the_place_of_what_was_assumed() {
         let mut durations = Durations::assumed(Duration::from_secs(100));
         assert!((durations.lasts_longer_than(100.0) - 0.37).abs() < 0.03);
-        for _ in 0..2000 {
-            durations.observe(Duration::from_secs(20));
-        }
+        observe(&mut durations, [20; 2000]);
         assert!(durations.lasts_longer_than(30.0) < 0.02);
         assert!(durations.lasts_longer_than(15.0) > 0.98);
         assert!((durations.mean_seconds() - 20.0).abs() < 1.0);
@@ -163,9 +277,7 @@ mod tests {
     #[test]
     fn an_agent_near_the_usual_end_is_likelier_to_end_than_one_who_has_just_begun() {
         let mut durations = Durations::assumed(Duration::from_secs(20));
-        for second in 0..2000 {
-            durations.observe(Duration::from_secs(15 + second % 10));
-        }
+        observe(&mut durations, (0..2000).map(|nth| 15 + nth % 10));
         assert!(durations.ends_within(17.0, 6.0) > 0.5);
         assert!(durations.ends_within(2.0, 6.0) < 0.05);
     }
@@ -184,11 +296,33 @@ mod tests {
     }
 
     #[test]
+    fn while_many_that_began_together_are_under_way_those_that_have_ended_are_not_taken_for_all() {
+        let mut durations = Durations::assumed(Duration::from_secs(100));
+        // Spans of 1 to 1000 s, alike, that begin at once: in the first 100 s a tenth of them end.
+        for _ in 0..1000 {
+            durations.began(second(0));
+        }
+        for ends in 1..=100 {
+            durations.ended(second(0), second(ends));
+        }
+        let longer = durations.lasts_longer_than(80.0);
+        assert!((longer - 0.92).abs() < 0.02, "{longer}");
+    }
+
+    #[test]
+    fn a_large_team_remembers_for_several_spans() {
+        let mut durations = Durations::assumed(Duration::from_secs(100));
+        let (mut long, mut short) = (0..20_000, 0..2000);
+        // 20 a second end after 100 s; then for 20 s a hundred a second after 5 s.
+        long.by_ref().for_each(|nth| durations.ended(second(nth / 20), second(nth / 20 + 100)));
+        short.by_ref().for_each(|nth| durations.ended(second(1100 + nth / 100), second(1105 + nth / 100)));
+        assert!(durations.lasts_longer_than(50.0) > 0.75, "{}", durations.lasts_longer_than(50.0));
+    }
+
+    #[test]
     fn beyond_what_was_ever_seen_the_mean_rate_holds() {
         let mut durations = Durations::assumed(Duration::from_secs(10));
-        for _ in 0..2000 {
-            durations.observe(Duration::from_secs(10));
-        }
+        observe(&mut durations, [10; 2000]);
         let chance = durations.ends_within(600.0, 10.0);
         assert!((chance - 0.63).abs() < 0.05, "{chance}");
     }

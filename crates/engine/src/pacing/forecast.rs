@@ -7,9 +7,12 @@ use std::time::Duration;
 use crate::time::Time;
 
 use super::durations::Durations;
+use super::fading;
 
-/// Resolved calls after which an older one counts half in the long run (pacing notes: some 700).
-const HALF_LIFE_CALLS: f64 = 700.0;
+/// What is the long run, at least: answers come sooner than the end of calls that nobody answers, so a record of
+/// seconds, which is all that many calls a second leave of [`fading::OBSERVATIONS`], would be of answers after a burst
+/// and of anything but answers after its end.
+const LONG_RUN: Duration = Duration::from_secs(600);
 /// Weight of what is assumed of a group before its first calls: a quarter answer.
 const PRIOR: (f64, f64) = (2.5, 10.0);
 /// A segment's own record outweighs its group's from so many calls on.
@@ -44,11 +47,13 @@ impl Segment {
 struct Rate {
     answers: f64,
     calls: f64,
+    observed_at: Time,
 }
 
 impl Rate {
-    fn observe(&mut self, answered: bool) {
-        let keep = 1.0 - std::f64::consts::LN_2 / HALF_LIFE_CALLS;
+    fn observe(&mut self, now: Time, answered: bool) {
+        let keep = fading::keep(1, now.since(self.observed_at), LONG_RUN);
+        self.observed_at = now;
         self.answers = self.answers * keep + f64::from(u8::from(answered));
         self.calls = self.calls * keep + 1.0;
     }
@@ -96,7 +101,7 @@ pub struct Forecast {
 impl Default for Forecast {
     fn default() -> Self {
         Self {
-            overall: Rate { answers: PRIOR.0, calls: PRIOR.1 },
+            overall: Rate { answers: PRIOR.0, calls: PRIOR.1, observed_at: Time::EPOCH },
             segments: BTreeMap::new(),
             cohorts: VecDeque::new(),
             placed: 0,
@@ -122,12 +127,12 @@ impl Forecast {
 
     /// A call came to an end of its ringing: a person answered, or nobody did.
     pub fn resolved(&mut self, segment: Segment, placed_at: Time, now: Time, by_person: bool) {
-        self.overall.observe(by_person);
+        self.overall.observe(now, by_person);
         if self.segments.len() < SEGMENTS_MAX || self.segments.contains_key(&segment) {
-            self.segments.entry(segment).or_default().observe(by_person);
+            self.segments.entry(segment).or_default().observe(now, by_person);
         }
         if by_person {
-            self.ring.observe(now.since(placed_at));
+            self.ring.ended(placed_at, now);
             let cohort = self.cohorts.iter_mut().rev().find(|cohort| cohort.placed_at <= placed_at);
             if let Some(cohort) = cohort {
                 cohort.answers += 1.0;
@@ -181,8 +186,8 @@ impl Forecast {
     /// How sure the chance is: one standard deviation, relative to it.
     pub fn uncertainty(&self) -> f64 {
         let chance = self.long_run();
-        let calls = self.overall.calls.clamp(1.0, HALF_LIFE_CALLS);
-        libm::sqrt((1.0 - chance) / (chance * calls))
+        let calls = self.overall.calls.clamp(1.0, fading::OBSERVATIONS);
+        ((1.0 - chance) / (chance * calls)).sqrt()
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod budget;
 mod busy;
 pub mod durations;
+mod fading;
 pub mod forecast;
 mod predictive;
 mod probability;

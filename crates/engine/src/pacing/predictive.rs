@@ -18,7 +18,7 @@ use crate::settings::{OptimizeBy, PredictiveSettings};
 use crate::time::Time;
 
 use super::{Observation, Pacing, PacingFigures, PacingView, Segment};
-use outlook::Looks;
+use outlook::{Looks, Outlook};
 
 /// How far ahead an agent's becoming free counts, in mean times to answer: the first for teams of up to
 /// [`SMALL_TEAM`], the second for [`LARGE_TEAM`] and more. In a large team as many become free in that time as answer
@@ -69,13 +69,22 @@ struct Basis {
     segment: Segment,
 }
 
+/// How many lines to add and how many to withdraw; when that was decided, and on what basis.
+#[derive(Clone, Copy, Debug)]
+struct Decision {
+    at: Time,
+    basis: Basis,
+    add: u32,
+    withdraw: u32,
+}
+
 /// The policy of [`crate::DialMode::Predictive`].
 #[derive(Clone, Debug)]
 pub struct Predictive {
     settings: PredictiveSettings,
     looks: Looks,
-    /// The latest decision: when, on what basis, and how many lines.
-    decided: Option<(Time, Basis, u32)>,
+    /// The latest.
+    decided: Option<Decision>,
     /// The logarithm of the accepted risk.
     log_risk: f64,
     /// What is kept from the aim because the team is tiny.
@@ -164,7 +173,31 @@ impl Predictive {
         self.goal_share = (self.goal_share * step).clamp(0.01, 1.0);
     }
 
-    fn decide(&mut self, view: &PacingView<'_>) -> u32 {
+    /// The decision on what is seen: the latest one, if it was on the same.
+    fn decision(&mut self, view: &PacingView<'_>) -> Decision {
+        let basis = Basis {
+            ready_agents: view.ready_agents,
+            waiting_calls: view.waiting_calls,
+            ringing_lines: view.ringing_lines,
+            busy_changes: view.busy.changes(),
+            calls_placed: view.forecast.calls_placed(),
+            calls_counted: view.budget.today().answered,
+            segment: view.next_segment,
+        };
+        if let Some(decided) = self.decided
+            && decided.basis == basis
+            && view.now.since(decided.at) < DECISION_AGE
+        {
+            return decided;
+        }
+        let (add, withdraw) = self.decide(view);
+        let decided = Decision { at: view.now, basis, add, withdraw };
+        self.decided = Some(decided);
+        decided
+    }
+
+    /// How many lines to add and how many to withdraw.
+    fn decide(&mut self, view: &PacingView<'_>) -> (u32, u32) {
         self.check_goal(view);
         let agents = view.ready_agents as usize + view.busy.len();
         self.margin = margin(agents);
@@ -174,19 +207,34 @@ impl Predictive {
         let (left, _) = view.budget.tightest(self.cap());
         let outlook = self.looks.outlook(view, horizon(view), self.settings.ring_age_conditioning);
         let pending = outlook.pending_abandonments();
-        let held_back = left - pending - 2.0 * libm::sqrt(pending) < 0.0;
+        let held_back = left - pending - 2.0 * pending.sqrt() < 0.0;
         let reserve = ((left - pending) / RESERVE).clamp(0.0, 1.0);
         let risk = risk * libm::pow(reserve, RESERVE_POWER);
         self.figures = PacingFigures { risk_limit: risk, is_held_back: held_back };
+        let withdraw = if self.settings.emergency_brake { too_many(view, &outlook) } else { 0 };
         if held_back {
-            return progressive;
+            return (progressive, withdraw);
         }
         // A chance that is thought too low costs abandonments, one too high only a little idleness.
         let cautious = 1.0 + 0.5 * view.forecast.uncertainty();
         let surge = if outlook.surge > 1.0 { outlook.surge } else { 0.5 + 0.5 * outlook.surge };
         let chance = (view.forecast.answer_chance(view.next_segment) * surge * cautious).clamp(0.01, 0.99);
-        outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE)
+        (outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE), withdraw)
     }
+}
+
+/// How many lines there are too many. Only when agents have gone: fewer free than answers to come even if nobody becomes
+/// free.
+fn too_many(view: &PacingView<'_>, outlook: &Outlook<'_>) -> u32 {
+    let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
+    let expected = view.lines.expected_answers();
+    let missing = -outlook.surplus();
+    // Chance alone seldom brings three times its spread.
+    if expected < free + 1.0 || missing < 1.0 || missing <= 3.0 * outlook.variance().sqrt() {
+        return 0;
+    }
+    let chance = expected / view.lines.len().max(1) as f64;
+    (missing / chance.max(0.01)).ceil() as u32
 }
 
 /// How much lower than set a team of so many agents aims, in shares of the cap.
@@ -204,40 +252,11 @@ fn horizon(view: &PacingView<'_>) -> f64 {
 
 impl Pacing for Predictive {
     fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
-        let basis = Basis {
-            ready_agents: view.ready_agents,
-            waiting_calls: view.waiting_calls,
-            ringing_lines: view.ringing_lines,
-            busy_changes: view.busy.changes(),
-            calls_placed: view.forecast.calls_placed(),
-            calls_counted: view.budget.today().answered,
-            segment: view.next_segment,
-        };
-        if let Some((at, decided_on, lines)) = self.decided
-            && decided_on == basis
-            && view.now.since(at) < DECISION_AGE
-        {
-            return lines;
-        }
-        let lines = self.decide(view);
-        self.decided = Some((view.now, basis, lines));
-        lines
+        self.decision(view).add
     }
 
     fn lines_to_withdraw(&mut self, view: &PacingView<'_>) -> u32 {
-        // Only when agents have gone: fewer free than answers to come even if nobody becomes free.
-        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls);
-        if !self.settings.emergency_brake || view.lines.expected_answers() < free + 1.0 {
-            return 0;
-        }
-        let outlook = self.looks.outlook(view, horizon(view), self.settings.ring_age_conditioning);
-        let missing = -outlook.surplus();
-        // Chance alone seldom brings three times its spread.
-        if missing < 1.0 || missing <= 3.0 * libm::sqrt(outlook.variance()) {
-            return 0;
-        }
-        let chance = view.lines.expected_answers() / view.lines.len().max(1) as f64;
-        (missing / chance.max(0.01)).ceil() as u32
+        self.decision(view).withdraw
     }
 
     fn observe(&mut self, _: Time, observation: Observation) {

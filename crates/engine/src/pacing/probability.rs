@@ -100,7 +100,7 @@ pub(crate) fn normal_below(x: f64) -> f64 {
 
 /// E[max(0, Z − z)] of the standard normal distribution: its loss function.
 pub(crate) fn normal_loss(z: f64) -> f64 {
-    let density = libm::exp(-0.5 * z * z) / libm::sqrt(2.0 * std::f64::consts::PI);
+    let density = libm::exp(-0.5 * z * z) / (2.0 * std::f64::consts::PI).sqrt();
     density - z * (1.0 - normal_below(z))
 }
 

@@ -186,13 +186,18 @@ impl Outlook<'_> {
         let danger = |more: u32| {
             let mean = self.surplus() - f64::from(more) * chance;
             let variance = self.variance() + f64::from(more) * chance * (1.0 - chance);
-            normal_below((0.5 - mean) / libm::sqrt(variance.max(1e-6)))
+            normal_below((0.5 - mean) / variance.max(1e-6).sqrt())
         };
         if danger(base) > risk {
             return base;
         }
-        // The danger grows with every line: the most that is small enough is found by halving.
-        let (mut fits, mut too_many) = (base, base + most);
+        // The danger grows with every line: the most that is small enough is found by doubling, then halving.
+        let (mut fits, mut step) = (base, 1);
+        while step < most && danger(base + step) <= risk {
+            fits = base + step;
+            step *= 2;
+        }
+        let mut too_many = base + step.min(most);
         while too_many - fits > 1 {
             let middle = fits.midpoint(too_many);
             if danger(middle) <= risk { fits = middle } else { too_many = middle }
@@ -216,7 +221,7 @@ impl Outlook<'_> {
         if self.lines == 0 {
             return 0.0;
         }
-        let spread = libm::sqrt(self.variance().max(1e-6));
+        let spread = self.variance().max(1e-6).sqrt();
         spread * normal_loss(self.surplus() / spread)
     }
 }
