@@ -1,38 +1,37 @@
 //! The simulated floor: agents, people and a switch around the engine, as a queue of what happens when.
 
+mod list;
+mod switch;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::contact::{Phone, PhoneKind, PhoneStatus, Rank};
 use engine::detection::MachineAction;
 use engine::pacing::SlotCount;
 use engine::settings::PredictiveSettings;
 use engine::{
-    Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, BucketId, CallEnd,
-    CallEvent, CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, ContactId, Detected,
-    Engine, GroupAction, GroupDefinition, GroupId, GroupSettings, GroupState, HopperContact, Input, Output,
-    PhoneNumber, SkillId, Supply, Time, Zone, ZoneSet,
+    Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, CallEnd, CallEvent,
+    CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, Engine, GroupAction,
+    GroupDefinition, GroupId, GroupSettings, GroupState, Input, Output, SkillId, Time,
 };
 use uuid::Uuid;
+
+use switch::Call;
 
 use super::measure::{Measure, Optimum, mean_seconds};
 use super::scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
 use super::{Policy, Report, Watcher};
 use crate::distribution::Distribution;
-use crate::draws::{Purpose, stream, uniform};
-use crate::world::{Outcome, OutcomeKind, World};
+use crate::draws::Purpose;
+use crate::world::{OutcomeKind, World};
 
 /// Monday, 2026-01-05T00:00:00Z: scenarios have no other date.
 const FIRST_MIDNIGHT: i64 = 1_767_571_200_000_000;
 const DAY: Duration = Duration::from_secs(86_400);
-/// From dial to the first ring.
-const POST_DIAL: f64 = 0.3;
 /// Length of the message for people whom no agent is free for.
 const MESSAGE: f64 = 6.0;
-/// How long an agent listens to a machine that was taken for a person.
-const MACHINE_TALK: f64 = 6.0;
 /// How often a switch is asked which calls are up, which finds ends that were never told.
 const RECONCILE: f64 = 30.0;
 /// How long an engine that was killed is away.
@@ -61,18 +60,6 @@ enum Due {
     Lives,
     DayEnds,
     Wakes,
-}
-
-struct Call {
-    group: usize,
-    outcome: Outcome,
-    answered_at: Option<Time>,
-    told: bool,
-    connected: bool,
-    agent: Option<AgentId>,
-    number: PhoneNumber,
-    attempt_number: u32,
-    is_person: bool,
 }
 
 struct Group {
@@ -409,109 +396,6 @@ impl<'a> Floor<'a> {
         }
     }
 
-    fn fetch(&mut self, group: GroupId, fence: u64, wanted: u32) {
-        let index = (group.0.as_u128() - 0x6000) as usize;
-        let state = &mut self.groups[index];
-        let endless = state.scenario.list == 0;
-        let count = if endless { u64::from(wanted) } else { u64::from(wanted).min(state.left) };
-        state.left -= if endless { 0 } else { count };
-        let first = state.next_contact;
-        state.next_contact += count;
-        let any_left = endless || state.left > 0;
-        let contacts = (first..first + count).filter_map(|contact| person(index, contact)).collect();
-        let supply = Supply { any_left, next_due: None };
-        self.inbox.push_back(Input::Contacts { group, fence, contacts, supply });
-    }
-
-    /// How much likelier than usual people answer now.
-    fn factor(&self, index: usize, number: PhoneNumber) -> f64 {
-        let group = &self.groups[index];
-        let since_start = f64::from(self.scenario.start_hour) * 3600.0;
-        let of_day = (self.now.as_micros() - FIRST_MIDNIGHT).rem_euclid(86_400_000_000) as f64 / 1e6;
-        let passed = (of_day - since_start) / 3600.0;
-        let hour = (of_day / 3600.0) as usize % 24;
-        let mut factor = group.world.population().hourly_factor[hour];
-        for change in &self.scenario.change {
-            let holds = change.population.as_ref().is_none_or(|name| *name == group.population)
-                && passed >= change.at
-                && change.minutes.is_none_or(|minutes| passed < change.at + minutes / 60.0);
-            if holds {
-                let phase = 2.0 * std::f64::consts::PI * (passed - change.at) / change.swing_hours;
-                factor *= change.factor * (1.0 + change.swing * libm::sin(phase));
-            }
-        }
-        if let Some(spread) = group.scenario.spread {
-            let mut rng = stream(self.scenario.seed, number, 0, Purpose::Spread);
-            let mut gamma =
-                |shape: f64| Distribution::Gamma { mean: shape, shape }.sample(&mut rng).as_secs_f64();
-            let (first, second) = (gamma(spread.alpha), gamma(spread.beta));
-            let usual = spread.alpha / (spread.alpha + spread.beta);
-            factor *= first / (first + second).max(1e-9) / usual;
-        }
-        factor
-    }
-
-    fn dial(&mut self, attempt: AttemptId, group: usize, number: PhoneNumber, attempt_number: u16) {
-        let factor = self.factor(group, number);
-        let attempt_number = u32::from(attempt_number);
-        let world = &self.groups[group].world;
-        let outcome = world.outcome_with(number, attempt_number, factor);
-        let people = world.population();
-        let detection = self.scenario.detection;
-        // What the optimum is worked out for: people who reach an agent or could.
-        let missed = if detection.enabled { detection.false_machine_percent / 100.0 } else { 0.0 };
-        self.measure.placed(self.now, (people.answer_probability * factor).min(1.0) * (1.0 - missed));
-        let timeout = f64::from(self.groups[group].scenario.ring_timeout_seconds);
-        let ring = outcome.ring.as_secs_f64();
-        let call = Call {
-            group,
-            outcome,
-            answered_at: None,
-            told: false,
-            connected: false,
-            agent: None,
-            number,
-            attempt_number,
-            is_person: matches!(outcome.kind, OutcomeKind::Human { .. }),
-        };
-        self.calls.insert(attempt, call);
-        self.at(POST_DIAL, Due::Rings(attempt));
-        match outcome.kind {
-            OutcomeKind::NoAnswer => self.at(timeout, Due::Silence(attempt)),
-            OutcomeKind::Human { .. } | OutcomeKind::Machine { .. } | OutcomeKind::Fax if ring >= timeout => {
-                self.at(timeout, Due::Silence(attempt));
-            }
-            OutcomeKind::Human { .. } | OutcomeKind::Machine { .. } | OutcomeKind::Fax => {
-                self.at(ring.max(POST_DIAL), Due::Answers(attempt));
-            }
-            _ => self.at(ring.max(POST_DIAL), Due::Signal(attempt)),
-        }
-    }
-
-    fn chance(&self, attempt: AttemptId, purpose: Purpose, percent: f64) -> bool {
-        let Some(call) = self.calls.get(&attempt) else { return false };
-        let mut rng = stream(self.scenario.seed, call.number, call.attempt_number, purpose);
-        uniform(&mut rng) * 100.0 < percent
-    }
-
-    fn connect(&mut self, attempt: AttemptId, agent: AgentId) {
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        call.connected = true;
-        call.agent = Some(agent);
-        let talk = if call.is_person { call.outcome.talk.as_secs_f64() } else { MACHINE_TALK };
-        self.call(attempt, CallEvent::Connected);
-        self.at(talk, Due::TalkEnds(attempt));
-    }
-
-    /// The call is over, and the engine is told.
-    fn end(&mut self, attempt: AttemptId, end: CallEnd) {
-        self.call(attempt, CallEvent::Ended(end));
-        // Kept while its agent may wrap up; calls that nobody talked on are done with.
-        if self.calls.get(&attempt).is_some_and(|call| !call.connected) {
-            self.calls.remove(&attempt);
-        }
-    }
-
     fn flush(&mut self) {
         self.give(Input::Woken);
     }
@@ -584,78 +468,12 @@ impl<'a> Floor<'a> {
         }
     }
 
-    fn unanswered(&mut self, attempt: AttemptId, result: CallResult) {
-        if self.calls.contains_key(&attempt) {
-            self.end(attempt, CallEnd::NotAnswered(result));
-            self.flush();
-        }
-    }
-
-    fn talk_over(&mut self, attempt: AttemptId) {
-        if self.calls.get(&attempt).is_some_and(|call| call.connected) {
-            self.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
-            self.flush();
-            self.calls.remove(&attempt);
-        }
-    }
-
-    fn answers(&mut self, attempt: AttemptId) {
-        let faults = &self.scenario.faults;
-        let (late, by) = (faults.late_answer_percent, faults.late_answer_seconds);
-        let is_late = late > 0.0 && self.chance(attempt, Purpose::Fault, late);
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        call.answered_at = Some(self.now);
-        if let OutcomeKind::Human { .. } = call.outcome.kind {
-            let patience = call.outcome.patience.as_secs_f64();
-            self.at(patience.max(0.01), Due::Impatient(attempt));
-        }
-        if is_late {
-            self.at(by, Due::Heard(attempt));
-        } else {
-            self.heard(attempt);
-        }
-    }
-
-    /// The engine hears of an answer, once.
-    fn heard(&mut self, attempt: AttemptId) {
-        let detection = self.scenario.detection;
-        let Some(call) = self.calls.get_mut(&attempt) else { return };
-        if std::mem::replace(&mut call.told, true) || call.answered_at.is_none() {
-            return;
-        }
-        self.call(attempt, CallEvent::Answered);
-        if detection.seconds > 0.0 {
-            self.flush();
-            self.at(detection.seconds, Due::Decided(attempt));
-        } else {
-            self.decided(attempt);
-        }
-    }
-
-    fn decided(&mut self, attempt: AttemptId) {
-        let detection = self.scenario.detection;
-        let wrong = |percent: f64| self.chance(attempt, Purpose::Detection, percent);
-        let Some(call) = self.calls.get(&attempt) else { return };
-        let detected = match call.outcome.kind {
-            OutcomeKind::Fax => Detected::Fax,
-            OutcomeKind::Machine { .. } if detection.enabled && !wrong(detection.false_person_percent) => {
-                Detected::Machine
-            }
-            OutcomeKind::Human { .. } if detection.enabled && wrong(detection.false_machine_percent) => {
-                Detected::Machine
-            }
-            _ => Detected::Person,
-        };
-        self.tell(attempt, CallEvent::Detected(detected));
-    }
-
     /// The engine is killed: calls end, agents are thrown out.
     fn die(&mut self) {
         let mut calls: Vec<AttemptId> = self.calls.keys().copied().collect();
         calls.sort_unstable();
         for attempt in calls {
             let Some(call) = self.calls.remove(&attempt) else { continue };
-            let _ = call.group;
             let answered = call.answered_at.is_some() && call.is_person;
             // Recovery settles what was up: a person who had answered and had no agent counts as abandoned.
             let result = match (answered, call.connected) {
@@ -687,36 +505,4 @@ impl<'a> Floor<'a> {
             self.give(Input::Agent { agent, event: AgentEvent::Ready });
         }
     }
-}
-
-/// A person on a group's list, by their place on it.
-fn person(group: usize, place: u64) -> Option<HopperContact> {
-    let number = PhoneNumber::from_digits(300_000_000_000 + group as u64 * 10_000_000_000 + place).ok()?;
-    let phone = Phone {
-        position: 0,
-        number,
-        kind: PhoneKind::Unknown,
-        status: PhoneStatus::Active,
-        attempts: 0,
-        attempts_max: None,
-        caller_id: None,
-        bucket: BucketId(1),
-    };
-    Some(HopperContact {
-        contact: ContactId(Uuid::from_u128(u128::from(number.digits()))),
-        source: engine::SourceId(Uuid::nil()),
-        last_caller_id: None,
-        rank: Rank(place as i64),
-        phones: std::iter::once(phone).collect(),
-        phone: 0,
-        zones: Arc::new(ZoneSet::one(Zone::utc())),
-        attempts: 0,
-        last_result: None,
-        last_result_in_a_row: 0,
-        is_callback: false,
-        promise: None,
-        preferred_agent: None,
-        expires_at: None,
-        dial_until: Time::NEVER,
-    })
 }
