@@ -127,7 +127,7 @@ impl IdSource {
             let random = (u128::from(self.rng.next_u64()) << 64) | u128::from(self.rng.next_u64());
             (millis << Self::RANDOM_BITS) | (random >> (u128::BITS - Self::RANDOM_BITS))
         } else {
-            // At most 2^32 further, so that what is left of a millisecond's 2^74 is never used up.
+            // At most 2^32 further: what is left of a millisecond's 2^74 is hardly ever used up; then the next one's begin.
             self.last + 1 + u128::from(self.rng.next_u32())
         };
         let (head, rand_b) = (self.last >> 62, self.last & 0x3fff_ffff_ffff_ffff);

@@ -44,7 +44,7 @@ async fn an_agent_who_is_consulted_gets_the_next_call_when_the_consultation_is_o
     let (campaign, group) = centre.campaign(&[PERSON], settings).await;
     first.until(|message| message["type"] == "connected").await;
     let mut second = ready(&centre, &agents[1]).await;
-    first.say(json!({"type": "consult", "agent": agents[1]})).await;
+    first.say(json!({"type": "consult", "skill": centre.id("skill")})).await;
     assert_eq!(second.until_state("reserved").await["reason"], "consulted");
     let is = |state: &'static str| {
         move |message: &Value| message["type"] == "consultation" && message["state"] == state

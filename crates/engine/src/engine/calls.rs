@@ -288,7 +288,8 @@ impl Engine {
             if group.lines.remove(attempt).is_some() {
                 group.forecast.resolved(call.segment, call.placed_at, now, false);
             }
-            if let Some(connected_at) = call.connected_at {
+            // Of a conversation that was taken over it is not known when it began.
+            if let Some(connected_at) = call.known(call.connected_at) {
                 group.forecast.talk.ended(connected_at, now);
             }
         }

@@ -3,7 +3,7 @@
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::change::{Change, TransferEnded, TransferOutcome};
-use crate::ids::{AgentId, AttemptId};
+use crate::ids::{AgentId, AttemptId, SkillId};
 
 use super::Engine;
 use super::io::{AgentNotice, CallControl, CallEvent, ConsultationState, Output, PartyEnd, ThirdParty};
@@ -62,9 +62,23 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.consultations += 1;
         let number = call.consultations;
-        call.third = Some(Consultation { number, whom, is_answered: false });
+        let third = Consultation { number, whom, is_answered: false };
+        let agent = third.agent();
+        call.third = Some(third);
         self.outputs.push_back(Output::Consult { attempt, number, whom });
-        self.tell(id, AgentNotice::Consultation { attempt, state: ConsultationState::Ringing });
+        self.tell(id, AgentNotice::Consultation { attempt, agent, state: ConsultationState::Ringing });
+    }
+
+    /// Who of a skill gets a call that goes to it: the agent who is consulted on this call, if they have the skill and would
+    /// be ready but for that, else whoever would get one now.
+    pub(super) fn taker_of_skill(&self, attempt: AttemptId, skill: SkillId) -> Option<AgentId> {
+        let has_skill = |agent: &Agent| agent.skills.iter().any(|(own, _)| *own == skill);
+        let consulted = self.calls.get(&attempt)?.third.as_ref().and_then(Consultation::agent);
+        consulted
+            .filter(|id| {
+                self.agents.get(id).is_some_and(|agent| has_skill(agent) && agent.could_take_over(attempt))
+            })
+            .or_else(|| self.choose_agent(skill, None))
     }
 
     /// Keeps an agent who would be ready from calls, as long as they are consulted.
@@ -80,19 +94,22 @@ impl Engine {
             return self.ignore();
         };
         third.is_answered = true;
+        let consulted = third.agent();
         if let Some(agent) = agent {
-            self.tell(agent, AgentNotice::Consultation { attempt, state: ConsultationState::Answered });
+            let state = ConsultationState::Answered;
+            self.tell(agent, AgentNotice::Consultation { attempt, agent: consulted, state });
         }
     }
 
     /// A third party is not there, or not any more. The call is as it was before the consultation.
     pub(super) fn third_gone(&mut self, attempt: AttemptId, number: u32, why: PartyEnd) {
         let Some(call) = self.calls.get(&attempt) else { return };
-        if call.third.as_ref().is_none_or(|third| third.number != number) {
+        let Some(third) = call.third.as_ref().filter(|third| third.number == number) else {
             return self.ignore();
-        }
+        };
         if let Some(agent) = call.agent {
-            self.tell(agent, AgentNotice::Consultation { attempt, state: ConsultationState::Ended(why) });
+            let (consulted, state) = (third.agent(), ConsultationState::Ended(why));
+            self.tell(agent, AgentNotice::Consultation { attempt, agent: consulted, state });
         }
         self.end_consultation(attempt);
     }

@@ -16,6 +16,8 @@ impl Agent {
     }
 }
 
+const NOBODY_IS_READY: &str = "nobody of that skill is ready";
+
 impl Engine {
     /// Has an agent's telephone rung, if they need a line and have none.
     pub(super) fn want_line(&mut self, id: AgentId) {
@@ -87,17 +89,21 @@ impl Engine {
             {
                 return self.refuse_as(id, NO_CONSULTATION);
             }
-            CallControl::Consult(ThirdParty::Skill(_)) => {
-                return self
-                    .refuse(id, "a skill can be transferred to, not consulted: name an agent or a number");
-            }
             CallControl::Consult(_) if consulted.is_some() => {
                 return self.refuse_as(id, CONSULTATION_STANDS);
             }
-            CallControl::Transfer(Some(ThirdParty::Skill(skill))) => match self.choose_agent(skill, None) {
-                Some(to) => Some(to),
-                None => return self.refuse(id, "nobody of that skill is ready"),
-            },
+            CallControl::Consult(ThirdParty::Skill(skill)) => {
+                return match self.choose_agent(skill, None) {
+                    Some(agent) => self.consult(id, attempt, ThirdParty::Agent(agent)),
+                    None => self.refuse(id, NOBODY_IS_READY),
+                };
+            }
+            CallControl::Transfer(Some(ThirdParty::Skill(skill))) => {
+                match self.taker_of_skill(attempt, skill) {
+                    Some(to) => Some(to),
+                    None => return self.refuse(id, NOBODY_IS_READY),
+                }
+            }
             CallControl::Transfer(Some(ThirdParty::Agent(to))) => match self.agents.get(&to) {
                 Some(agent) if agent.state == AgentState::Ready || agent.could_take_over(attempt) => Some(to),
                 Some(agent) if agent.state != AgentState::LoggedOut => {
@@ -154,17 +160,17 @@ impl Engine {
         let attempt_number = call.contact.attempts.saturating_add(1);
         let is_recording = call.is_recording;
         let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
-        let consultation = call.third.as_ref().map(|third| third.is_answered);
+        let consultation = call.third.as_ref().map(|third| (third.agent(), third.is_answered));
         self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
         if is_connected {
             self.tell(id, AgentNotice::Connected { attempt });
             if is_recording {
                 self.tell(id, AgentNotice::Recording { attempt, is_on: true });
             }
-            if let Some(is_answered) = consultation {
+            if let Some((agent, is_answered)) = consultation {
                 let state =
                     if is_answered { ConsultationState::Answered } else { ConsultationState::Ringing };
-                self.tell(id, AgentNotice::Consultation { attempt, state });
+                self.tell(id, AgentNotice::Consultation { attempt, agent, state });
             }
         }
     }

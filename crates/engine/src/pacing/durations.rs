@@ -30,11 +30,13 @@ const SPANS: f64 = 10.0;
 const WORKED_OUT_EVERY: u32 = 16;
 /// What began within so long is looked at together.
 const TOGETHER_MICROS: i64 = 1_000_000;
+/// What is under way for longer has ended, and nobody was told.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(86_400);
 /// Of so few who came to an age nothing can be said.
 const NOTHING: f64 = 1e-9;
 /// What is assumed before anything was seen weighs as much as so many observations.
 const PRIOR_WEIGHT: f64 = 8.0;
-/// Below so many observations still alive at an age, the tail is too thin to say anything.
+/// Where fewer of those that have ended would be left at an age, the tail is too thin to say anything.
 const THIN: f64 = 4.0;
 
 /// A distribution of spans.
@@ -42,7 +44,8 @@ const THIN: f64 = 4.0;
 pub struct Durations {
     /// How many ended at each age.
     ends: [f64; BUCKETS],
-    /// How many went through each bucket without an end; of one that is in it, the part that it has behind it.
+    /// How many went through each bucket without an end. One that is still in a bucket counts by the part of it that it has
+    /// lived through.
     passed: [f64; BUCKETS],
     /// How many ended.
     total: f64,
@@ -141,7 +144,8 @@ impl Durations {
         durations
     }
 
-    /// One began now: until [`Self::ended`] it is under way. Those of which only the whole span matters need not be told.
+    /// One began now: until [`Self::ended`] it is under way. Where it is not known which will end in this way (of calls that
+    /// ring, which will be answered) none is told, and whole spans alone count.
     pub fn began(&mut self, now: Time) {
         *self.under_way.entry(unit(now)).or_default() += 1;
     }
@@ -150,7 +154,7 @@ impl Durations {
     pub fn ended(&mut self, began: Time, now: Time) {
         let seconds = now.since(began).as_secs_f64();
         let counted =
-            if self.was_under_way(began) { age(began, self.worked_out_at).min(seconds) } else { 0.0 };
+            if self.take_under_way(began) { age(began, self.worked_out_at).min(seconds) } else { 0.0 };
         self.live(1.0, counted, seconds);
         let last = bucket_of(seconds);
         self.ends[last] += 1.0;
@@ -165,7 +169,7 @@ impl Durations {
     }
 
     /// Whether one that began then was under way; it is no more.
-    fn was_under_way(&mut self, began: Time) -> bool {
+    fn take_under_way(&mut self, began: Time) -> bool {
         let unit = unit(began);
         let Some(count) = self.under_way.get_mut(&unit) else { return false };
         *count -= 1;
@@ -193,9 +197,7 @@ impl Durations {
         }
         self.total *= keep;
         self.lived *= keep;
-        let longest = EDGES[BUCKETS - 1];
-        // The end of what lasts for ever was missed.
-        self.under_way.retain(|unit, _| age(middle(*unit), now) < longest);
+        self.under_way.retain(|unit, _| now.since(middle(*unit)) < UNDER_WAY_MAX);
         let under_way: Vec<_> = self.under_way.iter().map(|(unit, many)| (middle(*unit), *many)).collect();
         for (began, many) in under_way {
             self.live(f64::from(many), age(began, self.worked_out_at), age(began, now));
@@ -220,7 +222,7 @@ impl Durations {
         }
     }
 
-    /// The mean, in seconds.
+    /// Seconds lived for each end: the mean, in the long run. More while many that began together are under way.
     pub fn mean_seconds(&self) -> f64 {
         self.mean_seconds
     }
@@ -240,7 +242,7 @@ impl Durations {
     pub fn ends_within(&self, elapsed: f64, within: f64) -> f64 {
         let alive = self.lasts_longer_than(elapsed);
         if alive * self.total < THIN {
-            // Too few were seen to last that long: as if they ended at the mean rate.
+            // Too few were seen to end later: as if they ended at the mean rate.
             return 1.0 - libm::exp(-within / self.mean_seconds.max(1.0));
         }
         (1.0 - self.lasts_longer_than(elapsed + within) / alive).clamp(0.0, 1.0)

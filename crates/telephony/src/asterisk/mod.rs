@@ -68,8 +68,14 @@ impl AsteriskDriver {
         clock: Arc<dyn Clock>,
     ) -> Result<(Arc<Self>, mpsc::Receiver<Event>), BadSetting> {
         settings.check()?;
-        let stored =
-            settings.hosts.iter().map(|host| Stored::on(host).map_err(|error| bad_host(host, &error)));
+        let bad = |place: usize, host: &HostSettings, error: &TlsError| {
+            host.bad(place, "ca_file", &error.to_string())
+        };
+        let stored = settings
+            .hosts
+            .iter()
+            .enumerate()
+            .map(|(place, host)| Stored::on(host).map_err(|error| bad(place, host, &error)));
         let stored = stored.collect::<Result<Vec<Stored>, BadSetting>>()?;
         let (commands, commands_in) = mpsc::channel(settings.requests_max.max(1));
         let (events_out, events) = mpsc::channel(settings.events_max.max(1));
@@ -81,7 +87,7 @@ impl AsteriskDriver {
             let (questions, questions_in) = mpsc::channel(QUESTIONS_MAX);
             let application = settings.application.clone();
             let said = said_out.clone();
-            let way = Way::to(host).map_err(|error| bad_host(host, &error))?;
+            let way = Way::to(host).map_err(|error| bad(index, host, &error))?;
             tokio::spawn(connection::keep(index, way, application, questions_in, said));
             let switchboard = Switchboard::new(Arc::clone(&settings), host.clone(), Arc::clone(&ledger));
             hosts.push(Host { name: host.name.clone(), switchboard, questions, noted: (false, (0, 0)) });
@@ -146,10 +152,6 @@ impl Driver for AsteriskDriver {
     fn remove_recording<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), DriverError>> {
         Box::pin(stored::remove(&self.stored, name))
     }
-}
-
-fn bad_host(host: &HostSettings, error: &TlsError) -> BadSetting {
-    BadSetting { field: format!("host {}", host.name), what: error.to_string() }
 }
 
 struct Host {

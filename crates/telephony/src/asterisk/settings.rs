@@ -61,6 +61,14 @@ impl HostSettings {
     pub(super) fn is_encrypted(&self) -> bool {
         self.url.scheme() == "https"
     }
+
+    /// A setting of it, the host of this number, that makes no sense.
+    pub(super) fn bad(&self, place: usize, setting: &str, what: &str) -> BadSetting {
+        BadSetting {
+            setting: format!("asterisk.{place}.{setting}"),
+            what: format!("of {} {what}", self.name),
+        }
+    }
 }
 
 /// The password stays out of logs.
@@ -104,10 +112,10 @@ pub(super) const SILENCE_MAX: Duration = Duration::from_secs(15);
 
 /// A setting that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {what}")]
+#[error("{setting} {what}")]
 pub struct BadSetting {
-    /// Which.
-    pub field: String,
+    /// Which, as in `whisper_tone_hz`; of a host or a trunk by its number, as in `asterisk.0.weight`, `trunks.1.dial`.
+    pub setting: String,
     /// What is wrong with it, and what to do.
     pub what: String,
 }
@@ -118,48 +126,58 @@ impl AsteriskSettings {
     /// # Errors
     /// The first setting that makes no sense.
     pub fn check(&self) -> Result<(), BadSetting> {
-        let bad = |field: String, what: &str| Err(BadSetting { field, what: what.to_owned() });
+        let bad = |setting: &str, what: &str| {
+            Err(BadSetting { setting: setting.to_owned(), what: what.to_owned() })
+        };
         if self.hosts.is_empty() {
-            return bad("hosts".to_owned(), "name at least one Asterisk");
+            return bad("asterisk", "is missing: name at least one Asterisk");
         }
         if self.trunks.is_empty() {
-            return bad("trunks".to_owned(), "name at least one way out, such as PJSIP/{number}@carrier");
+            return bad("trunks", "are missing: name at least one way out, such as PJSIP/{number}@carrier");
         }
         if self.whisper_tone_hz != 0 && !(200..=3000).contains(&self.whisper_tone_hz) {
-            return bad("whisper_tone_hz".to_owned(), "must be 200 to 3000, or 0 for none");
+            return bad("whisper_tone_hz", "must be 200 to 3000, or 0 for none");
         }
         let mut names = BTreeSet::new();
-        for host in &self.hosts {
-            let field = |name: &str| format!("host {}: {name}", host.name);
+        for (place, host) in self.hosts.iter().enumerate() {
+            let bad = |setting: &str, what: &str| Err(host.bad(place, setting, what));
             if !names.insert(&host.name) {
-                return bad(field("name"), "two hosts have this name");
+                return bad("name", "is that of another one, too");
             }
             if !matches!(host.url.scheme(), "http" | "https") || host.url.host_str().is_none() {
-                return bad(field("url"), "must be http://host:port, or https://host:port for TLS");
+                return bad("url", "must be http://host:port, or https://host:port for TLS");
             }
             if host.ca_pem.is_some() && !host.is_encrypted() {
-                return bad(field("ca_file"), "is for TLS: the url must begin with https://");
+                return bad("ca_file", "is for TLS: the url must begin with https://");
             }
             if let Err(error) = super::tls::configuration(host) {
-                return bad(field("url"), &error.to_string());
+                return bad("ca_file", &error.to_string());
             }
             if !(1..=100).contains(&host.weight) {
-                return bad(field("weight"), "must be 1 to 100");
+                return bad("weight", "must be 1 to 100");
             }
-            if host.lines_max == 0 || host.calls_per_second_max == 0 {
-                return bad(field("lines_max, calls_per_second_max"), "must be at least 1");
+            for (setting, value) in
+                [("lines_max", host.lines_max), ("calls_per_second_max", host.calls_per_second_max)]
+            {
+                if value == 0 {
+                    return bad(setting, "must be at least 1");
+                }
             }
         }
-        for trunk in &self.trunks {
-            let field = |name: &str| format!("trunk {}: {name}", trunk.name);
+        for (place, trunk) in self.trunks.iter().enumerate() {
+            let bad = |setting: &str, what: &str| {
+                let setting = format!("trunks.{place}.{setting}");
+                Err(BadSetting { setting, what: format!("of {} {what}", trunk.name) })
+            };
             if !trunk.dial.contains("{number}") && !trunk.dial.contains("{digits}") {
-                return bad(
-                    field("dial"),
-                    "must contain {number} or {digits}, such as PJSIP/{number}@carrier",
-                );
+                return bad("dial", "must contain {number} or {digits}, such as PJSIP/{number}@carrier");
             }
-            if trunk.lines_max == 0 || trunk.calls_per_second_max == 0 {
-                return bad(field("lines_max, calls_per_second_max"), "must be at least 1");
+            for (setting, value) in
+                [("lines_max", trunk.lines_max), ("calls_per_second_max", trunk.calls_per_second_max)]
+            {
+                if value == 0 {
+                    return bad(setting, "must be at least 1");
+                }
             }
         }
         Ok(())

@@ -244,12 +244,14 @@ enum Said {
     Keys {
         keys: String,
     },
-    /// Rings a third party, who is named by a number or is another agent.
+    /// Rings a third party, who is named by a number, is another agent, or is whoever of a skill is ready.
     Consult {
         #[serde(default)]
         number: Option<PhoneNumber>,
         #[serde(default)]
         agent: Option<AgentId>,
+        #[serde(default)]
+        skill: Option<SkillId>,
     },
     /// Records the call from now on, where the campaign leaves that to agents.
     Record,
@@ -280,9 +282,13 @@ enum Said {
     Next,
 }
 
-/// Who is named; a number goes before an agent.
-fn third_party(number: Option<PhoneNumber>, agent: Option<AgentId>) -> Option<ThirdParty> {
-    number.map(ThirdParty::Number).or(agent.map(ThirdParty::Agent))
+/// Who is named; a number goes before an agent, and that before a skill.
+fn third_party(
+    number: Option<PhoneNumber>,
+    agent: Option<AgentId>,
+    skill: Option<SkillId>,
+) -> Option<ThirdParty> {
+    number.map(ThirdParty::Number).or(agent.map(ThirdParty::Agent)).or(skill.map(ThirdParty::Skill))
 }
 
 impl TryFrom<Said> for AgentEvent {
@@ -300,13 +306,13 @@ impl TryFrom<Said> for AgentEvent {
             Said::StopRecording => Self::Control(Call::StopRecording),
             Said::Join => Self::Control(Call::Join),
             Said::EndConsult => Self::Control(Call::EndConsult),
-            Said::Consult { number, agent } => {
-                let whom = third_party(number, agent).ok_or("say whom to consult: a number or an agent")?;
+            Said::Consult { number, agent, skill } => {
+                let whom = third_party(number, agent, skill)
+                    .ok_or("say whom to consult: a number, an agent or a skill")?;
                 Self::Control(Call::Consult(whom))
             }
             Said::Transfer { number, agent, skill } => {
-                let whom = third_party(number, agent).or(skill.map(ThirdParty::Skill));
-                Self::Control(Call::Transfer(whom))
+                Self::Control(Call::Transfer(third_party(number, agent, skill)))
             }
             Said::LogIn => Self::LogIn,
             Said::LogOut => Self::LogOut,
@@ -343,13 +349,15 @@ fn told(notice: AgentNotice) -> Value {
             "type": "call_ended", "attempt": attempt, "result": result,
             "wrap_up_until": wrap_up_until.map(Time::to_rfc3339)
         }),
-        AgentNotice::Consultation { attempt, state } => {
+        AgentNotice::Consultation { attempt, agent, state } => {
             let (state, reason) = match state {
                 ConsultationState::Ringing => ("ringing", None),
                 ConsultationState::Answered => ("answered", None),
                 ConsultationState::Ended(why) => ("ended", Some(why)),
             };
-            json!({"type": "consultation", "attempt": attempt, "state": state, "reason": reason})
+            json!({
+                "type": "consultation", "attempt": attempt, "agent": agent, "state": state, "reason": reason
+            })
         }
         AgentNotice::TransferEnded { attempt, outcome } => {
             json!({"type": "transfer_ended", "attempt": attempt, "outcome": outcome})

@@ -79,9 +79,9 @@ async fn an_agent_is_told_when_whom_they_consult_is_busy_and_whom_they_consult_i
         consultation(&mut ann, "answered").await;
         say(&mut ann, json!({"type": "end_consult"})).await;
         hear(&mut bob, is_state("ready")).await;
-        // Left to Bob, the call keeps him until its end.
-        say(&mut ann, json!({"type": "consult", "agent": bob_id})).await;
-        consultation(&mut ann, "answered").await;
+        // Left to Bob, who is the one of his skill, the call keeps him until its end.
+        say(&mut ann, json!({"type": "consult", "skill": centre.skill})).await;
+        assert_eq!(consultation(&mut ann, "answered").await["agent"], bob_id);
         say(&mut ann, json!({"type": "transfer"})).await;
         let ended = hear(&mut ann, |message| message["type"] == "transfer_ended").await;
         assert_eq!(ended["outcome"], "answered");

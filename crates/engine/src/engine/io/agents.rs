@@ -112,7 +112,7 @@ pub enum ThirdParty {
     Number(PhoneNumber),
     /// Another agent, on their telephone.
     Agent(AgentId),
-    /// Whoever would get a call for this skill now; only to transfer to.
+    /// Whoever would get a call for this skill now.
     Skill(SkillId),
 }
 
@@ -177,6 +177,8 @@ pub enum AgentNotice {
     Consultation {
         /// The call.
         attempt: AttemptId,
+        /// Which agent it is, if it is one.
+        agent: Option<AgentId>,
         /// How.
         state: ConsultationState,
     },

@@ -3,9 +3,9 @@
 use super::*;
 use crate::change::TransferOutcome;
 
-/// A group whose first agent talks and whose second is ready, with nobody left to call.
+/// A group whose first agent talks and whose second is ready, with nobody left to call; the third is not at work.
 fn one_talks_and_one_is_ready() -> (Floor, AttemptId) {
-    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1]), (2, &[1])]);
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1]), (2, &[1]), (3, &[1])]);
     floor.run(1);
     floor.log_in(1);
     floor.settle(1);
@@ -188,7 +188,7 @@ fn what_needs_a_consultation_is_refused_without_one_and_a_second_one_is_refused_
 #[test]
 fn an_agent_is_told_how_it_stands_with_whom_they_consult() {
     let (mut floor, attempt) = one_talks_and_one_is_ready();
-    let told = |state| AgentNotice::Consultation { attempt, state };
+    let told = |state| AgentNotice::Consultation { attempt, agent: Some(agent_id(2)), state };
     consult(&mut floor, 2);
     assert!(was_told(&floor, &told(ConsultationState::Ringing)));
     floor.call(attempt, CallEvent::ThirdGone(1, PartyEnd::Busy));
@@ -239,9 +239,27 @@ fn whom_a_call_is_handed_over_to_instead_frees_the_one_who_was_consulted() {
     floor.log_in(2);
     floor.log_in(3);
     consult(&mut floor, 2);
-    control(&mut floor, CallControl::Transfer(Some(ThirdParty::Skill(skill_id(1)))));
+    control(&mut floor, CallControl::Transfer(Some(ThirdParty::Agent(agent_id(3)))));
     assert!(floor.connecting.contains(&(attempt, agent_id(3))));
     assert_eq!(floor.state_of(2), AgentState::Ready);
+}
+
+#[test]
+fn whoever_of_a_skill_is_ready_is_consulted_and_gets_the_call_if_it_goes_to_that_skill() {
+    let skill = ThirdParty::Skill(skill_id(1));
+    let (mut floor, attempt) = one_talks_and_one_is_ready();
+    floor.log_in(3);
+    control(&mut floor, CallControl::Consult(skill));
+    assert_eq!(floor.consulted, [(attempt, 1, ThirdParty::Agent(agent_id(2)))]);
+    let (agent, state) = (Some(agent_id(2)), ConsultationState::Ringing);
+    assert!(was_told(&floor, &AgentNotice::Consultation { attempt, agent, state }));
+    control(&mut floor, CallControl::Transfer(Some(skill)));
+    assert!(floor.connecting.contains(&(attempt, agent_id(2))), "not the other one who is ready");
+
+    let (mut floor, _) = one_talks_and_one_is_ready();
+    floor.agent(2, AgentEvent::NotReady { reason: None });
+    control(&mut floor, CallControl::Consult(skill));
+    assert_eq!(floor.consulted, [], "nobody of that skill is ready");
 }
 
 #[test]

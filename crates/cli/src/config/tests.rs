@@ -11,7 +11,7 @@ fn read(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
 
 #[test]
 fn the_shipped_default_file_says_what_the_program_does_by_itself() {
-    let shipped = include_str!("../../../contrib/outdial.default.toml");
+    let shipped = include_str!("../../../../contrib/outdial.default.toml");
     assert_eq!(format!("{:?}", read(shipped, &[]).unwrap()), format!("{:?}", Config::default()));
 }
 
@@ -21,6 +21,26 @@ fn a_wrong_setting_is_named_with_its_line_and_the_reason() {
     assert!(error.contains("line 2"), "{error}");
     let error = read("[server]\nport = 1\n", &[]).unwrap_err();
     assert!(error.contains("line 2") && error.contains("port"), "{error}");
+    let error = read("[log]\njson = true\n[server]\nroot_key = \"secret\"\n", &[]).unwrap_err();
+    assert!(error.contains("line 4: server.root_key must have"), "{error}");
+    let error = read("[server]\n", &[("OUTDIAL_SERVER_ROOT_KEY", "secret")]).unwrap_err();
+    assert!(
+        error.contains("variable OUTDIAL_SERVER_ROOT_KEY is wrong: server.root_key must have"),
+        "{error}"
+    );
+    let hosts = "[telephony]\ndriver = \"asterisk\"\n[[telephony.trunks]]\nname = \"t\"\ndial = \"PJSIP/{number}@c\"\n\
+        [[telephony.asterisk]]\nname = \"a\"\nurl = \"http://a:1\"\npassword = \"p\"\n\
+        [[telephony.asterisk]]\nname = \"b\"\nurl = \"http://b:1\"\n";
+    let error = read(&format!("{hosts}password = \"p\"\nweight = 0\n"), &[]).unwrap_err();
+    assert!(error.contains("line 14: telephony.asterisk.weight of b must be 1 to 100"), "{error}");
+    let error = read(hosts, &[]).unwrap_err();
+    assert!(error.contains("line 10: telephony.asterisk.password of b is missing"), "{error}");
+}
+
+#[test]
+fn variables_of_the_command_line_are_no_settings() {
+    let of_commands = [("OUTDIAL_CONFIG", "a"), ("OUTDIAL_URL", "http://a"), ("OUTDIAL_API_KEY", "od_a")];
+    assert_eq!(read("", &of_commands).err(), None);
 }
 
 #[test]
@@ -70,11 +90,11 @@ fn the_password_of_an_asterisk_is_in_the_file_in_another_file_or_in_the_environm
     assert_eq!(passwords(config), ["of the file", "of the environment"]);
     assert_eq!(passwords(read(&hosts(&of_file, ""), &variable).unwrap())[1], "of the environment");
     let error = read(&hosts(&of_file, ""), &[]).unwrap_err();
-    assert!(error.contains("the Asterisk b has no password") && error.contains("password_file"), "{error}");
+    assert!(error.contains("password of b is missing") && error.contains("password_file"), "{error}");
     let error = read(&hosts(&format!("{of_file}\npassword = \"x\""), ""), &variable).unwrap_err();
     assert!(error.contains("name one of them"), "{error}");
     let error = read(&hosts("password_file = \"/nowhere/secret\"", ""), &variable).unwrap_err();
-    assert!(error.contains("/nowhere/secret") && error.contains("the Asterisk a"), "{error}");
+    assert!(error.contains("/nowhere/secret") && error.contains("password_file of a"), "{error}");
     assert!(read("", &variable).unwrap_err().contains("no [[telephony.asterisk]]"));
 }
 
@@ -112,7 +132,7 @@ fn a_bucket_needs_an_address_that_can_be_one_and_its_secret_is_not_shown() {
     let config = read(&s3("https://s3.example.com"), &variable).unwrap();
     assert_eq!(config.recordings().s3.unwrap().secret_key, "other");
     let error = read(&s3("s3.example.com"), &[]).unwrap_err();
-    assert!(error.contains("[recordings.s3]") && error.contains("https://"), "{error}");
+    assert!(error.contains("line 1: recordings.s3 ") && error.contains("https://"), "{error}");
     let without = s3("https://s3.example.com").replace("secret_key", "# secret_key");
     assert!(read(&without, &[]).unwrap_err().contains("secret_key must be set"));
     assert!(read(&without, &variable).is_ok());

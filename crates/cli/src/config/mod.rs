@@ -1,6 +1,8 @@
 //! Configuration: one TOML file, then environment variables over it.
 
-use std::collections::BTreeMap;
+mod wrong;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,8 @@ use anyhow::{Context, bail};
 use app::recordings::{BucketSettings, RecordingSettings};
 use serde::Deserialize;
 use telephony::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
+
+use wrong::Wrong;
 
 /// Everything that can be set. `contrib/outdial.default.toml` has every key with its default.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -201,15 +205,20 @@ fn rate_default() -> u32 {
 
 impl AsteriskHost {
     /// Reads the files that it names.
-    fn read_files(&mut self) -> anyhow::Result<()> {
+    fn read_files(&mut self, place: usize) -> Result<(), Wrong> {
         let Self { name, password, password_file, ca_file, ca_pem, .. } = self;
+        let wrong =
+            |setting: &str, what: String| Wrong::new(format!("telephony.asterisk.{place}.{setting}"), what);
         let read = |setting: &str, path: &Path| {
-            std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {} ({setting} of the Asterisk {name})", path.display()))
+            let failed = |error| format!("of {name}: cannot read {}: {error}", path.display());
+            std::fs::read_to_string(path).map_err(|error| wrong(setting, failed(error)))
         };
         if let Some(path) = password_file {
             if password.is_some() {
-                bail!("the Asterisk {name} has a password and a password_file: name one of them");
+                return Err(wrong(
+                    "password",
+                    format!("of {name} is set beside password_file: name one of them"),
+                ));
             }
             *password = Some(read("password_file", path)?.trim_end_matches(['\r', '\n']).to_owned());
         }
@@ -373,6 +382,9 @@ impl Default for Log {
     }
 }
 
+/// Variables of the command line, which are no settings: where the configuration file is, and what `import` is told.
+const OF_COMMANDS: [&str; 3] = ["OUTDIAL_CONFIG", "OUTDIAL_URL", "OUTDIAL_API_KEY"];
+
 /// Sets one key from a variable's text.
 type Setter = fn(&mut Config, &str) -> anyhow::Result<()>;
 
@@ -433,27 +445,33 @@ impl Config {
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
     ) -> anyhow::Result<Self> {
+        let text = file
+            .map(|path| {
+                std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration file {}", path.display()))
+            })
+            .transpose()?;
+        let file = file.zip(text.as_deref());
         let mut config = match file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
-                toml::from_str(&text)
-                    .with_context(|| format!("the configuration file {} is wrong", path.display()))?
-            }
+            Some((path, text)) => toml::from_str(text)
+                .with_context(|| format!("the configuration file {} is wrong", path.display()))?,
             None => Self::default(),
         };
-        for (name, value) in
-            environment.filter(|(name, _)| name.starts_with("OUTDIAL_") && name != "OUTDIAL_CONFIG")
-        {
+        let mut variables = BTreeSet::new();
+        let is_setting = |name: &str| name.starts_with("OUTDIAL_") && !OF_COMMANDS.contains(&name);
+        for (name, value) in environment.filter(|(name, _)| is_setting(name)) {
             let Some((_, setter)) = VARIABLES.iter().find(|(known, _)| *known == name) else {
                 let known: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).collect();
                 bail!("the environment variable {name} is not known; known are {}", known.join(", "));
             };
             setter(&mut config, &value)
                 .with_context(|| format!("the environment variable {name} is wrong"))?;
+            variables.insert(name);
         }
-        config.telephony.asterisk.iter_mut().try_for_each(AsteriskHost::read_files)?;
-        config.check()?;
+        let mut hosts = config.telephony.asterisk.iter_mut().enumerate();
+        let checked =
+            hosts.try_for_each(|(place, host)| host.read_files(place)).and_then(|()| config.check());
+        checked.map_err(|wrong| wrong.told(file, &variables))?;
         Ok(config)
     }
 
@@ -520,40 +538,51 @@ impl Config {
         RecordingSettings { directory: self.recordings.directory.clone(), s3 }
     }
 
-    fn check(&self) -> anyhow::Result<()> {
-        self.recordings().check().context("[recordings.s3] is wrong")?;
+    fn check(&self) -> Result<(), Wrong> {
+        let wrong = |key: &str, what: &str| Err(Wrong::new(key, what));
+        self.recordings()
+            .check()
+            .map_err(|error| Wrong::new("recordings.s3", format!("is wrong: {error}")))?;
         if self.recordings.s3.as_ref().is_some_and(|s3| s3.access_key.is_empty()) {
-            bail!("recordings.s3.access_key must be set");
+            return wrong("recordings.s3.access_key", "must be set");
         }
         if self.recordings.s3.as_ref().is_some_and(|s3| s3.secret_key.is_empty()) {
-            bail!("recordings.s3.secret_key must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY");
+            return wrong(
+                "recordings.s3.secret_key",
+                "must be set, there or as OUTDIAL_RECORDINGS_S3_SECRET_KEY",
+            );
         }
         if self.server.root_key.as_ref().is_some_and(|key| key.len() < 24) {
-            bail!("server.root_key must have at least 24 characters: whoever guesses it owns every tenant");
+            return wrong(
+                "server.root_key",
+                "must have at least 24 characters: whoever guesses it owns every tenant",
+            );
         }
         if self.carrier.lines_max == 0 {
-            bail!("carrier.lines_max must be at least 1");
+            return wrong("carrier.lines_max", "must be at least 1");
         }
         if self.telephony.driver == DriverKind::Asterisk {
-            self.asterisk().check().context("[telephony] is wrong")?;
-            let is_missing = |host: &&AsteriskHost| host.password.as_deref().unwrap_or_default().is_empty();
-            if let Some(host) = self.telephony.asterisk.iter().find(is_missing) {
-                bail!(
-                    "the Asterisk {} has no password: set password or password_file, or OUTDIAL_TELEPHONY_ASTERISK_PASSWORD",
-                    host.name
-                );
+            let checked = self.asterisk().check();
+            checked.map_err(|bad| Wrong::new(format!("telephony.{}", bad.setting), bad.what))?;
+            for (place, host) in self.telephony.asterisk.iter().enumerate() {
+                if host.password.as_deref().unwrap_or_default().is_empty() {
+                    let what = format!(
+                        "of {} is missing: set password or password_file, or OUTDIAL_TELEPHONY_ASTERISK_PASSWORD",
+                        host.name
+                    );
+                    return Err(Wrong::new(format!("telephony.asterisk.{place}.password"), what));
+                }
             }
         }
         if !(1..=64).contains(&self.scripts.processes) {
-            bail!("scripts.processes must be 1 to 64");
+            return wrong("scripts.processes", "must be 1 to 64");
         }
         if self.node.name.trim().is_empty() {
-            bail!("node.name must not be empty");
+            return wrong("node.name", "must not be empty");
         }
         Ok(())
     }
 }
 
 #[cfg(test)]
-#[path = "config_tests.rs"]
 mod tests;
