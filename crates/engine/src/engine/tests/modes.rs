@@ -3,6 +3,8 @@
 use super::*;
 use crate::change::{Heard, OptOut};
 use crate::engine::snapshot::IdleReason;
+use crate::engine::state::Stage;
+use crate::pacing::{Pacing, PacingView};
 
 const MESSAGE: MessageId = MessageId(Uuid::from_u128(0x3e55));
 const ONE_NUMBER: u64 = 33_100_000_001;
@@ -385,4 +387,44 @@ fn a_group_for_callbacks_alone_completes_only_when_nobody_is_left_at_all() {
     floor.answer_fetch(0, false);
     floor.store_all();
     assert_ne!(floor.group_state(1), Some(GroupState::Running));
+}
+
+/// Wants two lines fewer, whatever it sees.
+struct TwoTooMany;
+
+impl Pacing for TwoTooMany {
+    fn lines_to_add(&mut self, _: &PacingView<'_>) -> u32 {
+        0
+    }
+
+    fn lines_to_withdraw(&mut self, _: &PacingView<'_>) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn lines_that_are_too_many_are_withdrawn_once_and_only_after_they_have_rung_for_fifteen_seconds() {
+    let settings = GroupSettings { lines_per_agent: 5.0, ..with_mode(DialMode::Power) };
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(10);
+    assert_eq!(floor.dialled.len(), 5);
+    for attempt in floor.dialled.clone() {
+        floor.call(attempt, CallEvent::Ringing);
+    }
+    floor.engine.groups.get_mut(&group_id(1)).unwrap().pacing = Box::new(TwoTooMany);
+    let withdrawn = |floor: &Floor| {
+        let calls = floor.engine.calls.iter();
+        calls.filter(|(_, call)| call.stage == Stage::Ending).map(|(id, _)| *id).collect::<Vec<_>>()
+    };
+    floor.pass(14);
+    floor.input(Input::Woken);
+    assert_eq!(withdrawn(&floor), []);
+    floor.pass(1);
+    // However often it is looked at before the switch says that they are over.
+    for _ in 0..5 {
+        floor.input(Input::Woken);
+        assert_eq!(withdrawn(&floor), floor.dialled[..2], "those that rang longest");
+    }
 }
