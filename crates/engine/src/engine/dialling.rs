@@ -119,24 +119,21 @@ impl Engine {
         let long_enough = Duration::from_secs(u64::from(RING_SECONDS_MIN));
         let now = self.now;
         let Some(group) = self.groups.get(&id) else { return };
-        // Those of which the switch has not said yet that they are over have been withdrawn already.
-        let is_ending =
-            |attempt: &AttemptId| self.calls.get(attempt).is_some_and(|call| call.stage == Stage::Ending);
-        let ending = group.lines.iter().filter(|(attempt, _)| is_ending(attempt)).count();
-        let how_many = (how_many as usize).saturating_sub(ending);
-        if how_many == 0 {
-            return;
-        }
-        let rings = |attempt: &AttemptId| {
-            let call = self.calls.get(attempt)?;
-            let since = call.ringing_at.filter(|_| call.stage == Stage::Ringing)?;
-            (now.since(since) >= long_enough).then_some((since, *attempt))
-        };
         // Lines are in the order in which they were decided on, as their attempts' ids are.
         let old_enough = group.lines.iter().take_while(|(_, line)| now.since(line.since) >= long_enough);
-        let mut ringing: Vec<_> = old_enough.filter_map(|(attempt, _)| rings(attempt)).collect();
+        let (mut withdrawn, mut ringing) = (0, Vec::new());
+        for (attempt, call) in old_enough.filter_map(|(attempt, _)| self.calls.get_key_value(attempt)) {
+            match (call.stage, call.ringing_at) {
+                // The switch has not said yet that it is over.
+                (Stage::Ending, _) => withdrawn += 1,
+                (Stage::Ringing, Some(since)) if now.since(since) >= long_enough => {
+                    ringing.push((since, *attempt));
+                }
+                _ => {}
+            }
+        }
         ringing.sort_unstable();
-        for (_, attempt) in ringing.into_iter().take(how_many) {
+        for (_, attempt) in ringing.into_iter().take((how_many as usize).saturating_sub(withdrawn)) {
             self.end_call(attempt);
         }
     }

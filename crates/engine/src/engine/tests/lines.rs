@@ -150,7 +150,10 @@ fn an_agent_who_talked_when_the_process_died_talks_on_and_wraps_up() {
     let shows_the_call =
         |(_, notice): &(AgentId, AgentNotice)| matches!(notice, AgentNotice::Connected { .. });
     assert!(floor.notices.iter().any(shows_the_call), "a screen that comes back is told of the call");
+    let talk = |floor: &Floor| floor.engine.groups[&group_id(1)].forecast.talk.clone();
+    let learned = talk(&floor);
     floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert_eq!(talk(&floor), learned, "nobody knows how long they have talked");
     assert_eq!(floor.state_of(1), AgentState::WrapUp);
     floor.store_all();
     assert_eq!(floor.ended[&attempt], CallResult::Answer);
