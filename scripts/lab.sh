@@ -55,14 +55,17 @@ start_lab() {
         say "Asterisk does not start; its words are above"
         return 1
     }
-    mkdir -p "$asterisk_dir/sounds"
+    # Asterisk plays the messages that Outdial writes there.
+    mkdir -p "$asterisk_dir/outdial/messages"
     espeak-ng -w "$lab_dir/spoken.wav" "Hello. This is Outdial's demonstration. Nobody is free to talk to you. To be called no more, press one." &&
-        sox -q "$lab_dir/spoken.wav" -r 8000 -c 1 -b 16 "$asterisk_dir/sounds/safe-harbour.wav" ||
+        sox -q "$lab_dir/spoken.wav" -r 8000 -c 1 -b 16 "$asterisk_dir/outdial/messages/safe-harbour.wav" ||
         say "no message could be made for people whom nobody is free for"
     cat >"$lab_dir/outdial.toml" <<EOF
+[node]
+data_dir = "$asterisk_dir/outdial"
 [telephony]
 driver = "asterisk"
-sounds = "/run/outdial/$name/sounds"
+sounds = "/run/outdial/$name/outdial/messages"
 [[telephony.asterisk]]
 name = "$name"
 url = "http://127.0.0.1:$asterisk_http_port"

@@ -152,18 +152,20 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
     };
     // Gone when the program ends, with everything in it.
     let directory = tempfile::Builder::new().prefix("outdial-demo-").tempdir()?;
-    match &arguments.db {
+    let files = match &arguments.db {
         Some(url) => {
             config.database.url.clone_from(url);
             // Files stay as long as the database that knows of them.
-            if !url.contains("://") {
-                config.node.data_dir = format!("{url}.files").into();
-            }
+            (!url.contains("://")).then(|| format!("{url}.files").into())
         }
         None => {
             config.database.url = directory.path().join("outdial.db").display().to_string();
-            config.node.data_dir = directory.path().join("files");
+            Some(directory.path().join("files"))
         }
+    };
+    // A real switch plays the messages from where the configuration has them.
+    if let Some(files) = files.filter(|_| !arguments.is_real()) {
+        config.node.data_dir = files;
     }
     config.carrier.seed = arguments.seed;
     config.carrier.lines_max = 10_000;
