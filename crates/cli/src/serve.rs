@@ -14,6 +14,7 @@ use telephony::{
     AsteriskDriver, CarrierSettings, CarrierStatistics, Clock, Driver, SimulatedCarrier, SystemClock,
 };
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use web::WebSettings;
@@ -143,24 +144,37 @@ impl Running {
 /// Those of [`start`].
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let running = start(&config, Arc::new(SystemClock)).await?;
+    let mut stop = StopSignals::listen()?;
     tracing::info!(address = %running.address, "outdial serves its API");
-    wait_for_stop().await?;
+    stop.heard().await;
     tracing::info!("stopping: calls that are up have {} s to end", config.server.shutdown_grace_seconds);
     running.shut_down().await;
     Ok(())
 }
 
-/// Waits for an interrupt or a request to terminate.
-///
-/// # Errors
-/// Signals cannot be heard.
-pub async fn wait_for_stop() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
+/// Interrupts and requests to terminate. From [`Self::listen`] on none of them is lost: one that comes while nobody waits
+/// is heard by the next who does.
+pub struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// Signals cannot be heard.
+    pub fn listen() -> anyhow::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Waits for one.
+    pub async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// The database's name without its password.

@@ -172,9 +172,10 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
     config.server.listen = listen_address(&config, &arguments);
     let running = serve::start(&config, Arc::clone(&clock)).await?;
     let demonstration = setup::prepare(&running.app, &arguments, directory.path()).await?;
+    let mut stop = serve::StopSignals::listen()?;
     greet(&running, &demonstration, &arguments)?;
     let outcome = if arguments.seconds > 0 {
-        let outcome = dial(&running, &demonstration, &arguments, &clock).await?;
+        let outcome = dial(&running, &demonstration, &arguments, &clock, &mut stop).await?;
         Some(outcome)
     } else {
         None
@@ -184,7 +185,7 @@ pub async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()>
     }
     if arguments.serve {
         say(arguments.json, &format!("serving {}/ until interrupted (Ctrl-C)", base_url(&running)));
-        serve::wait_for_stop().await?;
+        stop.heard().await;
     }
     running.shut_down().await;
     Ok(())
@@ -251,6 +252,7 @@ async fn dial(
     demonstration: &Demonstration,
     arguments: &Arguments,
     clock: &Arc<dyn Clock>,
+    stop: &mut serve::StopSignals,
 ) -> anyhow::Result<summary::Outcome> {
     let app = &running.app;
     let who = &demonstration.who;
@@ -268,7 +270,7 @@ async fn dial(
     app.act_on_group(who, demonstration.group, GroupAction::Start, Some(arguments.mode.into())).await?;
     let best = (arguments.mode.is_paced() && !arguments.is_real())
         .then(|| best::utilisation(arguments.seed, arguments.agents()));
-    watch_until_over(running, demonstration, arguments, best).await?;
+    watch_until_over(running, demonstration, arguments, best, stop).await?;
     // Talk share is that of the dialling itself, not of the time in which the last calls are waited for.
     let live = app.live(who).await?;
     app.act_on_group(who, demonstration.group, GroupAction::Stop, None).await?;
@@ -298,17 +300,16 @@ async fn watch_until_over(
     demonstration: &Demonstration,
     arguments: &Arguments,
     best: Option<f64>,
+    stop: &mut serve::StopSignals,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
-    let stop = serve::wait_for_stop();
-    tokio::pin!(stop);
     let mut shown = 0;
     ticks.tick().await;
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            stopped = &mut stop => return stopped,
+            () = stop.heard() => return Ok(()),
         }
         let seconds = started.elapsed().as_secs();
         let who = &demonstration.who;
