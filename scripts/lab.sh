@@ -57,9 +57,6 @@ start_lab() {
     }
     # Asterisk plays the messages that Outdial writes there.
     mkdir -p "$asterisk_dir/outdial/messages"
-    espeak-ng -w "$lab_dir/spoken.wav" "Hello. This is Outdial's demonstration. Nobody is free to talk to you. To be called no more, press one." &&
-        sox -q "$lab_dir/spoken.wav" -r 8000 -c 1 -b 16 "$asterisk_dir/outdial/messages/safe-harbour.wav" ||
-        say "no message could be made for people whom nobody is free for"
     cat >"$lab_dir/outdial.toml" <<EOF
 [node]
 data_dir = "$asterisk_dir/outdial"

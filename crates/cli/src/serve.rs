@@ -184,3 +184,17 @@ pub fn target_name(url: &str) -> String {
         _ => url.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_to_stop_that_comes_while_nobody_waits_is_heard_by_the_next_who_does() {
+        let mut stop = StopSignals::listen().unwrap();
+        let to_us = ["-TERM".to_owned(), std::process::id().to_string()];
+        assert!(std::process::Command::new("kill").args(to_us).status().unwrap().success());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::timeout(Duration::from_secs(5), stop.heard()).await.expect("it is heard");
+    }
+}

@@ -43,8 +43,10 @@ pub fn run(days: Option<u32>) -> anyhow::Result<Vec<Value>> {
     for scenario in &mut scenarios {
         scenario.days = days.map_or(scenario.days, |days| days.min(scenario.days));
     }
+    // The sources may change while it runs.
+    let commit = commit();
     let runs = run_all(&scenarios)?;
-    write_page(&files, &scenarios, &runs, days.is_some())?;
+    write_page(&files, &scenarios, &runs, &commit, days.is_some())?;
     let told = scenarios.iter().zip(&runs).flat_map(|(scenario, reports)| {
         reports.iter().map(|report| {
             json!({
@@ -118,24 +120,24 @@ fn pass_line(scenario: &Scenario) -> f64 {
     }
 }
 
+/// The commit of the sources here; nothing if that cannot be found out.
+fn commit() -> String {
+    let said = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    said.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default()
+}
+
 fn write_page(
     files: &[PathBuf],
     scenarios: &[Scenario],
     runs: &[Vec<Report>],
+    commit: &str,
     is_shortened: bool,
 ) -> anyhow::Result<()> {
     let page = std::fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
     let (before, rest) = page.split_once(BEGIN).with_context(|| format!("{PAGE} has lost '{BEGIN}'"))?;
     let (_, after) = rest.split_once(END).with_context(|| format!("{PAGE} has lost '{END}'"))?;
     let mut table = String::new();
-    let commit = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    writeln!(
-        table,
-        "Made at commit `{}`{}.\n",
-        commit.unwrap_or_default(),
-        if is_shortened { ", with fewer days" } else { "" }
-    )?;
+    writeln!(table, "Made at commit `{commit}`{}.\n", if is_shortened { ", with fewer days" } else { "" })?;
     table += "| scenario | policy | days | busy | U* | of U* | abandoned | worst day | days over | dials per answer | p99 wait | decision p99 | inputs/s | pass line |\n";
     table += "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n";
     for (scenario, reports) in scenarios.iter().zip(runs) {

@@ -154,8 +154,7 @@ impl Engine {
         }
         self.change_agent_state(id, AgentState::Ready, None);
         let Some(agent) = self.agents.get(&id) else { return };
-        let skilled = |skill: SkillId| agent.skills.iter().any(|(own, _)| *own == skill);
-        let waiting = self.groups.values().filter(|group| skilled(group.definition.skill));
+        let waiting = self.groups.values().filter(|group| agent.has_skill(group.definition.skill));
         let oldest = waiting.filter_map(|group| group.waiting.front()).min_by_key(|attempt| {
             self.calls.get(attempt).and_then(|call| call.answered_at).unwrap_or(Time::NEVER)
         });
@@ -167,9 +166,7 @@ impl Engine {
     /// The agent for a call: the preferred one if ready, else the most proficient, else who has waited longest.
     pub(super) fn choose_agent(&self, skill: SkillId, preferred: Option<AgentId>) -> Option<AgentId> {
         let ready = self.ready.get(&skill)?;
-        let is_ready = |agent: &Agent| {
-            agent.state == AgentState::Ready && agent.skills.iter().any(|(own, _)| *own == skill)
-        };
+        let is_ready = |agent: &Agent| agent.state == AgentState::Ready && agent.has_skill(skill);
         preferred
             .filter(|id| self.agents.get(id).is_some_and(is_ready))
             .or_else(|| ready.first().map(|(_, _, id)| *id))

@@ -72,11 +72,12 @@ impl Engine {
     /// Who of a skill gets a call that goes to it: the agent who is consulted on this call, if they have the skill and would
     /// be ready but for that, else whoever would get one now.
     pub(super) fn taker_of_skill(&self, attempt: AttemptId, skill: SkillId) -> Option<AgentId> {
-        let has_skill = |agent: &Agent| agent.skills.iter().any(|(own, _)| *own == skill);
         let consulted = self.calls.get(&attempt)?.third.as_ref().and_then(Consultation::agent);
         consulted
             .filter(|id| {
-                self.agents.get(id).is_some_and(|agent| has_skill(agent) && agent.could_take_over(attempt))
+                self.agents
+                    .get(id)
+                    .is_some_and(|agent| agent.has_skill(skill) && agent.could_take_over(attempt))
             })
             .or_else(|| self.choose_agent(skill, None))
     }

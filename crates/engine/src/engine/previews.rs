@@ -44,11 +44,10 @@ impl Engine {
     /// Whether groups that they serve are running, and none of them waits to be asked.
     fn calls_come_by_themselves(&self, id: AgentId) -> bool {
         let Some(agent) = self.agents.get(&id) else { return false };
-        let serves = |skill| agent.skills.iter().any(|(own, _)| *own == skill);
         let mut served = self
             .groups
             .values()
-            .filter(|group| group.is_running() && serves(group.definition.skill))
+            .filter(|group| group.is_running() && agent.has_skill(group.definition.skill))
             .peekable();
         served.peek().is_some() && served.all(|group| group.dial_mode() != DialMode::Preview)
     }

@@ -93,7 +93,7 @@ impl Engine {
         let patience = settings.patience_ends(promise);
         let known = self.agents.get(&agent);
         let skill = group.definition.skill;
-        if known.is_some_and(|agent| !agent.skills.iter().any(|(own, _)| *own == skill)) {
+        if known.is_some_and(|agent| !agent.has_skill(skill)) {
             return Way::WithoutAgent(settings.agent_unskilled, "agent_lost_skill");
         }
         if patience <= self.now {

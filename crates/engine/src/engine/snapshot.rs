@@ -110,12 +110,7 @@ impl Engine {
         let in_stage =
             |stage| self.calls.values().filter(|call| call.group == id && call.stage == stage).count() as u32;
         let agentless = group.dial_mode() == DialMode::Agentless;
-        let nobody_asked = || {
-            !self
-                .agents
-                .values()
-                .any(|agent| agent.asked && agent.skills.iter().any(|(own, _)| *own == skill))
-        };
+        let nobody_asked = || !self.agents.values().any(|agent| agent.asked && agent.has_skill(skill));
         let working = self.working.get(&skill).copied().unwrap_or(0);
         let ready = self.ready.get(&skill).map_or(0, std::collections::BTreeSet::len) as u32;
         let idle_reason = if group.ringing > 0 {

@@ -114,6 +114,12 @@ pub(super) struct Agent {
     pub is_held: bool,
 }
 
+impl Agent {
+    pub fn has_skill(&self, skill: SkillId) -> bool {
+        self.skills.iter().any(|(own, _)| *own == skill)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Afterwards {
     Ready,
