@@ -283,7 +283,7 @@ impl Runner {
             self.get_message_ready(message);
         }
         for definition in groups {
-            self.command(Command::PutGroup(definition));
+            self.command(Command::PutGroup(Box::new(definition)));
         }
     }
 }

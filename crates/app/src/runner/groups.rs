@@ -114,7 +114,7 @@ impl Runner {
             definition.settings.dial_mode = mode;
         }
         self.find_calls_of_before(&mut left).await;
-        self.command(Command::PutGroup(definition));
+        self.command(Command::PutGroup(Box::new(definition)));
         if !left.is_empty() {
             let live = left.iter().filter(|attempt| attempt.live.is_some()).count();
             tracing::info!(%group, attempts = left.len(), live, "taking over attempts that were left unfinished");

@@ -85,7 +85,7 @@ impl Floor {
             state: GroupState::Active,
             answered: engine::AnsweredCalls::default(),
         };
-        floor.input(Input::Command(Command::PutGroup(definition)));
+        floor.input(Input::Command(Command::PutGroup(Box::new(definition))));
         for agent in 0..agents {
             let agent = AgentId(Uuid::from_u128(1000 + agent));
             let definition = AgentDefinition { agent, skills: vec![(skill, 50)], needs_line: false };

@@ -81,7 +81,7 @@ pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// A progress bar, and the clock by which speed is measured.
-pub struct Watching {
+struct Watching {
     bar: ProgressBar,
     began: Instant,
 }
@@ -98,11 +98,6 @@ impl Watching {
         }
         bar.set_message(policy.to_owned());
         Self { bar, began: Instant::now() }
-    }
-
-    /// One that shows nothing.
-    pub fn silent() -> Self {
-        Self::new("", true)
     }
 }
 

@@ -156,7 +156,7 @@ impl Engine {
         let Some(agent) = self.agents.get(&id) else { return };
         let waiting = self.groups.values().filter(|group| agent.has_skill(group.definition.skill));
         let oldest = waiting.filter_map(|group| group.waiting.front()).min_by_key(|attempt| {
-            self.calls.get(attempt).and_then(|call| call.answered_at).unwrap_or(Time::NEVER)
+            self.calls.get(*attempt).and_then(|call| call.answered_at).unwrap_or(Time::NEVER)
         });
         if let Some(attempt) = oldest.copied() {
             self.connect(attempt, id);
@@ -206,8 +206,8 @@ impl Engine {
     pub(super) fn wrap_up_is_over(&mut self, id: AgentId) {
         if let Some(agent) = self.agents.get_mut(&id) {
             agent.is_saving = true;
-            agent.deadline = None;
         }
+        self.set_agent_deadline(id, None);
     }
 
     pub(super) fn agent_moves_on(&mut self, id: AgentId) {
@@ -292,7 +292,7 @@ impl Engine {
         }
         agent.state = state;
         agent.since = now;
-        agent.deadline = None;
+        let no_more = agent.deadline.take();
         if attempt.is_some() {
             agent.attempt = attempt;
         } else if matches!(
@@ -302,6 +302,7 @@ impl Engine {
             agent.attempt = None;
         }
         let (reason, attempt) = (agent.reason.clone(), agent.attempt);
+        self.move_timer(no_more, None, WakeReason::AgentDeadline(id));
         self.count_working(id, 1);
         self.join_ready_lists(id);
         self.change(Change::AgentChanged(AgentChanged { agent: id, state, reason, attempt, at: now }));
@@ -309,12 +310,9 @@ impl Engine {
     }
 
     pub(super) fn set_agent_deadline(&mut self, id: AgentId, until: Option<Time>) {
-        if let Some(agent) = self.agents.get_mut(&id) {
-            agent.deadline = until;
-        }
-        if let Some(until) = until {
-            self.set_timer(until, WakeReason::AgentDeadline(id));
-        }
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        let no_more = std::mem::replace(&mut agent.deadline, until);
+        self.move_timer(no_more, until, WakeReason::AgentDeadline(id));
     }
 
     pub(super) fn join_ready_lists(&mut self, id: AgentId) {

@@ -173,9 +173,9 @@ impl Engine {
     pub(super) fn enter(&mut self, attempt: AttemptId, stage: Stage, at_most: Option<Duration>) {
         let now = self.now;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        let (was, deadline) = (call.stage, at_most.map(|span| now + span));
-        call.stage = stage;
-        call.deadline = deadline;
+        let was = std::mem::replace(&mut call.stage, stage);
+        let deadline = at_most.map(|span| now + span);
+        let no_more = std::mem::replace(&mut call.deadline, deadline);
         if let Some(group) = self.groups.get_mut(&call.group) {
             if was.rings() && !stage.rings() {
                 group.ringing = group.ringing.saturating_sub(1);
@@ -192,9 +192,7 @@ impl Engine {
             let question = call.deciding.take();
             question.map(|(question, _)| self.asked.remove(&question));
         }
-        if let Some(deadline) = deadline {
-            self.set_timer(deadline, WakeReason::CallDeadline(attempt));
-        }
+        self.move_timer(no_more, deadline, WakeReason::CallDeadline(attempt));
     }
 
     pub(super) fn call_deadline(&mut self, attempt: AttemptId, at: crate::time::Time) {
@@ -403,7 +401,7 @@ impl Engine {
 
     /// Has the plan stored and forgets the call.
     pub(super) fn close_books(&mut self, attempt: AttemptId, planned: ContactPlanned) {
-        let Some(call) = self.calls.remove(&attempt) else { return };
+        let Some(call) = self.calls.swap_remove(&attempt) else { return };
         let planned = self.keep_promise(&call, planned);
         self.change(Change::ContactPlanned(planned));
         if let Some(agent) = call.agent {

@@ -393,9 +393,7 @@ impl Engine {
         let is_one =
             |call: &Call| call.contact.current_phone().is_some_and(|phone| numbers.contains(&phone.number));
         let concerned = |call: &Call| call.group == id && unanswered(call) && is_one(call);
-        let calls: Vec<AttemptId> =
-            self.calls.iter().filter(|(_, call)| concerned(call)).map(|(attempt, _)| *attempt).collect();
-        for attempt in calls {
+        for attempt in self.calls_where(concerned) {
             if let Some(call) = self.calls.get_mut(&attempt) {
                 call.verdict = Some(crate::call_result::CallResult::DoNotCall);
             }

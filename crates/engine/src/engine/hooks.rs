@@ -178,7 +178,6 @@ impl Engine {
         self.next_question += 1;
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.stage = Stage::Script;
-        call.deadline = None;
         call.hook = Some((question, planned));
         let (group, contact, agent) = (call.group, Box::new(call.contact.clone()), call.agent);
         self.asked.insert(question, attempt);

@@ -18,7 +18,7 @@ use super::state::{AfterStored, Afterwards, Agent, Group};
 impl Engine {
     pub(super) fn command(&mut self, command: Command) {
         match command {
-            Command::PutGroup(definition) => self.put_group(definition),
+            Command::PutGroup(definition) => self.put_group(*definition),
             Command::PutAgent(definition) => self.put_agent(definition),
             Command::PutCallerIds(state) => self.caller_ids.put(self.now, state),
             Command::CallerIdsShown { read_at, shown } => self.caller_ids.count_in(read_at, shown),
@@ -133,7 +133,7 @@ impl Engine {
         if self.agents.get(&id).is_some_and(is_idle) {
             self.leave_ready_lists(id);
             self.count_working(id, -1);
-            self.agents.remove(&id);
+            self.agents.swap_remove(&id);
             self.note_shared_skills();
         }
     }
@@ -266,32 +266,24 @@ impl Engine {
     }
 
     fn end_all_calls(&mut self, id: GroupId) {
-        let calls: Vec<_> =
-            self.calls.iter().filter(|(_, call)| call.group == id).map(|(attempt, _)| *attempt).collect();
-        for attempt in calls {
+        for attempt in self.calls_where(|call| call.group == id) {
             self.end_call(attempt);
         }
     }
 
     /// Drops everything about a group that another node holds now. Its calls are ended: that node settles them.
     pub(super) fn forget_group(&mut self, id: GroupId) {
-        let calls: Vec<_> =
-            self.calls.iter().filter(|(_, call)| call.group == id).map(|(attempt, _)| *attempt).collect();
+        let calls = self.calls_where(|call| call.group == id);
         self.groups.remove(&id);
         self.forget_budgets();
-        self.changes.remove(&Some(id));
-        let mut after = self.after_changes.remove(&Some(id)).unwrap_or_default();
-        for (_, (_, others)) in self.after_stored.extract_if(.., |_, (group, _)| *group == Some(id)) {
-            after.extend(others);
-        }
-        for what in after {
+        for what in self.drop_changes(id) {
             if let AfterStored::AgentMovesOn(agent) = what {
                 self.free_agent(agent);
             }
         }
         for attempt in calls {
             self.end_consultation(attempt);
-            if let Some(call) = self.calls.remove(&attempt) {
+            if let Some(call) = self.calls.swap_remove(&attempt) {
                 self.outputs.push_back(Output::HangUp(attempt));
                 if let Some(agent) = call.agent {
                     self.free_agent(agent);

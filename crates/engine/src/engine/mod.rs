@@ -18,6 +18,7 @@ mod lines;
 mod previews;
 mod promises;
 mod recordings;
+mod rounds;
 mod snapshot;
 mod state;
 
@@ -30,11 +31,11 @@ pub use io::{
     HookVerdict, Input, LiveCall, NextStep, Output, PartyEnd, PickedUp, Playing, PreCallVerdict, Supply,
     ThirdParty, Unfinished, WakeReason,
 };
+use rounds::Round;
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
-use state::{AfterStored, Agent, Call, Group, Left};
+use state::{AfterStored, Agent, Call, Group, Left, Table};
 
 use crate::caller_id::CallerIds;
-use crate::change::{Change, ChangeSet};
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
 use crate::pacing::{self, Budget, BusyAgents, PolicyMaker};
 use crate::time::Time;
@@ -43,9 +44,9 @@ use crate::time::Time;
 pub struct Engine {
     ids: IdSource,
     groups: BTreeMap<GroupId, Group>,
-    agents: BTreeMap<AgentId, Agent>,
-    /// Boxed, as a call is large and the map moves what it holds.
-    calls: BTreeMap<AttemptId, Box<Call>>,
+    agents: Table<AgentId, Agent>,
+    /// Boxed, as a call is large and the table moves what it holds.
+    calls: Table<AttemptId, Box<Call>>,
     /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
     left: BTreeMap<AttemptId, Left>,
     /// Ready agents of each skill: best proficiency first, then longest ready.
@@ -62,10 +63,10 @@ pub struct Engine {
     policies: PolicyMaker,
     timers: BTreeSet<(Time, WakeReason)>,
     outputs: VecDeque<Output>,
-    /// Changes since the last poll, by the group whose lease covers them.
-    changes: BTreeMap<Option<GroupId>, Vec<Change>>,
-    after_changes: BTreeMap<Option<GroupId>, Vec<AfterStored>>,
-    after_stored: BTreeMap<u64, (Option<GroupId>, Vec<AfterStored>)>,
+    /// Changes since the last poll.
+    rounds: Vec<Round>,
+    /// What waits for changes that were handed out, by their ticket.
+    after_stored: Table<u64, (Option<GroupId>, Vec<AfterStored>)>,
     next_ticket: u64,
     /// Names the next question to a server script.
     next_question: u64,
@@ -91,8 +92,8 @@ impl Engine {
         Self {
             ids: IdSource::new(seed),
             groups: BTreeMap::new(),
-            agents: BTreeMap::new(),
-            calls: BTreeMap::new(),
+            agents: Table::default(),
+            calls: Table::default(),
             left: BTreeMap::new(),
             ready: BTreeMap::new(),
             working: BTreeMap::new(),
@@ -103,9 +104,8 @@ impl Engine {
             policies,
             timers: BTreeSet::new(),
             outputs: VecDeque::new(),
-            changes: BTreeMap::new(),
-            after_changes: BTreeMap::new(),
-            after_stored: BTreeMap::new(),
+            rounds: Vec::new(),
+            after_stored: Table::default(),
             next_ticket: 1,
             next_question: 1,
             asked: BTreeMap::new(),
@@ -165,51 +165,19 @@ impl Engine {
 
     /// Whether nothing is under way: no call, and nothing that waits to be stored.
     pub fn is_quiet(&self) -> bool {
-        self.calls.is_empty() && self.changes.is_empty() && self.after_stored.is_empty()
+        self.calls.is_empty() && self.rounds.is_empty() && self.after_stored.is_empty()
+    }
+
+    /// The calls of which something holds, those that were decided on first at the front.
+    fn calls_where(&self, holds: impl Fn(&Call) -> bool) -> Vec<AttemptId> {
+        let mut calls: Vec<_> =
+            self.calls.iter().filter(|(_, call)| holds(call)).map(|(attempt, _)| *attempt).collect();
+        calls.sort_unstable();
+        calls
     }
 
     fn ignore(&mut self) {
         self.ignored_inputs += 1;
-    }
-
-    /// Notes a change to be stored with the others of this round.
-    fn change(&mut self, change: Change) {
-        self.changes.entry(change.group()).or_default().push(change);
-    }
-
-    /// Notes what is to happen once the changes of this round under `group` are durable.
-    fn once_stored(&mut self, group: Option<GroupId>, what: AfterStored) {
-        self.after_changes.entry(group).or_default().push(what);
-    }
-
-    fn hand_out_changes(&mut self) {
-        for (group, changes) in std::mem::take(&mut self.changes) {
-            let ticket = self.next_ticket;
-            self.next_ticket += 1;
-            let after = self.after_changes.remove(&group).unwrap_or_default();
-            self.after_stored.insert(ticket, (group, after));
-            self.outputs.push_back(Output::Persist(ChangeSet { ticket, at: self.now, changes }));
-        }
-        debug_assert!(self.after_changes.is_empty(), "something waits for a change that was never noted");
-    }
-
-    fn stored(&mut self, ticket: u64) {
-        let Some((_, after)) = self.after_stored.remove(&ticket) else { return };
-        for what in after {
-            match what {
-                AfterStored::PlaceCall(attempt) => self.place_call(attempt),
-                AfterStored::Record(attempt) => self.begin_recording(attempt),
-                AfterStored::AgentMovesOn(agent) => self.agent_moves_on(agent),
-                AfterStored::GroupAtRest(group) => self.group_at_rest(group),
-            }
-        }
-    }
-
-    /// The changes were refused, because another node holds the group now: whatever we hold of it is not ours.
-    fn not_stored(&mut self, ticket: u64) {
-        if let Some(&(Some(group), _)) = self.after_stored.get(&ticket) {
-            self.forget_group(group);
-        }
     }
 
     fn set_timer(&mut self, at: Time, reason: WakeReason) {
@@ -218,7 +186,18 @@ impl Engine {
         }
     }
 
-    /// Acts on every timer that is due. A timer whose owner has moved on is dropped.
+    /// Takes back the timer of a deadline that was, so that calls which are long answered do not crowd those that ring,
+    /// and sets that of the one that is.
+    fn move_timer(&mut self, was: Option<Time>, is: Option<Time>, reason: WakeReason) {
+        if let Some(at) = was {
+            self.timers.remove(&(at, reason));
+        }
+        if let Some(at) = is {
+            self.set_timer(at, reason);
+        }
+    }
+
+    /// Acts on every timer that is due. A timer whose owner is gone does nothing.
     fn fire_timers(&mut self) {
         while let Some(&(at, reason)) = self.timers.first() {
             if at > self.now {

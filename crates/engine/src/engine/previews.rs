@@ -187,6 +187,8 @@ impl Engine {
 
     fn agents_previewing(&self, group: GroupId) -> Vec<AgentId> {
         let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group);
-        self.agents.values().filter(previews).map(|agent| agent.id).collect()
+        let mut agents: Vec<_> = self.agents.values().filter(previews).map(|agent| agent.id).collect();
+        agents.sort_unstable();
+        agents
     }
 }

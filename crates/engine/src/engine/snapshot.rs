@@ -1,5 +1,7 @@
 //! A look at the engine from outside, for live views.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -88,27 +90,44 @@ pub struct AgentSnapshot {
     pub attempt: Option<AttemptId>,
 }
 
+/// How many calls of a group somebody listens to.
+#[derive(Clone, Copy, Default)]
+struct Heard {
+    talking: u32,
+    announcing: u32,
+}
+
 impl Engine {
     /// What the engine sees now.
     pub fn snapshot(&self) -> Snapshot {
-        let agents = self.agents.values().map(|agent| AgentSnapshot {
-            agent: agent.id,
-            state: agent.state,
-            reason: agent.reason.clone(),
-            since: agent.since,
-            attempt: agent.attempt,
-        });
-        Snapshot {
-            groups: self.groups.keys().map(|id| self.group_snapshot(*id)).collect(),
-            agents: agents.collect(),
+        let mut agents: Vec<_> = self
+            .agents
+            .values()
+            .map(|agent| AgentSnapshot {
+                agent: agent.id,
+                state: agent.state,
+                reason: agent.reason.clone(),
+                since: agent.since,
+                attempt: agent.attempt,
+            })
+            .collect();
+        agents.sort_unstable_by_key(|agent| agent.agent);
+        let mut heard: BTreeMap<GroupId, Heard> = BTreeMap::new();
+        for call in self.calls.values() {
+            match call.stage {
+                Stage::Talking => heard.entry(call.group).or_default().talking += 1,
+                Stage::Announcement => heard.entry(call.group).or_default().announcing += 1,
+                _ => {}
+            }
         }
+        let heard_of = |id| heard.get(id).copied().unwrap_or_default();
+        let groups = self.groups.keys().map(|id| self.group_snapshot(*id, heard_of(id)));
+        Snapshot { groups: groups.collect(), agents }
     }
 
-    fn group_snapshot(&self, id: GroupId) -> GroupSnapshot {
+    fn group_snapshot(&self, id: GroupId, heard: Heard) -> GroupSnapshot {
         let group = &self.groups[&id];
         let skill = group.definition.skill;
-        let in_stage =
-            |stage| self.calls.values().filter(|call| call.group == id && call.stage == stage).count() as u32;
         let agentless = group.dial_mode() == DialMode::Agentless;
         let nobody_asked = || !self.agents.values().any(|agent| agent.asked && agent.has_skill(skill));
         let working = self.working.get(&skill).copied().unwrap_or(0);
@@ -141,8 +160,8 @@ impl Engine {
             hopper: group.hopper.len() as u32,
             ringing: group.ringing,
             waiting: group.waiting.len() as u32,
-            connected: in_stage(Stage::Talking),
-            announcing: in_stage(Stage::Announcement),
+            connected: heard.talking,
+            announcing: heard.announcing,
             agents_working: working,
             agents_ready: ready,
             idle_reason,

@@ -17,6 +17,10 @@ use crate::time::Time;
 use super::caller_ids::Held;
 use super::io::{GroupDefinition, ThirdParty};
 
+/// What is looked up at every input. Its order is that of what was put in and taken out, the same in every run: the hash
+/// has no random seed, as ids are our own and nobody can choose them to collide.
+pub(super) type Table<K, V> = indexmap::IndexMap<K, V, rustc_hash::FxBuildHasher>;
+
 /// What is to happen once changes are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AfterStored {

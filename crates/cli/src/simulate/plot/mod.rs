@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use simulator::simulate::{Report, Scenario, TimeSlice};
 
 const WIDTH: f64 = 900.0;
-const HEIGHT: f64 = 560.0;
+const HEIGHT: f64 = 580.0;
 const LEFT: f64 = 60.0;
 const RIGHT: f64 = 20.0;
 /// Top and bottom of the two panels.
 const BUSY: (f64, f64) = (50.0, 300.0);
 const ABANDONED: (f64, f64) = (360.0, 500.0);
 /// Colours that people with any colour vision tell apart (Okabe and Ito 2008).
-const COLOURS: [Colour; 8] = [0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x000000, 0xF0E442];
+const COLOURS: [Colour; 9] =
+    [0x0072B2, 0xD55E00, 0x009E73, 0xCC79A7, 0xE69F00, 0x56B4E9, 0x000000, 0xF0E442, 0x882255];
+/// Policies named in a line below the panels.
+const NAMES_IN_A_LINE: usize = 6;
+/// Abandonment is drawn up to so many times the cap, lest a policy that knows no cap leaves the others no room.
+const CAPS_DRAWN: f64 = 4.0;
 const BLACK: Colour = 0x000000;
 const GRID: Colour = 0xDDDDDD;
 const OPTIMUM: Colour = 0x888888;
@@ -161,14 +166,18 @@ fn marks(scenario: &Scenario, reports: &[Report]) -> Vec<Mark> {
         .flat_map(|report| &report.over_the_day)
         .map(|slice| slice.abandon_rate)
         .fold(scenario.cap_percent / 100.0 * 2.0, f64::max);
-    let high = (most * 50.0).ceil() / 50.0;
+    let most_drawn = scenario.cap_percent / 100.0 * CAPS_DRAWN;
+    let high = (most.min(most_drawn) * 50.0).ceil() / 50.0;
+    let beyond = if most > high { "; what is more is drawn at the top" } else { "" };
     let abandoned = Panel { top: ABANDONED.0, bottom: ABANDONED.1, low: 0.0, high, hours };
     let days = if scenario.days == 1 { "1 day".to_owned() } else { format!("{} days", scenario.days) };
     let title = format!("{}: {days}, seed {}", scenario.name, scenario.seed);
     let mut marks =
         vec![Mark::Text { at: (LEFT, 20.0), text: title, size: 15.0, anchor: Anchor::Start, is_bold: false }];
     marks.extend(busy.frame("agents busy (talk and wrap-up); dashes: U*", 0.2));
-    marks.extend(abandoned.frame("abandoned of answered; dashes: the cap", (high / 4.0).max(0.01)));
+    marks.extend(
+        abandoned.frame(&format!("abandoned of answered; dashes: the cap{beyond}"), (high / 4.0).max(0.01)),
+    );
     marks.push(abandoned.across(scenario.cap_percent / 100.0, CAP, Some((6.0, 3.0))));
     if let Some(report) = reports.first() {
         marks.push(busy.line(&report.over_the_day, |slice| slice.u_star, OPTIMUM, false));
@@ -177,9 +186,10 @@ fn marks(scenario: &Scenario, reports: &[Report]) -> Vec<Mark> {
         let colour = COLOURS[index % COLOURS.len()];
         marks.push(busy.line(&report.over_the_day, |slice| slice.utilisation, colour, true));
         marks.push(abandoned.line(&report.over_the_day, |slice| slice.abandon_rate, colour, true));
-        let x = LEFT + 138.0 * index as f64;
-        marks.push(Mark::Square { at: (x, 535.0), side: 12.0, colour });
-        marks.push(anchored((x + 18.0, 546.0), report.policy.clone(), Anchor::Start));
+        let x = LEFT + 138.0 * (index % NAMES_IN_A_LINE) as f64;
+        let y = 535.0 + 20.0 * (index / NAMES_IN_A_LINE) as f64;
+        marks.push(Mark::Square { at: (x, y), side: 12.0, colour });
+        marks.push(anchored((x + 18.0, y + 11.0), report.policy.clone(), Anchor::Start));
     }
     marks
 }
@@ -215,7 +225,7 @@ mod tests {
     fn a_png_is_drawn_without_any_font_of_the_system() {
         let png = drawn(Format::Png);
         let picture = tiny_skia::Pixmap::decode_png(&png).unwrap();
-        assert_eq!((picture.width(), picture.height()), (1800, 1120));
+        assert_eq!((picture.width(), picture.height()), (1800, 1160));
         let is_ink = |pixel: &&tiny_skia::PremultipliedColorU8| pixel.red() < 100;
         let title = picture.pixels().iter().take(1800 * 50).filter(is_ink).count();
         assert!(title > 200, "only {title} dark points in the line of the title");

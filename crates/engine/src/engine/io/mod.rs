@@ -125,7 +125,7 @@ pub enum Input {
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Makes a group known or gives it other settings. Its state is taken only if it was not known.
-    PutGroup(GroupDefinition),
+    PutGroup(Box<GroupDefinition>),
     /// Makes an agent known or gives them other skills.
     PutAgent(AgentDefinition),
     /// Makes all pools of caller ids known as they are now.

@@ -149,7 +149,7 @@ fn contacts_of_a_source_with_a_number_of_its_own_are_called_while_others_wait() 
         state: GroupState::NotLoaded,
         answered: AnsweredCalls::default(),
     };
-    floor.input(Input::Command(Command::PutGroup(definition)));
+    floor.input(Input::Command(Command::PutGroup(Box::new(definition))));
     floor.settle(10);
     assert_eq!(floor.shown[1..], [Some(number(33_900_000)); 3]);
 }

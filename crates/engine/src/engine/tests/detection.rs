@@ -15,7 +15,7 @@ fn picked_up(detection: DetectionRules) -> (Floor, AttemptId) {
         state: GroupState::NotLoaded,
         answered: AnsweredCalls::default(),
     };
-    floor.input(Input::Command(Command::PutGroup(definition)));
+    floor.input(Input::Command(Command::PutGroup(Box::new(definition))));
     floor.run(1);
     floor.log_in(1);
     floor.settle(1);

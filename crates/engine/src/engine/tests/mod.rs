@@ -25,7 +25,7 @@ use crate::agent::AgentState;
 use crate::call_result::CallResult;
 use crate::callback::{CallbackState, Promise};
 use crate::caller_id::CallerIdRules;
-use crate::change::PlannedNext;
+use crate::change::{Change, ChangeSet, PlannedNext};
 use crate::contact::{BucketId, HopperContact, Phone, PhoneKind, PhoneStatus, Rank};
 use crate::detection::DetectionRules;
 use crate::group::{Actor, GroupAction, GroupState};
@@ -250,7 +250,7 @@ impl Floor {
             state: GroupState::NotLoaded,
             answered: AnsweredCalls::default(),
         };
-        self.input(Input::Command(Command::PutGroup(definition)));
+        self.input(Input::Command(Command::PutGroup(Box::new(definition))));
     }
 
     fn input(&mut self, input: Input) {

@@ -66,7 +66,7 @@ impl Model {
             state: GroupState::Active,
             answered: AnsweredCalls::default(),
         };
-        model.input(Input::Command(Command::PutGroup(definition)));
+        model.input(Input::Command(Command::PutGroup(Box::new(definition))));
         for index in 0..agents {
             let agent = agent_id(index);
             let definition = AgentDefinition { agent, skills: vec![(skill_id(1), 50)], needs_line: false };

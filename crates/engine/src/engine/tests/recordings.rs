@@ -26,7 +26,7 @@ fn put_group_that_records(floor: &mut Floor, recording: impl Into<Option<Recordi
         state: GroupState::NotLoaded,
         answered: AnsweredCalls::default(),
     };
-    floor.input(Input::Command(Command::PutGroup(definition)));
+    floor.input(Input::Command(Command::PutGroup(Box::new(definition))));
 }
 
 fn all() -> RecordingSettings {

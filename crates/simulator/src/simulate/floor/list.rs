@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::contact::{Phone, PhoneKind, PhoneStatus, Rank};
-use engine::{BucketId, ContactId, GroupId, HopperContact, Input, PhoneNumber, Supply, Time, Zone, ZoneSet};
+use engine::{BucketId, ContactId, GroupId, HopperContact, Input, PhoneNumber, Supply, Time, ZoneSet};
 use uuid::Uuid;
 
 use super::Floor;
@@ -18,14 +18,15 @@ impl Floor<'_> {
         let first = state.next_contact;
         state.next_contact += count;
         let any_left = endless || state.left > 0;
-        let contacts = (first..first + count).filter_map(|contact| person(index, contact)).collect();
+        let contacts =
+            (first..first + count).filter_map(|contact| person(index, contact, &self.zones)).collect();
         let supply = Supply { any_left, next_due: None };
         self.inbox.push_back(Input::Contacts { group, fence, contacts, supply });
     }
 }
 
 /// A person on a group's list, by their place on it.
-fn person(group: usize, place: u64) -> Option<HopperContact> {
+fn person(group: usize, place: u64, zones: &Arc<ZoneSet>) -> Option<HopperContact> {
     let number = PhoneNumber::from_digits(300_000_000_000 + group as u64 * 10_000_000_000 + place).ok()?;
     let phone = Phone {
         position: 0,
@@ -44,7 +45,7 @@ fn person(group: usize, place: u64) -> Option<HopperContact> {
         rank: Rank(place as i64),
         phones: std::iter::once(phone).collect(),
         phone: 0,
-        zones: Arc::new(ZoneSet::one(Zone::utc())),
+        zones: Arc::clone(zones),
         attempts: 0,
         last_result: None,
         last_result_in_a_row: 0,

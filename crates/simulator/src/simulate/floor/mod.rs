@@ -1,10 +1,10 @@
 //! The simulated floor: agents, people and a switch around the engine, as a queue of what happens when.
 
+mod agenda;
 mod list;
 mod switch;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,10 +14,12 @@ use engine::settings::PredictiveSettings;
 use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, CallEnd, CallEvent,
     CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, Engine, GroupAction,
-    GroupDefinition, GroupId, GroupSettings, GroupState, Input, Output, SkillId, Time,
+    GroupDefinition, GroupId, GroupSettings, GroupState, Input, Output, SkillId, Time, Zone, ZoneSet,
 };
+use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
+use agenda::Agenda;
 use switch::Call;
 
 use super::measure::{Measure, Optimum, mean_seconds};
@@ -79,13 +81,14 @@ pub(super) struct Floor<'a> {
     life: u64,
     now: Time,
     day: u32,
-    due: BinaryHeap<Reverse<(Time, u64, Due)>>,
-    order: u64,
+    agenda: Agenda<Due>,
     next_wake: Option<Time>,
     groups: Vec<Group>,
+    /// Where everybody lives.
+    zones: Arc<ZoneSet>,
     shifts: Vec<AgentsScenario>,
-    agents: HashMap<AgentId, (usize, AgentState, Time)>,
-    calls: HashMap<AttemptId, Call>,
+    agents: FxHashMap<AgentId, (usize, AgentState, Time)>,
+    calls: FxHashMap<AttemptId, Call>,
     inbox: VecDeque<Input>,
     measure: Measure,
 }
@@ -125,13 +128,13 @@ impl<'a> Floor<'a> {
             now: Time::from_micros(FIRST_MIDNIGHT)
                 + Duration::from_secs(u64::from(scenario.start_hour) * 3600),
             day: 0,
-            due: BinaryHeap::new(),
-            order: 0,
+            agenda: Agenda::new(),
             next_wake: None,
             groups,
+            zones: Arc::new(ZoneSet::one(Zone::utc())),
             shifts: scenario.shifts(),
-            agents: HashMap::new(),
-            calls: HashMap::new(),
+            agents: FxHashMap::default(),
+            calls: FxHashMap::default(),
             inbox: VecDeque::new(),
             measure: Measure::new(scenario.hours),
         };
@@ -165,7 +168,7 @@ impl<'a> Floor<'a> {
         let answered = AnsweredCalls { since: slots.first().map(|slot| slot.start), slots };
         for index in 0..self.groups.len() {
             let definition = self.definition(index, answered.clone());
-            self.give(Input::Command(Command::PutGroup(definition)));
+            self.give(Input::Command(Command::PutGroup(Box::new(definition))));
         }
         let mut next = 0;
         for (shift_index, shift) in self.shifts.clone().iter().enumerate() {
@@ -248,7 +251,7 @@ impl<'a> Floor<'a> {
         }
         let mut agents: Vec<_> = self.agents.iter().map(|(id, (shift, ..))| (*id, *shift)).collect();
         agents.sort_unstable();
-        let mut places: HashMap<usize, f64> = HashMap::new();
+        let mut places: FxHashMap<usize, f64> = FxHashMap::default();
         for (agent, shift) in agents {
             let place = places.entry(shift).or_default();
             let nth = *place;
@@ -272,16 +275,15 @@ impl<'a> Floor<'a> {
 
     fn until_night(&mut self) {
         let midnight = self.now + DAY - Duration::from_secs(60);
-        while let Some(Reverse((at, _, due))) = self.due.pop() {
+        while let Some((at, due)) = self.agenda.next() {
             self.now = self.now.max(at.min(midnight));
             self.happen(due);
         }
     }
 
     fn at(&mut self, seconds: f64, due: Due) {
-        self.order += 1;
         let at = self.now + Duration::from_micros((seconds.max(0.0) * 1e6) as u64);
-        self.due.push(Reverse((at, self.order, due)));
+        self.agenda.add(at, due);
     }
 
     fn act(&mut self, group: usize, action: GroupAction) {
@@ -314,8 +316,7 @@ impl<'a> Floor<'a> {
             && self.next_wake.is_none_or(|known| at < known || known < self.now)
         {
             self.next_wake = Some(at);
-            self.order += 1;
-            self.due.push(Reverse((at, self.order, Due::Wakes)));
+            self.agenda.add(at, Due::Wakes);
         }
     }
 

@@ -96,7 +96,7 @@ impl Floor<'_> {
     }
 
     pub(super) fn chance(&self, attempt: AttemptId, purpose: Purpose, percent: f64) -> bool {
-        let Some(call) = self.calls.get(&attempt) else { return false };
+        let Some(call) = self.calls.get(&attempt).filter(|_| percent > 0.0) else { return false };
         let mut rng = stream(self.scenario.seed, call.number, call.attempt_number, purpose);
         uniform(&mut rng) * 100.0 < percent
     }
@@ -137,7 +137,7 @@ impl Floor<'_> {
     pub(super) fn answers(&mut self, attempt: AttemptId) {
         let faults = &self.scenario.faults;
         let (late, by) = (faults.late_answer_percent, faults.late_answer_seconds);
-        let is_late = late > 0.0 && self.chance(attempt, Purpose::Fault, late);
+        let is_late = self.chance(attempt, Purpose::Fault, late);
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.answered_at = Some(self.now);
         if let OutcomeKind::Human { .. } = call.outcome.kind {

@@ -1,0 +1,72 @@
+//! What happens when.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use engine::Time;
+
+/// How long a page is, as a power of two of microseconds: 65.5 ms.
+const PAGE: u32 = 16;
+
+/// When, the how manieth that was added, and what; the earliest first.
+type Entry<T> = Reverse<(Time, u64, T)>;
+
+/// A queue by time, and for equal times by arrival.
+///
+/// With five thousand agents it holds tens of thousands of things. Only those of the present page are sorted; the others
+/// wait in their pages.
+pub(super) struct Agenda<T> {
+    arrived: u64,
+    page: i64,
+    now: BinaryHeap<Entry<T>>,
+    later: BTreeMap<i64, Vec<Entry<T>>>,
+}
+
+impl<T: Ord> Agenda<T> {
+    pub fn new() -> Self {
+        Self { arrived: 0, page: i64::MIN, now: BinaryHeap::new(), later: BTreeMap::new() }
+    }
+
+    pub fn add(&mut self, at: Time, what: T) {
+        self.arrived += 1;
+        let page = at.as_micros() >> PAGE;
+        let entry = Reverse((at, self.arrived, what));
+        if page <= self.page {
+            self.now.push(entry);
+        } else {
+            self.later.entry(page).or_default().push(entry);
+        }
+    }
+
+    /// The next thing, and when it is due.
+    pub fn next(&mut self) -> Option<(Time, T)> {
+        if self.now.is_empty() {
+            let (page, entries) = self.later.pop_first()?;
+            self.page = page;
+            self.now = entries.into();
+        }
+        self.now.pop().map(|Reverse((at, _, what))| (at, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_come_by_time_and_then_as_they_were_added() {
+        let at = |millis: i64| Time::from_micros(millis * 1000);
+        let mut agenda = Agenda::new();
+        for (millis, what) in [(900, 'e'), (3, 'b'), (70_000, 'f'), (3, 'c'), (1, 'a')] {
+            agenda.add(at(millis), what);
+        }
+        let mut seen = vec![agenda.next(), agenda.next()];
+        // One for the page that is open, one for a page that is past.
+        agenda.add(at(4), 'd');
+        seen.extend((0..3).map(|_| agenda.next()));
+        agenda.add(at(2), 'z');
+        seen.extend((0..3).map(|_| agenda.next()));
+        let told: String = seen.into_iter().flatten().map(|(_, what)| what).collect();
+        assert_eq!(told, "abcdezf");
+    }
+}
