@@ -50,7 +50,7 @@ pub(super) fn write(
     let fewer = if is_shortened { ", with fewer days" } else { "" };
     let mut tables = format!("Made at commit `{commit}` with seed {seeds}{fewer}.\n\n### Outdial\n\n");
     of_outdial(&mut tables, scenarios, runs)?;
-    tables += "\n### The others, on the same people\n\n";
+    tables += "\n### The others, on the same people\n\nHow busy agents were / how many of the calls that people answered were abandoned, in per cent. ✗: a day over the cap.\n\n";
     of_the_others(&mut tables, scenarios, runs)?;
     std::fs::create_dir_all(PLOTS)?;
     for ((file, scenario), reports) in files.iter().zip(scenarios).zip(runs) {
