@@ -22,7 +22,8 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use live::{AgentLive, GroupFigures, GroupLive, LiveView};
-pub use session::AgentSession;
+pub(crate) use session::Door;
+pub use session::{AgentSession, SessionEnd};
 
 use crate::AppError;
 use crate::messages::Messages;

@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use engine::caller_id::ShownSoFar;
 use engine::{
-    Actor, AgentEvent, AgentId, AgentNotice, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode,
-    Engine, GroupAction, GroupId, GroupState, HookVerdict, HopperContact, Input, PhoneNumber, Supply,
+    Actor, AgentEvent, AgentId, AttemptId, CallEvent, CampaignId, ChangeSet, Command, DialMode, Engine,
+    GroupAction, GroupId, GroupState, HookVerdict, HopperContact, Input, PhoneNumber, Supply,
     SuppressionListId, TenantId, Time,
 };
 use store::StoreError;
@@ -29,7 +29,7 @@ use telephony::Request;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::AppError;
-use crate::floor::{AgentLive, GroupLive, LiveView, Shared};
+use crate::floor::{AgentLive, Door, GroupLive, LiveView, SessionEnd, Shared};
 use definitions::Definitions;
 use groups::Held;
 
@@ -73,7 +73,7 @@ pub(crate) enum Message {
     },
     OpenSession {
         agent: AgentId,
-        screen: mpsc::Sender<AgentNotice>,
+        door: Door,
         reply: oneshot::Sender<Result<u64, AppError>>,
     },
     CloseSession {
@@ -122,7 +122,9 @@ pub(crate) enum Message {
 
 struct Screen {
     session: u64,
-    notices: mpsc::Sender<AgentNotice>,
+    door: Door,
+    /// Something could not be told: it is gone, or has to come back.
+    is_lost: bool,
 }
 
 struct ShuttingDown {
@@ -241,7 +243,7 @@ impl Runner {
                     self.input(Input::Agent { agent, event });
                 }
             }
-            Message::OpenSession { agent, screen, reply } => self.open_session(agent, screen, reply),
+            Message::OpenSession { agent, door, reply } => self.open_session(agent, door, reply),
             Message::CloseSession { agent, session } => self.close_session(agent, session),
             Message::Fetched { group, fence, answer } => self.fetched(group, fence, answer),
             Message::Hook { group, question, verdict } => {
@@ -275,25 +277,25 @@ impl Runner {
         }
     }
 
-    fn open_session(
-        &mut self,
-        agent: AgentId,
-        notices: mpsc::Sender<AgentNotice>,
-        reply: oneshot::Sender<Result<u64, AppError>>,
-    ) {
+    fn open_session(&mut self, agent: AgentId, door: Door, reply: oneshot::Sender<Result<u64, AppError>>) {
         if !self.definitions.agents.contains_key(&agent) {
             let _ = reply.send(Err(AppError::not_found("agent", agent)));
             return;
         }
         let session = self.next_session;
         self.next_session += 1;
-        self.screens.insert(agent, Screen { session, notices });
+        if let Some(before) = self.screens.insert(agent, Screen { session, door, is_lost: false }) {
+            // Nobody may listen any more.
+            let _ = before.door.end.send(SessionEnd::TakenOver);
+        }
         let _ = reply.send(Ok(session));
     }
 
     fn close_session(&mut self, agent: AgentId, session: u64) {
         if self.screens.get(&agent).is_some_and(|screen| screen.session == session) {
-            self.screens.remove(&agent);
+            if let Some(screen) = self.screens.remove(&agent).filter(|screen| screen.is_lost) {
+                let _ = screen.door.end.send(SessionEnd::FellBehind);
+            }
             self.input(Input::Agent { agent, event: AgentEvent::ConnectionLost });
         }
     }

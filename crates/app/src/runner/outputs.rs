@@ -190,13 +190,14 @@ impl Runner {
     }
 
     fn tell(&mut self, agent: AgentId, notice: AgentNotice) {
-        if let Some(screen) = self.screens.get(&agent)
-            && screen.notices.try_send(notice).is_err()
+        if let Some(screen) = self.screens.get_mut(&agent).filter(|screen| !screen.is_lost)
+            && screen.door.notices.try_send(notice).is_err()
         {
-            // It is gone, or so far behind that it shows what is no longer so: it has to come back.
-            self.screens.remove(&agent);
-            let (runner, agent) = (self.myself.clone(), agent);
-            tokio::spawn(async move { runner.send(Message::CloseSession { agent, session: 0 }).await });
+            // It is gone, or so far behind that it shows what is no longer so: it has to come back, and its agent takes no
+            // more calls until then.
+            screen.is_lost = true;
+            let (runner, session) = (self.myself.clone(), screen.session);
+            tokio::spawn(async move { runner.send(Message::CloseSession { agent, session }).await });
         }
     }
 

@@ -222,7 +222,7 @@ async fn work(app: Arc<App>, who: Principal, agent: AgentId) -> anyhow::Result<(
     let mut session = app.floor.agent_session(who.tenant, agent).await?;
     session.send(AgentEvent::LogIn).await?;
     session.send(AgentEvent::Ready).await?;
-    while let Some(notice) = session.recv().await {
+    while let Ok(notice) = session.recv().await {
         match notice {
             AgentNotice::Connected { .. } => {
                 tokio::time::sleep(TALK).await;

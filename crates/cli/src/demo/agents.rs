@@ -67,23 +67,23 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
             }
         };
         match notice {
-            None => return Ok(()),
-            Some(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => {
+            Err(_) => return Ok(()),
+            Ok(AgentNotice::State { state: engine::AgentState::LoggedOut, .. }) if is_leaving => {
                 return Ok(());
             }
-            Some(AgentNotice::State { state: engine::AgentState::Ready, .. }) if team.asks && !is_leaving => {
+            Ok(AgentNotice::State { state: engine::AgentState::Ready, .. }) if team.asks && !is_leaving => {
                 session.send(AgentEvent::Next).await?;
             }
-            Some(AgentNotice::Preview { number, .. }) => {
+            Ok(AgentNotice::Preview { number, .. }) => {
                 pause(team, team.world.agent_conduct(&model, number, 1).preview_response).await;
                 session.send(AgentEvent::AcceptPreview).await?;
             }
-            Some(AgentNotice::Call { number, attempt_number, .. }) => {
+            Ok(AgentNotice::Call { number, attempt_number, .. }) => {
                 call = Some((number, u32::from(attempt_number)))
             }
-            Some(AgentNotice::Connected { .. }) if team.hangs_up => hang_up_at = team.clock.now() + TALK,
-            Some(AgentNotice::CallEnded { wrap_up_until: None, .. }) => hang_up_at = Time::NEVER,
-            Some(AgentNotice::CallEnded { wrap_up_until: Some(_), .. }) => {
+            Ok(AgentNotice::Connected { .. }) if team.hangs_up => hang_up_at = team.clock.now() + TALK,
+            Ok(AgentNotice::CallEnded { wrap_up_until: None, .. }) => hang_up_at = Time::NEVER,
+            Ok(AgentNotice::CallEnded { wrap_up_until: Some(_), .. }) => {
                 hang_up_at = Time::NEVER;
                 let Some((number, attempt)) = call.take() else { continue };
                 let wrap = team.world.outcome(number, attempt, None).wrap;
@@ -99,7 +99,7 @@ async fn work(team: &Team, agent: AgentId, mut working: watch::Receiver<bool>) -
                     })
                     .await?;
             }
-            Some(_) => {}
+            Ok(_) => {}
         }
     }
 }

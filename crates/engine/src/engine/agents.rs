@@ -79,6 +79,10 @@ impl Engine {
             return self.refuse(id, "that call is done with");
         };
         let Some(group) = self.groups.get(&call.group) else { return };
+        let disposal = match &call.disposal {
+            Some(before) => disposal.added_to(before),
+            None => disposal,
+        };
         let rules = &group.definition.rules;
         let said = disposal.disposition.as_deref().map(|code| rules.disposition(code));
         if said == Some(None) {

@@ -153,15 +153,21 @@ impl Engine {
 
     /// Tells a screen that came back which call its agent is on.
     pub(super) fn tell_call(&mut self, id: AgentId) {
-        let Some(attempt) = self.agents.get(&id).and_then(|agent| agent.attempt) else { return };
+        let Some(agent) = self.agents.get(&id) else { return };
+        let wrap_up_until = agent.deadline;
+        let Some(attempt) = agent.attempt else { return };
         let Some(call) = self.calls.get(&attempt).filter(|call| call.agent == Some(id)) else { return };
         let Some(number) = call.contact.current_phone().map(|phone| phone.number) else { return };
         let (group, contact) = (call.group, call.contact.contact);
         let attempt_number = call.contact.attempts.saturating_add(1);
         let is_recording = call.is_recording;
         let is_connected = call.connected_at.is_some() && call.ended_at.is_none();
+        let ended = call.result.filter(|_| agent.state == AgentState::WrapUp);
         let consultation = call.third.as_ref().map(|third| (third.agent(), third.is_answered));
         self.tell(id, AgentNotice::Call { attempt, group, contact, number, attempt_number });
+        if let Some(result) = ended {
+            self.tell(id, AgentNotice::CallEnded { attempt, result, wrap_up_until });
+        }
         if is_connected {
             self.tell(id, AgentNotice::Connected { attempt });
             if is_recording {

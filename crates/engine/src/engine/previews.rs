@@ -20,7 +20,7 @@ use super::state::{Agent, Disposal};
 const REJECTED_REST: Duration = Duration::from_secs(15 * 60);
 
 impl Engine {
-    /// Ends the wrap-up if there is one, and asks for a contact to preview.
+    /// Ends the wrap-up if there is one, and asks for a contact to preview. During a call it is kept for after it.
     pub(super) fn wants_next(&mut self, id: AgentId, state: AgentState) {
         match state {
             AgentState::Ready if self.calls_come_by_themselves(id) => {
@@ -33,7 +33,7 @@ impl Engine {
                 if let Some(agent) = self.agents.get_mut(&id) {
                     agent.asked = true;
                 }
-                if state != AgentState::Ready {
+                if state == AgentState::WrapUp {
                     self.dispose(id, Disposal::default());
                 }
             }

@@ -260,3 +260,22 @@ pub(super) struct Disposal {
     /// Whether the agent wants to make that call themselves.
     pub callback_is_mine: bool,
 }
+
+impl Disposal {
+    /// What was said now on top of what was said before: another disposition replaces the one before with its callback,
+    /// and notes stay unless there are others.
+    pub fn added_to(self, before: &Self) -> Self {
+        let keeps_callback = self.disposition.is_none() && self.callback_at.is_none();
+        let (callback_at, callback_is_mine) = if keeps_callback {
+            (before.callback_at, before.callback_is_mine)
+        } else {
+            (self.callback_at, self.callback_is_mine)
+        };
+        Self {
+            disposition: self.disposition.or_else(|| before.disposition.clone()),
+            notes: self.notes.or_else(|| before.notes.clone()),
+            callback_at,
+            callback_is_mine,
+        }
+    }
+}

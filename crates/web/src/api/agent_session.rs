@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use app::floor::AgentSession;
+use app::floor::{AgentSession, SessionEnd};
 use app::{AppError, Principal};
 use axum::Json;
 use axum::body::Bytes;
@@ -203,12 +203,21 @@ async fn close(mut socket: WebSocket, was_read: bool) {
 }
 
 /// Tells an agent's screen something; breaks if the session is over.
-async fn tell(socket: &mut WebSocket, notice: Option<AgentNotice>) -> ControlFlow<()> {
-    let Some(notice) = notice else {
-        let taken = json!({"type": "taken_over", "why": "another session of this agent was opened"});
-        // The other side may be gone, which is no matter now.
-        let _ = socket.send(Message::text(taken.to_string())).await;
-        return ControlFlow::Break(());
+async fn tell(socket: &mut WebSocket, notice: Result<AgentNotice, SessionEnd>) -> ControlFlow<()> {
+    let notice = match notice {
+        Ok(notice) => notice,
+        Err(end) => {
+            let (kind, why) = match end {
+                SessionEnd::TakenOver => ("taken_over", "another session of this agent was opened"),
+                SessionEnd::FellBehind => {
+                    ("fell_behind", "this screen did not take what it was told: connect again and log_in")
+                }
+                SessionEnd::Stopped => ("stopped", "the dialler has stopped: connect again and log_in"),
+            };
+            // The other side may be gone, which is no matter now.
+            let _ = socket.send(Message::text(json!({"type": kind, "why": why}).to_string())).await;
+            return ControlFlow::Break(());
+        }
     };
     match socket.send(Message::text(told(notice).to_string())).await {
         Ok(()) => ControlFlow::Continue(()),
