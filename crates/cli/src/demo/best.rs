@@ -1,6 +1,7 @@
 //! The best that pacing could do with the demonstration's people and agents.
 
 use engine::PhoneNumber;
+use engine::settings::CONNECT_WITHIN;
 use simulator::optimum::{Floor, best_utilisation};
 use simulator::{OutcomeKind, World};
 
@@ -19,9 +20,9 @@ pub fn utilisation(seed: u64, agents: u32) -> f64 {
         let Ok(number) = format!("+{number}").parse::<PhoneNumber>() else { continue };
         let outcome = world.outcome(number, 1, None);
         dials += 1.0;
-        rings += outcome.ring.as_secs_f64();
         if matches!(outcome.kind, OutcomeKind::Human { hangs_up_at_once: false }) {
             answered += 1.0;
+            rings += outcome.ring.as_secs_f64();
             handled += (outcome.talk + outcome.wrap).as_secs_f64();
         }
     }
@@ -29,8 +30,8 @@ pub fn utilisation(seed: u64, agents: u32) -> f64 {
         agents,
         answer_chance: answered / f64::max(dials, 1.0),
         handle_seconds: handled / f64::max(answered, 1.0),
-        ring_seconds: rings / f64::max(dials, 1.0),
-        grace_seconds: 0.0,
+        ring_seconds: rings / f64::max(answered, 1.0),
+        grace_seconds: CONNECT_WITHIN.as_secs_f64(),
         cap: CAP,
     };
     best_utilisation(&floor)

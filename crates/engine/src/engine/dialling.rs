@@ -8,7 +8,7 @@ use crate::callback::CallbackState;
 use crate::change::{AttemptStarted, Change, Evidence};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
-use crate::ids::{AgentId, AttemptId, GroupId};
+use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
 use crate::pacing::{BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{DialMode, RING_SECONDS_MAX, RING_SECONDS_MIN};
@@ -29,6 +29,19 @@ const HOPPER_PER_LINE: f64 = 4.0;
 const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 /// How long a group that found fewer contacts than it wanted waits before it looks again, unless it knows better.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How many agents the calls of a group count on.
+fn agents_counted_on(group: &Group) -> u32 {
+    let waiting = group.waiting.len() as u32;
+    let lines_per_agent = match group.dial_mode() {
+        DialMode::Power => group.definition.settings.lines_per_agent,
+        DialMode::Progressive => 1.0,
+        DialMode::Predictive => return group.lines.expected_answers().ceil() as u32 + waiting,
+        // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
+        DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => return waiting,
+    };
+    (group.lines.len() as f64 / lines_per_agent).ceil() as u32 + waiting
+}
 
 impl Engine {
     /// Places as many calls as every running group may, the groups taking turns at being first.
@@ -138,32 +151,42 @@ impl Engine {
         }
     }
 
-    /// Agents whom the lines of other groups with common agents count on.
+    /// Ready agents of the group whom the lines of other groups count on: those whom they have in common with it, as far as
+    /// their own do not suffice.
     fn agents_counted_on_by_others(&self, id: GroupId, group: &Group) -> u32 {
         if self.groups.len() < 2 {
             return 0;
         }
-        let Some(shared) = self.shared_skills.get(&group.definition.skill) else { return 0 };
+        let skill = group.definition.skill;
+        let Some(shared) = self.shared_skills.get(&skill) else { return 0 };
         let others = self
             .groups
             .iter()
             .filter(|(other, group)| **other != id && shared.contains(&group.definition.skill));
         others
             .map(|(_, other)| {
-                let lines_per_agent = match other.dial_mode() {
-                    DialMode::Power => other.definition.settings.lines_per_agent,
-                    DialMode::Progressive => 1.0,
-                    DialMode::Predictive => {
-                        return other.lines.expected_answers().ceil() as u32 + other.waiting.len() as u32;
-                    }
-                    // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
-                    DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => {
-                        return other.waiting.len() as u32;
-                    }
-                };
-                (other.lines.len() as f64 / lines_per_agent).ceil() as u32 + other.waiting.len() as u32
+                let wanted = agents_counted_on(other);
+                if wanted == 0 {
+                    return 0;
+                }
+                let theirs = other.definition.skill;
+                let common = self.ready_with_both(skill, theirs);
+                let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
+                wanted.saturating_sub(own).min(common)
             })
             .sum()
+    }
+
+    /// How many ready agents have both skills.
+    fn ready_with_both(&self, one: SkillId, other: SkillId) -> u32 {
+        let ready = |skill| self.ready.get(&skill).map_or(0, BTreeSet::len);
+        if one == other {
+            return ready(one) as u32;
+        }
+        let (fewer, wanted) = if ready(one) <= ready(other) { (one, other) } else { (other, one) };
+        let agents = self.ready.get(&fewer).into_iter().flatten();
+        let has_both = |id: &AgentId| self.agents.get(id).is_some_and(|agent| agent.has_skill(wanted));
+        agents.filter(|(_, _, id)| has_both(id)).count() as u32
     }
 
     /// Whether the group's limit on calls per second lets another call go now; if not, a timer says when.

@@ -10,6 +10,8 @@ use crate::zones::Zone;
 pub const SLOT: Duration = Duration::from_secs(15 * 60);
 /// Days of counts that decide anything: a month of 31 days, and the day it is.
 pub const DAYS_KEPT: u64 = 32;
+/// Days by which it is told how many calls a day has.
+const DAYS_COMPARED: usize = 3;
 /// The window of 16 CFR 310.4(b)(4)(i): successive blocks of 30 days from the start of the campaign.
 const BLOCK: Duration = Duration::from_secs(30 * 86_400);
 
@@ -66,6 +68,8 @@ pub struct Budget {
     day: (Time, WindowCount),
     block: (Time, WindowCount),
     month: (Time, WindowCount),
+    /// See [`Self::expected_today`].
+    usual_day: u64,
 }
 
 impl Budget {
@@ -76,7 +80,8 @@ impl Budget {
         slots.make_contiguous().sort_by_key(|slot| slot.start);
         let campaign_start = campaign_start.unwrap_or(now);
         let nothing = (Time::EPOCH, WindowCount::default());
-        let mut budget = Self { zone, campaign_start, slots, day: nothing, block: nothing, month: nothing };
+        let mut budget =
+            Self { zone, campaign_start, slots, day: nothing, block: nothing, month: nothing, usual_day: 0 };
         budget.turn_over(now);
         budget
     }
@@ -94,6 +99,7 @@ impl Budget {
     /// Starts new windows where the time for it has come.
     fn turn_over(&mut self, now: Time) {
         let (day, month) = self.starts(now);
+        let is_new_day = self.day.0 != day;
         let blocks = now.since(self.campaign_start).as_secs() / BLOCK.as_secs();
         let block = self.campaign_start + Duration::from_secs(blocks * BLOCK.as_secs());
         let oldest = slot_of(now).as_micros() - (DAYS_KEPT * 86_400_000_000) as i64;
@@ -111,6 +117,9 @@ impl Budget {
                 });
                 *window = (start, count);
             }
+        }
+        if is_new_day {
+            self.usual_day = self.smallest_of_last_days();
         }
     }
 
@@ -156,11 +165,37 @@ impl Budget {
         self
     }
 
-    /// What is left in the tightest window: abandonments, and the same in units of chance variation.
-    pub fn tightest(&self, cap: f64) -> (f64, f64) {
-        let left = |window: &WindowCount| (window.left(cap), window.normalised(cap));
-        let windows = self.windows();
-        windows.iter().map(left).min_by(|one, other| one.1.total_cmp(&other.1)).unwrap_or((0.0, 0.0))
+    /// Abandonments that are left in the window in which the fewest are.
+    pub fn left(&self, cap: f64) -> f64 {
+        self.windows().iter().map(|window| window.left(cap)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// What is left in the tightest window, in units of chance variation.
+    pub fn tightness(&self, cap: f64) -> f64 {
+        self.windows().iter().map(|window| window.normalised(cap)).fold(f64::INFINITY, f64::min)
+    }
+
+    /// How many calls the day may be expected to have, cautiously: as many as the smallest of the last
+    /// [`DAYS_COMPARED`] days with any, or what it has already.
+    pub fn expected_today(&self) -> u64 {
+        self.usual_day.max(self.day.1.answered)
+    }
+
+    /// The smallest of the last days with calls before today; 0 if there is none.
+    fn smallest_of_last_days(&self) -> u64 {
+        let mut days: Vec<(jiff::civil::Date, u64)> = Vec::new();
+        for slot in self.slots.iter().rev().filter(|slot| slot.start < slot_of(self.day.0)) {
+            let date = self.zone.local(slot.start).date();
+            let answered = u64::from(slot.answered);
+            if let Some((_, sum)) = days.last_mut().filter(|(day, _)| *day == date) {
+                *sum += answered;
+            } else if days.len() < DAYS_COMPARED {
+                days.push((date, answered));
+            } else {
+                break;
+            }
+        }
+        days.into_iter().map(|(_, answered)| answered).min().unwrap_or(0)
     }
 }
 
@@ -190,7 +225,7 @@ mod tests {
         assert_eq!((day.answered, day.abandoned), (50, 0));
         assert_eq!((block.answered, block.abandoned), (150, 5));
         assert_eq!((month.answered, month.abandoned), (50, 0));
-        let (left, _) = budget.tightest(0.03);
+        let left = budget.left(0.03);
         assert!((left - (0.03 * 150.0 - 5.0)).abs() < 1e-9, "the overdrawn block is the tightest");
     }
 

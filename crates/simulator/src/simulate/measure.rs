@@ -182,6 +182,9 @@ impl Measure {
         slice.chances += chance;
     }
 
+    /// An agent was given a call of a kind that takes so long on average, wrap-up included.
+    ///
+    /// The mean of the kind, not what the call took: the optimum is to depend neither on chance nor on the policy.
     pub fn handled(&mut self, at: Time, seconds: f64) {
         let slice = self.slice(at);
         slice.handle += seconds;
@@ -309,7 +312,7 @@ impl Optimum {
     fn slice(&self, index: usize, slice: &Slice, days: usize) -> TimeSlice {
         let agents = (slice.at_work / SLICE_SECONDS / days.max(1) as f64).round() as u32;
         let chance = if slice.dials > 0.0 { (slice.chances / slice.dials).clamp(0.002, 1.0) } else { 0.25 };
-        let handle = if slice.handled > 50.0 { slice.handle / slice.handled } else { self.handle_seconds };
+        let handle = if slice.handled > 0.0 { slice.handle / slice.handled } else { self.handle_seconds };
         // Steps fine enough that no figure moves by a thousandth.
         let key = (agents, (chance * 200.0).round().max(1.0) as u32, (handle / 5.0).round().max(1.0) as u32);
         let u_star = *self.known.borrow_mut().entry(key).or_insert_with(|| {
@@ -335,6 +338,6 @@ impl Optimum {
 pub(super) fn mean_seconds(distribution: &Distribution) -> f64 {
     let Ok(number) = engine::PhoneNumber::from_digits(390_000_000_000) else { return 0.0 };
     let mut rng = stream(1, number, 0, Purpose::Talk);
-    const SAMPLES: u32 = 20_000;
+    const SAMPLES: u32 = 200_000;
     (0..SAMPLES).map(|_| distribution.sample(&mut rng).as_secs_f64()).sum::<f64>() / f64::from(SAMPLES)
 }

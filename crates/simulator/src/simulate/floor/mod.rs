@@ -20,12 +20,11 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use agenda::Agenda;
-use switch::Call;
+use switch::{Call, MACHINE_TALK};
 
 use super::measure::{Measure, Optimum, mean_seconds};
 use super::scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
 use super::{Policy, Report, Watcher};
-use crate::distribution::Distribution;
 use crate::draws::Purpose;
 use crate::world::{OutcomeKind, World};
 
@@ -68,6 +67,9 @@ struct Group {
     scenario: GroupScenario,
     population: String,
     world: World,
+    /// Means of its population.
+    talk_seconds: f64,
+    wrap_seconds: f64,
     next_contact: u64,
     left: u64,
 }
@@ -116,7 +118,17 @@ impl<'a> Floor<'a> {
             let seed = scenario.seed.wrapping_mul(1000).wrapping_add(index as u64);
             let world = World::new(seed, people)
                 .map_err(|reason| InvalidScenario::Population { name: name.clone(), reason })?;
-            groups.push(Group { scenario: group, population: name, world, next_contact: 0, left: 0 });
+            let people = world.population();
+            let (talk_seconds, wrap_seconds) = (mean_seconds(&people.talk), mean_seconds(&people.wrap));
+            groups.push(Group {
+                scenario: group,
+                population: name,
+                world,
+                talk_seconds,
+                wrap_seconds,
+                next_contact: 0,
+                left: 0,
+            });
         }
         let mut floor = Self {
             scenario,
@@ -229,12 +241,10 @@ impl<'a> Floor<'a> {
             self.watcher.progress(f64::from(day + 1) / f64::from(self.scenario.days));
         }
         let seconds = self.watcher.seconds() - began;
-        let share = |f: fn(&crate::Population) -> &Distribution| {
-            let sum: f64 = self.groups.iter().map(|group| mean_seconds(f(group.world.population()))).sum();
-            sum / self.groups.len() as f64
-        };
-        let ring = share(|people| &people.ring_human);
-        let handle = share(|people| &people.talk) + share(|people| &people.wrap);
+        let mean =
+            |of: &dyn Fn(&Group) -> f64| self.groups.iter().map(of).sum::<f64>() / self.groups.len() as f64;
+        let ring = mean(&|group| mean_seconds(&group.world.population().ring_human));
+        let handle = mean(&|group| group.talk_seconds + group.wrap_seconds);
         let cap = self.cap();
         let optimum = Optimum::new(cap, ring, handle);
         self.measure.report(self.policy.name(), cap, &optimum, seconds)
@@ -379,8 +389,11 @@ impl<'a> Floor<'a> {
                 let waited = ended.connected_at.zip(ended.answered_at).map(|(at, since)| at.since(since));
                 // A machine that an agent was given is no person, whatever the engine had to think.
                 self.measure.ended(ended.at, ended.result, waited);
-                if let Some(connected) = ended.connected_at {
-                    self.measure.handled(ended.at, ended.at.since(connected).as_secs_f64());
+                if ended.connected_at.is_some() {
+                    let group = &self.groups[(ended.group.0.as_u128() - 0x6000) as usize];
+                    let is_person = self.calls.get(&ended.attempt).is_none_or(|call| call.is_person);
+                    let talk = if is_person { group.talk_seconds } else { MACHINE_TALK };
+                    self.measure.handled(ended.at, talk + group.wrap_seconds);
                 }
             }
             _ => {}

@@ -10,7 +10,7 @@ use crate::world::{Outcome, OutcomeKind};
 /// From dial to the first ring.
 const POST_DIAL: f64 = 0.3;
 /// How long an agent listens to a machine that was taken for a person.
-const MACHINE_TALK: f64 = 6.0;
+pub(super) const MACHINE_TALK: f64 = 6.0;
 
 /// A call that was placed.
 pub(super) struct Call {
