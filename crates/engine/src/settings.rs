@@ -10,7 +10,7 @@ use crate::caller_id::{CallerIdRules, CallerIdSetting};
 use crate::contact::FeedOrder;
 use crate::detection::{DetectionRules, MachineAction};
 use crate::hours::CallingHours;
-use crate::ids::{CallerIdPoolId, MessageId};
+use crate::ids::{CallerIdPoolId, MessageId, SuppressionListId};
 use crate::phone::PhoneNumber;
 use crate::recording::RecordingSettings;
 use crate::treatment::{Disposition, Treatment};
@@ -260,6 +260,9 @@ pub struct CampaignRules {
     pub recording: Option<RecordingSettings>,
     /// What is done with what detection found out.
     pub detection: DetectionRules,
+    /// The lists that contacts are scrubbed against when they are claimed. The engine does not read them: it sees by them
+    /// that contacts were claimed against others.
+    pub suppression_lists: Vec<SuppressionListId>,
 }
 
 impl CampaignRules {
@@ -279,6 +282,7 @@ impl CampaignRules {
             caller_ids: CallerIdRules::default(),
             recording: Some(RecordingSettings::default()),
             detection: DetectionRules::default(),
+            suppression_lists: Vec::new(),
         }
     }
 

@@ -124,7 +124,8 @@ pub(super) fn load(
                 sources: sources.remove(&engine::CampaignId(stored.id)).unwrap_or_default(),
             };
             let rules = rules_of(stored.body, &hours, &treatments, profile, zone.clone(), records);
-            let rules = Arc::new(CampaignRules { caller_ids, ..rules });
+            let rules = CampaignRules { caller_ids, suppression_lists: lists.clone(), ..rules };
+            let rules = Arc::new(rules);
             (stored.id, CampaignPlan { rules, suppression_lists: lists, scripts: plans, detection })
         })
         .collect();
@@ -208,6 +209,7 @@ fn rules_of(
         caller_ids: CallerIdRules::default(),
         recording: records.then_some(recording),
         detection: profile.map(DetectionProfileBody::rules).unwrap_or_default(),
+        suppression_lists: Vec::new(),
     }
 }
 

@@ -118,8 +118,8 @@ impl Runner {
         if !left.is_empty() {
             let live = left.iter().filter(|attempt| attempt.live.is_some()).count();
             tracing::info!(%group, attempts = left.len(), live, "taking over attempts that were left unfinished");
-            self.input(Input::Recovered { group, attempts: left });
         }
+        self.input(Input::Recovered { group, attempts: left });
         Ok(())
     }
 

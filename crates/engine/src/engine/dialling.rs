@@ -322,13 +322,13 @@ impl Engine {
         let lines = ports.map_or(f64::from(working) * lines_per_agent, |own| f64::from(own.ports));
         let lines = lines.min(f64::from(settings.lines_max));
         let full = ((lines * HOPPER_PER_LINE) as usize).clamp(*HOPPER_FILL.start(), *HOPPER_FILL.end());
-        // Without agents, callbacks that wait for one must not keep the ports idle.
-        let len = group.in_hand() - if ports.is_some() { group.promised.len() } else { 0 };
+        // Callbacks that wait for an agent must not keep the others, or the ports, idle.
+        let len = group.in_hand() - group.promised.len();
         if (working == 0 && ports.is_none()) || len > full / 2 {
             return;
         }
         if group.fetch_not_before > now {
-            if group.ran_dry && len == 0 && group.calls_up == 0 && settings.auto_complete {
+            if group.ran_dry && group.in_hand() == 0 && group.calls_up == 0 && settings.auto_complete {
                 self.complete(id);
                 return;
             }
@@ -338,6 +338,7 @@ impl Engine {
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
         group.fetching = true;
+        group.suppressed_meanwhile.clear();
         group.open_fetches += 1;
         group.fence += 1;
         let fence = group.fence;
@@ -364,6 +365,7 @@ impl Engine {
             return self.continue_unload(id);
         }
         group.fetching = false;
+        let suppressed = std::mem::take(&mut group.suppressed_meanwhile);
         group.ran_dry = contacts.is_empty() && !supply.any_left;
         if contacts.is_empty() {
             let again = now + LOOK_AGAIN;
@@ -371,7 +373,11 @@ impl Engine {
                 supply.next_due.map_or(again, |due| due.max(now + Duration::from_millis(200)).min(again));
         }
         for contact in contacts {
-            self.screen(id, contact);
+            if has_number(&contact, &suppressed) {
+                self.give_back(id, &contact, None);
+            } else {
+                self.screen(id, contact);
+            }
         }
         let Some(group) = self.groups.get(&id) else { return };
         let settings = &group.definition.settings;
@@ -397,13 +403,15 @@ impl Engine {
         group.ran_dry = false;
     }
 
-    /// Contacts with a number that was suppressed just now leave the hopper; the feed takes them up again by what
-    /// is allowed then. Calls that ring on such a number are withdrawn.
+    /// Contacts with a number that was suppressed just now leave the hopper and the agents who look at them; the feed
+    /// takes them up again by what is allowed then. Calls that ring on such a number are withdrawn.
     pub(super) fn suppressed(&mut self, id: GroupId, numbers: &BTreeSet<PhoneNumber>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.fetching {
+            group.suppressed_meanwhile.extend(numbers);
+        }
         let mut concerned = group.hopper.take_numbers(numbers);
-        let has_one =
-            |contact: &HopperContact| contact.phones.iter().any(|phone| numbers.contains(&phone.number));
+        let has_one = |contact: &HopperContact| has_number(contact, numbers);
         concerned.extend(group.promised.extract_if(.., |contact| has_one(contact)));
         concerned.extend(
             group.screening.extract_if(.., |_, contact| has_one(contact)).map(|(_, contact)| contact),
@@ -411,6 +419,7 @@ impl Engine {
         for contact in concerned {
             self.give_back(id, &contact, None);
         }
+        self.withdraw_previews(id, has_one);
         let unanswered =
             |call: &Call| matches!(call.stage, Stage::Recording | Stage::Dialling | Stage::Ringing);
         let is_one =
@@ -427,6 +436,8 @@ impl Engine {
     /// Takes over attempts that a crash left unfinished. Where the call is still up it goes on; of the others nothing is
     /// known of how they went on, so they ended then.
     pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
+        // All are counted before the first is settled, or the group might come to rest in between.
+        let mut adopted = Vec::with_capacity(attempts.len());
         for Unfinished { attempt, contact, result, live, recording } in attempts {
             let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
             group.calls_up += 1;
@@ -474,12 +485,16 @@ impl Engine {
                 consultations: 0,
             };
             self.calls.insert(attempt, Box::new(call));
+            adopted.push((attempt, result, live));
+        }
+        for (attempt, result, live) in adopted {
             match live {
                 _ if result.is_some() => self.settle(attempt),
                 Some(live) => self.go_on_with(attempt, live),
                 None => self.call_event(attempt, CallEvent::Ended(CallEnd::ByUs)),
             }
         }
+        self.continue_unload(id);
     }
 
     /// A call that is up goes on from where it is. Who answered it was not heard: doubt counts as a person.
@@ -522,6 +537,10 @@ impl Engine {
             group.fetch_not_before = self.now;
         }
     }
+}
+
+fn has_number(contact: &HopperContact, numbers: &BTreeSet<PhoneNumber>) -> bool {
+    contact.phones.iter().any(|phone| numbers.contains(&phone.number))
 }
 
 /// Whether a contact that was claimed may still be called at this instant.

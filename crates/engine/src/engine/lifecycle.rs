@@ -8,7 +8,7 @@ use crate::group::{Actor, GroupAction, GroupState, transition};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, GroupId, SkillId};
 use crate::pacing::{Budget, Forecast, Lines, Segment};
-use crate::settings::DialMode;
+use crate::settings::{CampaignRules, DialMode};
 use crate::time::Time;
 
 use super::Engine;
@@ -39,10 +39,15 @@ impl Engine {
             }
             let turns_to_callbacks =
                 definition.settings.callbacks_only && !group.definition.settings.callbacks_only;
+            let is_claimed_otherwise = claims_otherwise(&group.definition.rules, &definition.rules);
             group.definition = definition;
             group.held = None;
-            if turns_to_callbacks {
+            if turns_to_callbacks || is_claimed_otherwise {
                 self.empty_hopper(id);
+            }
+            if is_claimed_otherwise {
+                self.withdraw_previews(id, |_| true);
+                self.more_contacts(id);
             }
             return;
         }
@@ -60,6 +65,7 @@ impl Engine {
             promised: Vec::new(),
             fence: 0,
             fetching: false,
+            suppressed_meanwhile: BTreeSet::new(),
             open_fetches: 0,
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
@@ -73,8 +79,6 @@ impl Engine {
             unload_is_forced: false,
         };
         self.groups.insert(id, group);
-        // A group that was coming to rest when its node died goes on doing so.
-        self.continue_unload(id);
     }
 
     /// Takes up the count of a campaign's answered calls, unless it is kept already.
@@ -187,7 +191,7 @@ impl Engine {
         self.group_changed(id, action, actor);
         if next != GroupState::Running {
             self.empty_hopper(id);
-            self.withdraw_previews(id);
+            self.withdraw_previews(id, |_| true);
         }
         if action == GroupAction::ForceUnload {
             self.end_all_calls(id);
@@ -243,7 +247,8 @@ impl Engine {
 
     /// The group's rest is durable: forget it, so that its lease can go. If it was loaded again meanwhile it stays.
     pub(super) fn group_at_rest(&mut self, id: GroupId) {
-        if self.groups.get(&id).is_some_and(|group| group.state == GroupState::NotLoaded) {
+        let rests = |group: &Group| group.state == GroupState::NotLoaded && group.calls_up == 0;
+        if self.groups.get(&id).is_some_and(rests) {
             self.groups.remove(&id);
             self.forget_budgets();
             self.outputs.push_back(Output::AtRest(id));
@@ -293,6 +298,11 @@ impl Engine {
         self.drop_previews(id);
         self.outputs.push_back(Output::AtRest(id));
     }
+}
+
+/// Whether contacts that were claimed under one set of rules may not be called, or not for as long, under the other.
+fn claims_otherwise(was: &CampaignRules, is: &CampaignRules) -> bool {
+    was.hours != is.hours || was.suppression_lists != is.suppression_lists
 }
 
 /// Notes which skills an agent has together.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
-use crate::callback::CallbackState;
 use crate::change::{Change, ContactReturned, PreviewRejected};
 use crate::contact::HopperContact;
 use crate::ids::{AgentId, GroupId};
@@ -107,7 +106,7 @@ impl Engine {
             return self.move_on(id);
         }
         if self.no_caller_id_until(group, &contact).is_some() {
-            self.promise_moved(group, &contact, CallbackState::Scheduled, None, None, Some("no_caller_id"));
+            self.promise_stands(group, &contact, "no_caller_id");
             self.take_up(group, contact);
             self.refuse(
                 id,
@@ -167,17 +166,22 @@ impl Engine {
         }
     }
 
-    /// Takes the previews of a group back that dials no more.
-    pub(super) fn withdraw_previews(&mut self, group: GroupId) {
-        for id in self.agents_previewing(group) {
-            self.return_preview(id, None, None);
+    /// Takes the previews of a group back of which this holds. Their agents have not refused them, and do not lose their
+    /// callbacks by it.
+    pub(super) fn withdraw_previews(&mut self, group: GroupId, concerned: impl Fn(&HopperContact) -> bool) {
+        for id in self.agents_previewing(group, concerned) {
+            let preview = self.agents.get_mut(&id).and_then(|agent| agent.preview.take());
+            if let Some((_, contact)) = preview {
+                self.promise_stands(group, &contact, "withdrawn");
+                self.give_back(group, &contact, None);
+            }
             self.move_on(id);
         }
     }
 
     /// Forgets the previews of a group that is another node's now.
     pub(super) fn drop_previews(&mut self, group: GroupId) {
-        for id in self.agents_previewing(group) {
+        for id in self.agents_previewing(group, |_| true) {
             if let Some(agent) = self.agents.get_mut(&id) {
                 agent.preview = None;
             }
@@ -185,8 +189,9 @@ impl Engine {
         }
     }
 
-    fn agents_previewing(&self, group: GroupId) -> Vec<AgentId> {
-        let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group);
+    fn agents_previewing(&self, group: GroupId, concerned: impl Fn(&HopperContact) -> bool) -> Vec<AgentId> {
+        let is_one = |(of, contact): &(GroupId, HopperContact)| *of == group && concerned(contact);
+        let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(is_one);
         let mut agents: Vec<_> = self.agents.values().filter(previews).map(|agent| agent.id).collect();
         agents.sort_unstable();
         agents

@@ -84,8 +84,13 @@ impl Engine {
                 (CallbackDelivery::Dial, DialMode::Agentless) if !self.is_anybody_at_work(group) => {
                     Way::Rest(self.now + ABSENT_REST)
                 }
-                (CallbackDelivery::Dial, DialMode::Preview | DialMode::PushPreview | DialMode::Agentless) => {
+                (CallbackDelivery::Dial, DialMode::Preview | DialMode::PushPreview | DialMode::Agentless)
+                    if group.promised.len() < PROMISED_MAX =>
+                {
                     Way::Wait
+                }
+                (CallbackDelivery::Dial, DialMode::Preview | DialMode::PushPreview | DialMode::Agentless) => {
+                    Way::Rest(self.now + ABSENT_REST)
                 }
                 (CallbackDelivery::Dial, _) => Way::Hopper,
             };
@@ -170,9 +175,15 @@ impl Engine {
             self.release_promise(id, &mut contact, "agent_refused");
             self.take_up(id, contact);
         } else {
-            self.promise_moved(id, &contact, CallbackState::Scheduled, None, None, Some("withdrawn"));
+            self.promise_stands(id, &contact, "withdrawn");
             self.give_back(id, &contact, None);
         }
+    }
+
+    /// A callback waits again for whoever it was promised with.
+    pub(super) fn promise_stands(&mut self, id: GroupId, contact: &HopperContact, reason: &'static str) {
+        let own = contact.promise.as_ref().and_then(|promise| promise.agent);
+        self.promise_moved(id, contact, CallbackState::Scheduled, own, None, Some(reason));
     }
 
     /// A callback becomes anybody's.

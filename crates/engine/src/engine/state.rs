@@ -1,6 +1,6 @@
 //! What the engine knows of groups, agents and calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::AgentState;
 use crate::call_result::CallResult;
@@ -50,6 +50,8 @@ pub(super) struct Group {
     /// Names the latest question for contacts.
     pub fence: u64,
     pub fetching: bool,
+    /// Numbers that were suppressed since that question: its answer may have been read before.
+    pub suppressed_meanwhile: BTreeSet<PhoneNumber>,
     /// Questions for contacts that are not answered yet; the lease is held until they are.
     pub open_fetches: u32,
     pub fetch_not_before: Time,

@@ -54,7 +54,9 @@ pub enum Input {
         /// Which group.
         group: GroupId,
     },
-    /// Attempts that a crash left unfinished, to be settled before the group dials.
+    /// Attempts that a crash left unfinished, to be settled before the group dials. Told after every
+    /// [`Command::PutGroup`] of a group that was not known, also without attempts: a group that was coming to rest
+    /// goes on doing so from then on.
     Recovered {
         /// Which group.
         group: GroupId,

@@ -216,5 +216,30 @@ fn a_group_that_stops_takes_its_offers_back_and_the_callbacks_are_scheduled_agai
     floor.store_all();
     assert!(floor.claimed.is_empty());
     assert_eq!(floor.callback_states(), [CallbackState::Offered, CallbackState::Scheduled]);
+    assert_eq!(floor.callbacks[1].agent, Some(agent_id(2)), "it stays the agent's own");
     assert_eq!(floor.state_of(2), AgentState::Ready);
+}
+
+#[test]
+fn callbacks_that_wait_for_their_busy_agent_keep_nobody_else_waiting() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1]), (2, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.hand_over(contact(1));
+    floor.store_all();
+    floor.talk(floor.dialled[0]);
+    let (group, fence, _) = floor.fetches.remove(0);
+    let contacts: Vec<_> =
+        (900..940).map(|index| promised(contact(index), Some(agent_id(1)), START)).collect();
+    floor.claimed.extend(contacts.iter().map(|contact| contact.contact));
+    let supply = Supply { any_left: true, next_due: None };
+    floor.input(Input::Contacts { group, fence, contacts, supply });
+    floor.log_in(2);
+    floor.store_all();
+    floor.hand_over(contact(2));
+    floor.pass(1);
+    floor.store_all();
+    assert_eq!(floor.dialled.len(), 2);
+    assert_eq!(floor.engine.groups[&group_id(1)].promised.len(), 40);
 }

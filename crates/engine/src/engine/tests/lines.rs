@@ -129,16 +129,35 @@ fn whom_a_call_was_handed_over_to_and_whose_telephone_fails_passes_it_on_to_whoe
 
 /// A floor whose process died with one call up.
 fn after_a_crash(live: LiveCall) -> (Floor, AttemptId) {
-    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    after_a_crash_of(progressive(), live)
+}
+
+fn after_a_crash_of(settings: GroupSettings, live: LiveCall) -> (Floor, AttemptId) {
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
     floor.act(1, GroupAction::Load);
-    let (contact, attempt) = (contact(900), AttemptId(Uuid::from_u128(1)));
-    floor.claimed.insert(contact.contact);
-    floor.open_attempts.insert(attempt, contact.contact);
-    floor.dialled.push(attempt);
-    floor.up.insert(attempt);
-    let unfinished = Unfinished { attempt, contact, result: None, live: Some(live), recording: None };
+    let attempt = AttemptId(Uuid::from_u128(1));
+    let unfinished = floor.left_unfinished(attempt, 900, Some(live));
     floor.input(Input::Recovered { group: group_id(1), attempts: vec![unfinished] });
     (floor, attempt)
+}
+
+impl Floor {
+    /// An attempt that the process of before left in the store, and on the switch if its call is up.
+    fn left_unfinished(
+        &mut self,
+        attempt: AttemptId,
+        contact_index: u64,
+        live: Option<LiveCall>,
+    ) -> Unfinished {
+        let contact = contact(contact_index);
+        self.claimed.insert(contact.contact);
+        self.open_attempts.insert(attempt, contact.contact);
+        if live.is_some() {
+            self.dialled.push(attempt);
+            self.up.insert(attempt);
+        }
+        Unfinished { attempt, contact, result: None, live, recording: None }
+    }
 }
 
 #[test]
@@ -175,4 +194,45 @@ fn a_person_who_waited_when_the_process_died_hears_the_message_if_nobody_is_free
     let (mut floor, attempt) = after_a_crash(LiveCall { is_answered: true, agent: None });
     floor.pass(2);
     assert_eq!(floor.messages, [attempt]);
+}
+
+/// A group whose process died while it waited to be unloaded.
+fn put_in_waiting_unload(floor: &mut Floor) {
+    let definition = GroupDefinition {
+        group: group_id(1),
+        campaign: CampaignId(Uuid::from_u128(0xc001)),
+        skill: skill_id(1),
+        settings: progressive(),
+        rules: rules(),
+        state: GroupState::WaitingUnload,
+        answered: AnsweredCalls::default(),
+    };
+    floor.input(Input::Command(Command::PutGroup(Box::new(definition))));
+}
+
+#[test]
+fn a_group_that_waited_to_be_unloaded_when_its_process_died_waits_on_for_the_calls_that_are_up() {
+    let mut floor = Floor::new(&[], &[(1, &[1])]);
+    put_in_waiting_unload(&mut floor);
+    floor.store_all();
+    let ends = floor.left_unfinished(AttemptId(Uuid::from_u128(1)), 900, None);
+    let live = LiveCall { is_answered: true, agent: Some(agent_id(1)) };
+    let talks = floor.left_unfinished(AttemptId(Uuid::from_u128(2)), 901, Some(live));
+    floor.input(Input::Recovered { group: group_id(1), attempts: vec![ends, talks] });
+    floor.store_all();
+    assert_eq!(floor.group_state(1), Some(GroupState::WaitingUnload));
+    floor.call(AttemptId(Uuid::from_u128(2)), CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.pass(61);
+    floor.store_all();
+    assert_eq!(floor.at_rest, [group_id(1)]);
+    assert!(floor.claimed.is_empty());
+}
+
+#[test]
+fn a_group_that_waited_to_be_unloaded_when_its_process_died_rests_if_no_call_is_left() {
+    let mut floor = Floor::new(&[], &[]);
+    put_in_waiting_unload(&mut floor);
+    floor.input(Input::Recovered { group: group_id(1), attempts: Vec::new() });
+    floor.store_all();
+    assert_eq!(floor.at_rest, [group_id(1)]);
 }

@@ -296,3 +296,85 @@ fn equal_inputs_give_equal_outputs() {
     };
     assert_eq!(run(), run());
 }
+
+impl Floor {
+    /// Puts the number of a contact on a suppression list that the group heeds.
+    fn suppress(&mut self, contact: &HopperContact) {
+        let numbers = BTreeSet::from([contact.phones[0].number]);
+        self.input(Input::Suppressed { group: group_id(1), numbers });
+    }
+
+    fn previewed(&self, agent: u128) -> Option<HopperContact> {
+        self.engine.agents[&agent_id(agent)].preview.as_ref().map(|(_, contact)| contact.clone())
+    }
+}
+
+#[test]
+fn a_contact_whose_number_is_suppressed_while_an_agent_looks_at_it_goes_back_and_the_next_one_comes() {
+    let mut floor = one_agent(with_mode(DialMode::PushPreview));
+    let first = floor.previewed(1).unwrap();
+    floor.notices.clear();
+    floor.suppress(&first);
+    let is_told = |(_, notice): &(AgentId, AgentNotice)| {
+        matches!(notice, AgentNotice::State { state: AgentState::Ready, .. })
+    };
+    assert!(floor.notices.iter().any(is_told));
+    assert_ne!(floor.previewed(1).unwrap().contact, first.contact);
+    floor.agent(1, AgentEvent::AcceptPreview);
+    floor.store_all();
+    assert!(!floor.claimed.contains(&first.contact));
+    assert_ne!(floor.started[0].contact, first.contact);
+}
+
+#[test]
+fn a_number_that_is_suppressed_while_contacts_are_asked_for_is_not_dialled_from_that_answer() {
+    let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.suppress(&contact(1));
+    floor.answer_fetch(2, true);
+    floor.store_all();
+    assert_eq!(floor.returned[0].contact, contact(1).contact);
+    assert_eq!(floor.started.len(), 1);
+    assert_eq!(floor.started[0].contact, contact(2).contact, "the others of the answer are called");
+}
+
+impl Floor {
+    /// Gives a group that is known other rules.
+    fn put_rules(&mut self, change: impl FnOnce(&mut CampaignRules)) {
+        let mut definition = self.engine.groups[&group_id(1)].definition.clone();
+        let mut rules = (*definition.rules).clone();
+        change(&mut rules);
+        definition.rules = Arc::new(rules);
+        self.input(Input::Command(Command::PutGroup(Box::new(definition))));
+    }
+}
+
+#[test]
+fn contacts_that_were_claimed_by_other_hours_or_lists_go_back_and_are_asked_for_again() {
+    let changes: [fn(&mut CampaignRules); 2] = [
+        |rules| rules.hours = CallingHours::cautious(),
+        |rules| rules.suppression_lists = vec![crate::SuppressionListId(Uuid::from_u128(7))],
+    ];
+    for change in changes {
+        let mut floor = one_agent(with_mode(DialMode::PushPreview));
+        let claimed = floor.claimed.clone();
+        assert!(floor.fetches.is_empty() && claimed.len() > 1);
+        floor.put_rules(change);
+        floor.store_all();
+        assert_eq!(floor.state_of(1), AgentState::Ready, "what an agent looks at goes back as well");
+        assert!(floor.claimed.is_empty());
+        floor.settle(10);
+        assert!(floor.previewed(1).is_some_and(|contact| !claimed.contains(&contact.contact)));
+    }
+}
+
+#[test]
+fn other_rules_that_say_nothing_of_who_may_be_called_leave_the_hopper_as_it_is() {
+    let mut floor = one_agent(progressive());
+    let claimed = floor.claimed.clone();
+    floor.put_rules(|rules| rules.attempts_max = 3);
+    floor.store_all();
+    assert_eq!(floor.claimed, claimed);
+}
