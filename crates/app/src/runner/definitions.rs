@@ -245,8 +245,9 @@ impl Runner {
             .copied()
             .collect();
         for agent in gone {
-            self.screens.remove(&agent);
+            // Their screen is told of the log-out before it goes.
             self.command(Command::RemoveAgent(agent));
+            self.screens.remove(&agent);
         }
         let is_new = |(agent, plan): &(&AgentId, &AgentPlan)| before.agents.get(agent) != Some(*plan);
         let agents: Vec<AgentDefinition> = self

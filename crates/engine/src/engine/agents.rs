@@ -25,6 +25,7 @@ impl Engine {
         let Some(agent) = self.agents.get_mut(&id) else { return self.ignore() };
         use AgentState as S;
         let state = agent.state;
+        agent.screen_is_gone = event == AgentEvent::ConnectionLost;
         match event {
             AgentEvent::LogIn => match state {
                 S::LoggedOut => {
@@ -45,7 +46,7 @@ impl Engine {
                 }
                 S::NotReady => self.becomes_ready(id),
                 S::Ready => self.tell_state(id),
-                _ => agent.afterwards = Afterwards::Ready,
+                _ => self.set_afterwards(id, Afterwards::Ready),
             },
             AgentEvent::NotReady { reason } => self.leaves(id, Afterwards::NotReady(reason)),
             AgentEvent::LogOut => self.leaves(id, Afterwards::LogOut),
@@ -109,8 +110,8 @@ impl Engine {
 
     /// Goes on a break or home: at once if nothing is at hand, else afterwards.
     pub(super) fn leaves(&mut self, id: AgentId, afterwards: Afterwards) {
+        self.set_afterwards(id, afterwards);
         let Some(agent) = self.agents.get_mut(&id) else { return };
-        agent.afterwards = afterwards;
         agent.is_ready_with_line = false;
         match agent.state {
             AgentState::Ready | AgentState::NotReady => self.move_on(id),
@@ -129,8 +130,9 @@ impl Engine {
 
     /// Goes to what was chosen for after the call.
     pub(super) fn move_on(&mut self, id: AgentId) {
-        let Some(agent) = self.agents.get_mut(&id) else { return };
-        let afterwards = std::mem::replace(&mut agent.afterwards, Afterwards::Ready);
+        let Some(agent) = self.agents.get(&id) else { return };
+        let afterwards = if agent.is_removed { Afterwards::LogOut } else { agent.afterwards.clone() };
+        self.set_afterwards(id, Afterwards::Ready);
         match afterwards {
             Afterwards::Ready if self.agents.get(&id).is_some_and(|agent| !agent.can_be_reached()) => {
                 self.no_longer_ready(id, "phone_failed");
@@ -140,8 +142,18 @@ impl Engine {
             Afterwards::LogOut => {
                 self.change_agent_state(id, AgentState::LoggedOut, None);
                 self.give_line_up(id);
+                self.forget_if_removed(id);
             }
         }
+    }
+
+    /// Notes what an agent does after the call. Pacing counts on those alone who will be ready then.
+    pub(super) fn set_afterwards(&mut self, id: AgentId, afterwards: Afterwards) {
+        self.leave_ready_lists(id);
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.afterwards = afterwards;
+        }
+        self.join_ready_lists(id);
     }
 
     pub(super) fn no_longer_ready(&mut self, id: AgentId, reason: &str) {
@@ -150,11 +162,9 @@ impl Engine {
 
     /// Takes the oldest waiting call that they have the skill for, else waits for one.
     pub(super) fn becomes_ready(&mut self, id: AgentId) {
-        if let Some(agent) = self.agents.get_mut(&id) {
-            agent.afterwards = Afterwards::Ready;
-            if agent.consulted_on.is_some() {
-                return self.hold_agent(id);
-            }
+        self.set_afterwards(id, Afterwards::Ready);
+        if self.agents.get(&id).is_some_and(|agent| agent.consulted_on.is_some()) {
+            return self.hold_agent(id);
         }
         self.change_agent_state(id, AgentState::Ready, None);
         let Some(agent) = self.agents.get(&id) else { return };
@@ -180,7 +190,9 @@ impl Engine {
         let Some(call) = self.calls.get(&attempt) else { return };
         let Some(group) = self.groups.get(&call.group) else { return };
         let seconds = group.definition.settings.wrap_up_seconds_max;
-        let until = (seconds > 0).then(|| self.now + Duration::from_secs(u64::from(seconds)));
+        let is_absent = self.agents.get(&id).is_some_and(|agent| agent.screen_is_gone);
+        let limit = (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)));
+        let until = limit.or(is_absent.then_some(ABSENT_WRAP_UP)).map(|span| self.now + span);
         self.finishes_for(id, attempt);
         self.set_agent_state(id, AgentState::WrapUp, Some(attempt));
         self.set_agent_deadline(id, until);
@@ -227,17 +239,15 @@ impl Engine {
     pub(super) fn release_agent(&mut self, id: AgentId, failed: Option<&str>) {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         agent.attempt = None;
-        if let (Some(reason), false) = (failed, agent.afterwards == Afterwards::LogOut) {
-            agent.afterwards = Afterwards::NotReady(Some(reason.to_owned()));
+        if let Some(reason) = failed {
+            self.afterwards_not_ready(id, reason);
         }
         self.move_on(id);
     }
 
     pub(super) fn afterwards_not_ready(&mut self, id: AgentId, reason: &str) {
-        if let Some(agent) = self.agents.get_mut(&id)
-            && agent.afterwards != Afterwards::LogOut
-        {
-            agent.afterwards = Afterwards::NotReady(Some(reason.to_owned()));
+        if self.agents.get(&id).is_some_and(|agent| agent.afterwards != Afterwards::LogOut) {
+            self.set_afterwards(id, Afterwards::NotReady(Some(reason.to_owned())));
         }
     }
 
@@ -377,9 +387,11 @@ impl Engine {
 
 /// What an agent is busy with; none if they are free or not at work.
 ///
-/// How long a consultation takes nobody learns: who is held for one is not expected to be free soon.
+/// How long a consultation takes nobody learns: who is held for one is not expected to be free soon. Whoever takes a
+/// break or goes home after the call is not free then either.
 fn busy(agent: &Agent) -> Option<Busy> {
     let occupation = match agent.state {
+        _ if agent.afterwards != Afterwards::Ready => return None,
         AgentState::Reserved if agent.is_held => return None,
         AgentState::Reserved | AgentState::Preview => Occupation::Reserved,
         AgentState::OnCall => Occupation::Talk,

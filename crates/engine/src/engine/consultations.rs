@@ -136,6 +136,7 @@ impl Engine {
         if agent.is_held {
             self.move_on(id);
         }
+        self.forget_if_removed(id);
     }
 
     /// Whoever is consulted, or was left a call, leaves it from their screen.

@@ -75,8 +75,7 @@ impl Engine {
         }
         let Some(group) = self.groups.get(&id) else { return };
         let mode = group.dial_mode();
-        let taken = if mode == DialMode::Agentless { group.on_lines } else { group.calls_up };
-        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(taken));
+        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(group.on_lines));
         for _ in 0..lines {
             if !self.call_rate_allows(id) {
                 break;
@@ -521,6 +520,7 @@ impl Engine {
         self.afterwards_not_ready(agent, "connection_lost");
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.line_is_up = true;
+            agent.screen_is_gone = true;
         }
         self.go_on_recording(attempt);
     }

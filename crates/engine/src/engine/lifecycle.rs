@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::agent::AgentState;
 use crate::change::{Change, ContactReturned, GroupChanged};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupAction, GroupState, transition};
@@ -13,7 +14,7 @@ use crate::time::Time;
 
 use super::Engine;
 use super::io::{AgentDefinition, Command, GroupDefinition, Output};
-use super::state::{AfterStored, Afterwards, Agent, Group};
+use super::state::{AfterStored, Afterwards, Agent, Group, Stage};
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command) {
@@ -103,7 +104,7 @@ impl Engine {
         let agent = self.agents.entry(id).or_insert_with(|| Agent {
             id,
             skills: Vec::new(),
-            state: crate::agent::AgentState::LoggedOut,
+            state: AgentState::LoggedOut,
             reason: None,
             since: self.now,
             attempt: None,
@@ -113,6 +114,8 @@ impl Engine {
             afterwards: Afterwards::NotReady(None),
             deadline: None,
             is_saving: false,
+            screen_is_gone: false,
+            is_removed: false,
             needs_line: false,
             line_is_up: false,
             is_ready_with_line: false,
@@ -122,6 +125,7 @@ impl Engine {
         let loses_none = agent.skills.iter().all(|had| definition.skills.iter().any(|has| has.0 == had.0));
         agent.skills = definition.skills;
         agent.needs_line = definition.needs_line;
+        agent.is_removed = false;
         if loses_none {
             share_skills(&mut self.shared_skills, agent);
         } else {
@@ -132,11 +136,22 @@ impl Engine {
         self.line_is_needed(id);
     }
 
+    /// Logs an agent out, after the call if there is one, and then forgets them.
     fn remove_agent(&mut self, id: AgentId) {
-        let is_idle = |agent: &Agent| agent.attempt.is_none() && agent.preview.is_none();
-        if self.agents.get(&id).is_some_and(is_idle) {
-            self.leave_ready_lists(id);
-            self.count_working(id, -1);
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        agent.is_removed = true;
+        if agent.state != AgentState::LoggedOut {
+            self.leaves(id, Afterwards::LogOut);
+        }
+        self.forget_if_removed(id);
+    }
+
+    /// Forgets an agent who was removed, unless something is still at hand for them.
+    pub(super) fn forget_if_removed(&mut self, id: AgentId) {
+        let is_done = |agent: &Agent| {
+            agent.is_removed && agent.state == AgentState::LoggedOut && agent.consulted_on.is_none()
+        };
+        if self.agents.get(&id).is_some_and(is_done) {
             self.agents.swap_remove(&id);
             self.note_shared_skills();
         }
@@ -180,7 +195,7 @@ impl Engine {
             if action == GroupAction::ForceUnload && was == GroupState::WaitingUnload {
                 self.end_all_calls(id);
             }
-            return Ok(was);
+            return Ok(self.groups.get(&id).map_or(GroupState::NotLoaded, |group| group.state));
         }
         group.state = next;
         group.ran_dry = false;
@@ -270,9 +285,14 @@ impl Engine {
             .retain(|campaign, _| groups.values().any(|group| group.definition.campaign == *campaign));
     }
 
+    /// Ends the calls of a group, and the wrap-ups of those that are over.
     fn end_all_calls(&mut self, id: GroupId) {
         for attempt in self.calls_where(|call| call.group == id) {
-            self.end_call(attempt);
+            if self.calls.get(&attempt).is_some_and(|call| call.stage == Stage::WrapUp) {
+                self.settle(attempt);
+            } else {
+                self.end_call(attempt);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::ids::{AgentId, AttemptId};
 use super::Engine;
 use super::consultations::{CONSULTATION_STANDS, NO_CONSULTATION};
 use super::io::{AgentNotice, CallControl, ConsultationState, Output, ThirdParty};
-use super::state::{Afterwards, Agent};
+use super::state::{Afterwards, Agent, Stage};
 
 impl Agent {
     /// Whether calls could reach them now.
@@ -74,7 +74,9 @@ impl Engine {
     /// What an agent does on the call they are on.
     pub(super) fn control_call(&mut self, id: AgentId, control: CallControl) {
         let on_call = self.agents.get(&id).filter(|agent| agent.state == AgentState::OnCall);
-        let Some(attempt) = on_call.and_then(|agent| agent.attempt) else {
+        let talks =
+            |attempt: &AttemptId| self.calls.get(attempt).is_some_and(|call| call.stage == Stage::Talking);
+        let Some(attempt) = on_call.and_then(|agent| agent.attempt).filter(talks) else {
             return self.refuse(id, "there is no call that is connected");
         };
         if let CallControl::Keys(keys) = &control

@@ -57,7 +57,7 @@ impl Engine {
         let (skill, lines_max) = (group.definition.skill, group.definition.settings.lines_max);
         let seconds = group.definition.settings.preview_seconds_max;
         let pushes = group.dial_mode() == DialMode::PushPreview;
-        let mut room = lines_max.saturating_sub(group.calls_up);
+        let mut room = lines_max.saturating_sub(group.on_lines);
         while room > 0 {
             let takes = |id: &AgentId| pushes || self.agents.get(id).is_some_and(|agent| agent.asked);
             let ready = self.ready.get(&skill);

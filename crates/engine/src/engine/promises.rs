@@ -128,7 +128,7 @@ impl Engine {
         let (skill, seconds) = (group.definition.skill, settings.preview_seconds_max);
         let (delivery, lines_max) = (settings.callbacks.delivery, settings.lines_max);
         for contact in std::mem::take(&mut group.promised) {
-            let room = self.groups.get(&id).is_some_and(|group| group.calls_up < lines_max);
+            let room = self.groups.get(&id).is_some_and(|group| group.on_lines < lines_max);
             let number = contact.current_phone().map(|phone| phone.number);
             let Some(promise) = &contact.promise else { continue };
             let over = contact.dial_until <= self.now || promise.valid_until <= self.now;

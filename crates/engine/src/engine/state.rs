@@ -109,6 +109,10 @@ pub(super) struct Agent {
     pub deadline: Option<Time>,
     /// Wrap-up is over but not yet durable.
     pub is_saving: bool,
+    /// Nobody sees what they are shown: their screen is gone.
+    pub screen_is_gone: bool,
+    /// Their definition is gone: they are forgotten as soon as they are logged out.
+    pub is_removed: bool,
     /// Their telephone is held for the whole of a session: without that line they take no calls.
     pub needs_line: bool,
     pub line_is_up: bool,

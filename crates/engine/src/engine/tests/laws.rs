@@ -19,6 +19,8 @@ pub(super) enum Step {
     Agent(u128, AgentEvent),
     Line(u128, bool),
     NeedsLine(u128, bool),
+    /// An agent's definition is gone, perhaps only for a moment.
+    Remove(u128, bool),
     Act(u128, GroupAction, Option<DialMode>),
     Put(u128, DialMode, bool),
     Pass(u64),
@@ -172,6 +174,7 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         2 => (0..4_usize, left).prop_map(|(call, event)| Step::Left(call, event)),
         2 => (0..4_u128, any::<bool>()).prop_map(|(agent, up)| Step::Line(agent, up)),
         1 => (0..4_u128, any::<bool>()).prop_map(|(agent, needs)| Step::NeedsLine(agent, needs)),
+        1 => (0..4_u128, any::<bool>()).prop_map(|(agent, back)| Step::Remove(agent, back)),
         10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
         2 => (0..2_u128, actions, proptest::option::of(modes.clone())).prop_map(|(group, action, mode)| Step::Act(group, action, mode)),
         1 => (0..2_u128, modes, any::<bool>()).prop_map(|(group, mode, only)| Step::Put(group, mode, only)),
@@ -212,6 +215,12 @@ impl Floor {
             Step::Agent(agent, event) => self.agent(agent, event),
             Step::Line(agent, is_up) => self.input(Input::Line { agent: agent_id(agent), is_up }),
             Step::NeedsLine(agent, needs_line) => self.needs_line(agent, needs_line),
+            Step::Remove(agent, comes_back) => {
+                self.input(Input::Command(Command::RemoveAgent(agent_id(agent))));
+                if comes_back {
+                    self.put_agent(agent, &[0, 1]);
+                }
+            }
             Step::Act(group, action, dial_mode) => {
                 if action == GroupAction::Load && self.group_state(group).is_none() {
                     self.put_group(group, with_mode(DialMode::Power));

@@ -236,3 +236,28 @@ fn a_group_that_waited_to_be_unloaded_when_its_process_died_rests_if_no_call_is_
     floor.store_all();
     assert_eq!(floor.at_rest, [group_id(1)]);
 }
+
+#[test]
+fn a_call_that_was_hung_up_cannot_be_transferred_any_more() {
+    let (mut floor, attempt) = one_talks_and_one_is_ready();
+    floor.agent(2, AgentEvent::Ready);
+    floor.agent(1, AgentEvent::HangUp);
+    floor.agent(1, transfers(ThirdParty::Agent(agent_id(2))));
+    floor.agent(1, AgentEvent::Control(CallControl::Hold));
+    assert_eq!(floor.state_of(2), AgentState::Ready);
+    assert!(floor.controls.is_empty());
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+}
+
+#[test]
+fn the_wrap_up_of_an_agent_whose_screen_does_not_come_back_after_a_crash_ends_by_itself() {
+    let settings = GroupSettings { wrap_up_seconds_max: 0, ..progressive() };
+    let live = LiveCall { is_answered: true, agent: Some(agent_id(1)) };
+    let (mut floor, attempt) = after_a_crash_of(settings, live);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    floor.pass(60);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+}

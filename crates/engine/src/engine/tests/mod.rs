@@ -209,17 +209,18 @@ impl Floor {
             picked_up: BTreeMap::new(),
         };
         for (agent, skills) in agents {
-            let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
-            floor.input(Input::Command(Command::PutAgent(AgentDefinition {
-                agent: agent_id(*agent),
-                skills,
-                needs_line: false,
-            })));
+            floor.put_agent(*agent, skills);
         }
         for (group, settings) in groups {
             floor.put_group(*group, settings.clone());
         }
         floor
+    }
+
+    fn put_agent(&mut self, agent: u128, skills: &[u128]) {
+        let skills = skills.iter().map(|skill| (skill_id(*skill), 50)).collect();
+        let definition = AgentDefinition { agent: agent_id(agent), skills, needs_line: false };
+        self.input(Input::Command(Command::PutAgent(definition)));
     }
 
     fn needs_line(&mut self, agent: u128, needs_line: bool) {
@@ -548,6 +549,9 @@ impl Floor {
             let (of_ready, of_busy) = match agent.state {
                 AgentState::Ready => (1, 0),
                 AgentState::Reserved if agent.is_held => (0, 0),
+                _ if agent.afterwards != state::Afterwards::Ready && agent.state != AgentState::Ready => {
+                    (0, 0)
+                }
                 AgentState::Reserved | AgentState::Preview | AgentState::OnCall | AgentState::WrapUp => {
                     (0, 1)
                 }

@@ -378,3 +378,134 @@ fn other_rules_that_say_nothing_of_who_may_be_called_leave_the_hopper_as_it_is()
     floor.store_all();
     assert_eq!(floor.claimed, claimed);
 }
+
+/// A group whose agents may wrap up for as long as they like.
+fn without_limit() -> GroupSettings {
+    GroupSettings { wrap_up_seconds_max: 0, ..progressive() }
+}
+
+#[test]
+fn the_wrap_up_of_an_agent_whose_screen_went_during_the_call_ends_by_itself() {
+    let mut floor = one_agent(without_limit());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.agent(1, AgentEvent::ConnectionLost);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    floor.pass(60);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::NotReady);
+}
+
+#[test]
+fn an_agent_whose_screen_came_back_during_the_call_wraps_up_for_as_long_as_they_like() {
+    let mut floor = one_agent(without_limit());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.agent(1, AgentEvent::ConnectionLost);
+    floor.agent(1, AgentEvent::LogIn);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.pass(3600);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+}
+
+#[test]
+fn a_forced_unload_ends_the_wrap_ups_as_well() {
+    let mut floor = one_agent(without_limit());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.act(1, GroupAction::Unload);
+    assert_eq!(floor.group_state(1), Some(GroupState::WaitingUnload));
+    floor.act(1, GroupAction::ForceUnload);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+    assert_eq!(floor.state_of(1), AgentState::Ready);
+}
+
+fn remove(floor: &mut Floor, agent: u128) {
+    floor.input(Input::Command(Command::RemoveAgent(agent_id(agent))));
+}
+
+fn is_known(floor: &Floor, agent: u128) -> bool {
+    floor.engine.agents.contains_key(&agent_id(agent))
+}
+
+#[test]
+fn an_agent_who_is_removed_while_idle_is_logged_out_and_their_line_is_given_up() {
+    let mut floor = Floor::new(&[], &[(1, &[1])]);
+    floor.needs_line(1, true);
+    floor.agent(1, AgentEvent::LogIn);
+    assert_eq!(floor.lines_wanted, [agent_id(1)]);
+    remove(&mut floor, 1);
+    assert!(floor.lines_wanted.is_empty());
+    let last = floor.notices.last();
+    let logged_out = AgentNotice::State { state: AgentState::LoggedOut, reason: None };
+    assert_eq!(last, Some(&(agent_id(1), logged_out)));
+    assert!(!is_known(&floor, 1));
+}
+
+#[test]
+fn an_agent_who_is_removed_during_a_call_ends_it_and_is_forgotten_once_that_is_stored() {
+    let mut floor = one_agent(without_limit());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    remove(&mut floor, 1);
+    assert_eq!(floor.state_of(1), AgentState::OnCall);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    assert!(is_known(&floor, 1));
+    floor.store_all();
+    assert!(!is_known(&floor, 1));
+    assert_eq!(floor.planned.len(), 1);
+}
+
+#[test]
+fn an_agent_who_is_removed_in_their_wrap_up_or_at_a_preview_is_forgotten_at_once() {
+    let mut floor = one_agent(without_limit());
+    let attempt = floor.dialled[0];
+    floor.talk(attempt);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    remove(&mut floor, 1);
+    floor.store_all();
+    assert!(!is_known(&floor, 1));
+
+    let mut floor = one_agent(with_mode(DialMode::PushPreview));
+    remove(&mut floor, 1);
+    assert!(!is_known(&floor, 1));
+    floor.store_all();
+    assert_eq!(floor.returned.len(), 1);
+}
+
+#[test]
+fn pacing_does_not_count_on_agents_who_take_a_break_or_go_home_after_the_call() {
+    for leaving in [AgentEvent::NotReady { reason: None }, AgentEvent::LogOut, AgentEvent::ConnectionLost] {
+        let mut floor = one_agent(progressive());
+        floor.talk(floor.dialled[0]);
+        let busy = |floor: &Floor| floor.engine.busy[&skill_id(1)].len();
+        assert_eq!(busy(&floor), 1);
+        floor.agent(1, leaving);
+        assert_eq!(busy(&floor), 0);
+        assert_eq!(floor.engine.working[&skill_id(1)], 1, "they are still at work");
+        floor.agent(1, AgentEvent::Ready);
+        assert_eq!(busy(&floor), 1);
+    }
+}
+
+#[test]
+fn wrap_ups_take_none_of_the_lines_that_a_group_may_have() {
+    let settings = GroupSettings { lines_max: 1, ..without_limit() };
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1]), (2, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(5);
+    floor.log_in(2);
+    floor.talk(floor.dialled[0]);
+    floor.settle(5);
+    assert_eq!(floor.dialled.len(), 1, "the only line is taken");
+    floor.call(floor.dialled[0], CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.pass(1);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::WrapUp);
+    assert_eq!(floor.dialled.len(), 2);
+}
