@@ -270,13 +270,16 @@ pub fn decide(
     }
     let matching = treatments.iter().find(|treatment| treatment.when.holds(&after));
     let action = matching.map_or_else(|| default_action(ending.result), |treatment| treatment.then.clone());
-    let plan = after.act(&action);
-    match plan.next {
-        Next::Dial { .. } if after.attempts >= attempts_max => {
-            Plan { next: Next::Final(FinalReason::AttemptsUsedUp), ..plan }
-        }
-        _ => plan,
-    }
+    after.within_cap(attempts_max, after.act(&action))
+}
+
+/// What is next for a contact whose call was withdrawn before anybody could pick it up: nobody was reached or tried in
+/// earnest, so no treatment is asked, and who may be called now is looked at afresh.
+pub fn once_more(attempts_max: u16, contact: &HopperContact, at: Time) -> Plan {
+    let result = CallResult::Cancelled;
+    let ending = Ending { at, result, disposition: None, callback_at: None };
+    let after = After::new(contact, &ending);
+    after.within_cap(attempts_max, after.dial_same(at, Band::Retry))
 }
 
 /// What happens where no treatment matches. The delays follow common practice (Nixxis' wizard and CXone's samples:
@@ -344,6 +347,16 @@ impl<'a> After<'a> {
             Action::PhoneFinal => self.phone_is_bad(),
             Action::Final => self.finished(FinalReason::Treated),
             Action::Suppress => self.suppressed(),
+        }
+    }
+
+    /// No attempt after the last one that is allowed.
+    fn within_cap(&self, attempts_max: u16, plan: Plan) -> Plan {
+        match plan.next {
+            Next::Dial { .. } if self.attempts >= attempts_max => {
+                Plan { next: Next::Final(FinalReason::AttemptsUsedUp), ..plan }
+            }
+            _ => plan,
         }
     }
 

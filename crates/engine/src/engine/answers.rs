@@ -39,7 +39,8 @@ impl Engine {
 
     /// Has pacing learn whether it was a person; once for each call.
     fn count_answer(&mut self, attempt: AttemptId) {
-        let Some(call) = self.calls.get(&attempt) else { return };
+        let Some(call) = self.calls.get_mut(&attempt) else { return };
+        call.is_open = false;
         let Some(group) = self.groups.get_mut(&call.group) else { return };
         let by_person = call.detected == Some(Detected::Person);
         group.lines.remove(attempt);

@@ -10,7 +10,7 @@ use crate::detection::ScriptSaid;
 use crate::ids::{AgentId, AttemptId};
 use crate::pacing::Observation;
 use crate::settings::{CONNECT_WITHIN, MESSAGE_TAKES};
-use crate::treatment::{Ending, FinalReason, Next, Plan, decide};
+use crate::treatment::{Ending, FinalReason, Next, Plan, decide, once_more};
 
 use super::Engine;
 use super::hooks::{in_a_row, planned_next};
@@ -283,7 +283,8 @@ impl Engine {
         call.result = Some(result);
         call.ended_at = Some(now);
         if let Some(group) = self.groups.get_mut(&call.group) {
-            if group.lines.remove(attempt).is_some() {
+            group.lines.remove(attempt);
+            if std::mem::take(&mut call.is_open) {
                 group.forecast.resolved(call.segment, call.placed_at, now, false);
             }
             // Of a conversation that was taken over it is not known when it began.
@@ -337,11 +338,15 @@ impl Engine {
 
     /// The call is over and wrapped up: what is next for its contact?
     pub(super) fn settle(&mut self, attempt: AttemptId) {
-        let opted_out = self.calls.get(&attempt).is_some_and(|call| call.opted_out.is_some());
         // Nothing may come between the wish to be called no more and its being stored.
-        if opted_out || !self.ask_before_reschedule(attempt) {
+        if self.needs_no_script(attempt) || !self.ask_before_reschedule(attempt) {
             self.conclude(attempt, &EndingChanges::default());
         }
+    }
+
+    /// Whether what is next is no script's to say: the person asked for it themselves, or the feed says who may be called.
+    fn needs_no_script(&self, attempt: AttemptId) -> bool {
+        self.calls.get(&attempt).is_some_and(|call| call.opted_out.is_some() || call.is_withdrawn)
     }
 
     /// Decides what is next for the contact.
@@ -365,25 +370,34 @@ impl Engine {
             let next = Next::Final(FinalReason::Suppressed);
             plan = Plan { next, phone_status: PhoneStatus::Suppressed, suppress: true };
         }
+        let number = contact.current_phone().map(|phone| phone.number);
+        if call.is_withdrawn {
+            // Of the person nothing was learned: what was known of them stays.
+            plan = once_more(rules.attempts_max, contact, self.now);
+        }
         if let Some(status) = changes.phone_status {
             plan.phone_status = status;
         }
         if let Some(at) = changes.retry_at {
             plan.next = Next::Dial { phone: contact.phone, at, band: Band::TimedRetry };
         }
-        let number = contact.current_phone().map(|phone| phone.number);
         let mut next = planned_next(contact, plan.next);
         if let (Some(priority), PlannedNext::Dial { rank: Some(rank), .. }) = (changes.priority, &mut next) {
             *rank = rank.with_priority(priority);
         }
+        let (outcome, in_a_row) = if call.is_withdrawn {
+            (contact.last_result, contact.last_result_in_a_row)
+        } else {
+            (Some(result), in_a_row(contact, Some(result)))
+        };
         let planned = ContactPlanned {
             attempt: Some(attempt),
             group: call.group,
             contact: contact.contact,
             phone: contact.phone,
             phone_status: plan.phone_status,
-            result: Some(result),
-            result_in_a_row: in_a_row(contact, Some(result)),
+            result: outcome,
+            result_in_a_row: in_a_row,
             disposition: said.disposition.clone(),
             notes: said.notes.clone(),
             at: self.now,
@@ -391,7 +405,7 @@ impl Engine {
             next,
         };
         call.disposal = Some(said);
-        if call.opted_out.is_some() {
+        if self.needs_no_script(attempt) {
             return self.close_books(attempt, planned);
         }
         if let Some(planned) = self.ask_after_reschedule(attempt, planned) {

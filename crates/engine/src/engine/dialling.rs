@@ -237,8 +237,7 @@ impl Engine {
         let attempt = AttemptId(self.ids.next(self.now));
         let group = self.groups.get_mut(&id)?;
         let phone = contact.current_phone()?;
-        let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(self.now).hour());
-        let segment = Segment::new(hour.unsigned_abs(), contact.attempts.saturating_add(1));
+        let segment = segment_of(&contact, self.now);
         let chance = group.forecast.answer_chance(segment);
         group.calls_up += 1;
         group.on_lines += 1;
@@ -249,7 +248,10 @@ impl Engine {
         let agentless = agentless.filter(|_| agent.is_none() && group.dial_mode() == DialMode::Agentless);
         group.segment = segment;
         group.forecast.placed(self.now);
-        group.lines.add(attempt, Line { since: self.now, chance, segment });
+        if agent.is_none() {
+            // Whose agent is held for it takes nobody else's.
+            group.lines.add(attempt, Line { since: self.now, chance, segment });
+        }
         let started = AttemptStarted {
             attempt,
             group: id,
@@ -277,6 +279,8 @@ impl Engine {
             detected: None,
             detects,
             verdict: None,
+            is_withdrawn: false,
+            is_open: true,
             disposal: None,
             result: None,
             ended_at: None,
@@ -427,6 +431,7 @@ impl Engine {
         for attempt in self.calls_where(concerned) {
             if let Some(call) = self.calls.get_mut(&attempt) {
                 call.verdict = Some(crate::call_result::CallResult::DoNotCall);
+                call.is_withdrawn = true;
             }
             self.end_call(attempt);
         }
@@ -449,6 +454,12 @@ impl Engine {
             if live.is_some() {
                 group.ringing += 1;
             }
+            let rings = live.is_some_and(|live| !live.is_answered);
+            let segment = segment_of(&contact, self.now);
+            if rings {
+                let chance = group.forecast.answer_chance(segment);
+                group.lines.add(attempt, Line { since: self.now, chance, segment });
+            }
             group.on_lines += u32::from(stage.takes_a_line());
             let call = Call {
                 group: id,
@@ -456,7 +467,7 @@ impl Engine {
                 stage,
                 placed_at: self.now,
                 caller_id: None,
-                segment: group.segment,
+                segment,
                 agent: None,
                 deadline: None,
                 ringing_at: None,
@@ -465,6 +476,8 @@ impl Engine {
                 detected: None,
                 detects: true,
                 verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
+                is_withdrawn: false,
+                is_open: rings,
                 disposal: None,
                 result,
                 ended_at: None,
@@ -537,6 +550,12 @@ impl Engine {
             group.fetch_not_before = self.now;
         }
     }
+}
+
+/// What kind of call one to this contact is now.
+fn segment_of(contact: &HopperContact, now: Time) -> Segment {
+    let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(now).hour());
+    Segment::new(hour.unsigned_abs(), contact.attempts.saturating_add(1))
 }
 
 fn has_number(contact: &HopperContact, numbers: &BTreeSet<PhoneNumber>) -> bool {

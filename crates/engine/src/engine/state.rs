@@ -195,6 +195,11 @@ pub(super) struct Call {
     pub detects: bool,
     /// The result that it gets if we end it; known before the end.
     pub verdict: Option<CallResult>,
+    /// Its number was suppressed before anybody picked up: the feed says whether and on which number its contact may be
+    /// called.
+    pub is_withdrawn: bool,
+    /// Pacing has not learned yet whether a person answers it.
+    pub is_open: bool,
     /// Said by the agent before the call was over.
     pub disposal: Option<Disposal>,
     /// The result it ended with, during wrap-up.

@@ -243,3 +243,18 @@ fn callbacks_that_wait_for_their_busy_agent_keep_nobody_else_waiting() {
     assert_eq!(floor.dialled.len(), 2);
     assert_eq!(floor.engine.groups[&group_id(1)].promised.len(), 40);
 }
+
+#[test]
+fn a_call_that_has_its_agent_leaves_the_lines_of_the_others_to_them() {
+    let mut floor = due_callback(progressive(), Some(2));
+    floor.agent(2, AgentEvent::AcceptPreview);
+    floor.store_all();
+    floor.hand_over(contact(1));
+    floor.pass(1);
+    floor.store_all();
+    assert_eq!(floor.dialled.len(), 2, "the other agent is ready");
+    let rate = |floor: &Floor| floor.engine.groups[&group_id(1)].forecast.long_run();
+    let before = rate(&floor);
+    floor.call(floor.dialled[0], CallEvent::Ended(CallEnd::NotAnswered(CallResult::Busy)));
+    assert!(rate(&floor) < before, "what became of it is learned all the same");
+}

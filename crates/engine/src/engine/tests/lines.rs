@@ -261,3 +261,18 @@ fn the_wrap_up_of_an_agent_whose_screen_does_not_come_back_after_a_crash_ends_by
     floor.store_all();
     assert_eq!(floor.state_of(1), AgentState::NotReady);
 }
+
+#[test]
+fn lines_that_ring_on_after_a_crash_count_before_new_ones_are_dialled() {
+    let mut floor = Floor::new(&[(1, with_mode(DialMode::Power))], &[(1, &[1])]);
+    floor.run(1);
+    let ringing = LiveCall { is_answered: false, agent: None };
+    let attempts = (1..=2).map(|index| {
+        floor.left_unfinished(AttemptId(Uuid::from_u128(index)), 900 + index as u64, Some(ringing))
+    });
+    let attempts = attempts.collect();
+    floor.input(Input::Recovered { group: group_id(1), attempts });
+    floor.log_in(1);
+    floor.settle(10);
+    assert_eq!(floor.dialled.len(), 3, "two ring on, and one is new");
+}

@@ -222,6 +222,28 @@ fn a_number_that_is_suppressed_now_leaves_the_hopper_and_its_ringing_call_is_wit
     floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
     floor.store_all();
     assert_eq!(floor.ended[&attempt], CallResult::DoNotCall);
+    let planned = &floor.planned[0];
+    assert_eq!((planned.phone_status, planned.suppress), (PhoneStatus::Active, None));
+    assert!(
+        matches!(planned.next, PlannedNext::Dial { phone: 0, at, .. } if at == floor.now),
+        "the feed says whether it may be called: the entry may be for a time"
+    );
+    assert_eq!((planned.result, planned.result_in_a_row), (None, 0), "nothing was learned of the person");
+}
+
+#[test]
+fn a_call_that_was_withdrawn_is_no_business_of_a_post_call_script() {
+    let scripts = ScriptRules { before_reschedule: true, after_reschedule: true, ..ScriptRules::default() };
+    let mut floor = Floor::new(&[], &[(1, &[1])]);
+    floor.put_group_with(1, progressive(), scripts);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(1);
+    floor.suppress(&contact(1));
+    floor.call(floor.dialled[0], CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert!(floor.hooks.is_empty());
+    assert_eq!(floor.planned.len(), 1);
 }
 
 #[test]
