@@ -23,6 +23,8 @@ pub(super) enum Step {
     Remove(u128, bool),
     Act(u128, GroupAction, Option<DialMode>),
     Put(u128, DialMode, bool),
+    /// The campaign of a group is given other suppression lists.
+    Lists(u128, u128),
     Pass(u64),
     Lines(bool),
     Suppress(u64),
@@ -178,6 +180,7 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
         10 => (0..4_u128, agents).prop_map(|(agent, event)| Step::Agent(agent, event)),
         2 => (0..2_u128, actions, proptest::option::of(modes.clone())).prop_map(|(group, action, mode)| Step::Act(group, action, mode)),
         1 => (0..2_u128, modes, any::<bool>()).prop_map(|(group, mode, only)| Step::Put(group, mode, only)),
+        1 => (0..2_u128, 0..2_u128).prop_map(|(group, list)| Step::Lists(group, list)),
         4 => (0..20_u64).prop_map(Step::Pass),
         1 => any::<bool>().prop_map(Step::Lines),
         1 => (0..200_u64).prop_map(Step::Suppress),
@@ -232,6 +235,10 @@ impl Floor {
                 if self.group_state(group).is_some() {
                     self.put_group(group, GroupSettings { callbacks_only, ..with_mode(mode) });
                 }
+            }
+            Step::Lists(group, list) => {
+                let list = crate::SuppressionListId(Uuid::from_u128(list));
+                self.put_rules(group, |rules| rules.suppression_lists = vec![list]);
             }
             Step::Pass(seconds) => self.pass(seconds),
             Step::Lines(up) => self.input(if up { Input::LinesBack } else { Input::LinesLost }),

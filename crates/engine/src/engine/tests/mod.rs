@@ -254,6 +254,14 @@ impl Floor {
         self.input(Input::Command(Command::PutGroup(Box::new(definition))));
     }
 
+    /// Gives a group other rules, if it is known.
+    fn put_rules(&mut self, index: u128, change: impl FnOnce(&mut CampaignRules)) {
+        let Some(group) = self.engine.groups.get(&group_id(index)) else { return };
+        let mut definition = group.definition.clone();
+        change(Arc::make_mut(&mut definition.rules));
+        self.input(Input::Command(Command::PutGroup(Box::new(definition))));
+    }
+
     fn input(&mut self, input: Input) {
         self.engine.handle(self.now, input);
         while let Some(output) = self.engine.poll() {

@@ -362,17 +362,6 @@ fn a_number_that_is_suppressed_while_contacts_are_asked_for_is_not_dialled_from_
     assert_eq!(floor.started[0].contact, contact(2).contact, "the others of the answer are called");
 }
 
-impl Floor {
-    /// Gives a group that is known other rules.
-    fn put_rules(&mut self, change: impl FnOnce(&mut CampaignRules)) {
-        let mut definition = self.engine.groups[&group_id(1)].definition.clone();
-        let mut rules = (*definition.rules).clone();
-        change(&mut rules);
-        definition.rules = Arc::new(rules);
-        self.input(Input::Command(Command::PutGroup(Box::new(definition))));
-    }
-}
-
 #[test]
 fn contacts_that_were_claimed_by_other_hours_or_lists_go_back_and_are_asked_for_again() {
     let changes: [fn(&mut CampaignRules); 2] = [
@@ -383,7 +372,7 @@ fn contacts_that_were_claimed_by_other_hours_or_lists_go_back_and_are_asked_for_
         let mut floor = one_agent(with_mode(DialMode::PushPreview));
         let claimed = floor.claimed.clone();
         assert!(floor.fetches.is_empty() && claimed.len() > 1);
-        floor.put_rules(change);
+        floor.put_rules(1, change);
         floor.store_all();
         assert_eq!(floor.state_of(1), AgentState::Ready, "what an agent looks at goes back as well");
         assert!(floor.claimed.is_empty());
@@ -396,7 +385,7 @@ fn contacts_that_were_claimed_by_other_hours_or_lists_go_back_and_are_asked_for_
 fn other_rules_that_say_nothing_of_who_may_be_called_leave_the_hopper_as_it_is() {
     let mut floor = one_agent(progressive());
     let claimed = floor.claimed.clone();
-    floor.put_rules(|rules| rules.attempts_max = 3);
+    floor.put_rules(1, |rules| rules.attempts_max = 3);
     floor.store_all();
     assert_eq!(floor.claimed, claimed);
 }
