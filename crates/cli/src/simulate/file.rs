@@ -97,6 +97,9 @@ mod tests {
             "odd.toml:3: population.p: talk: the mean must be a number above 0, not -1"
         );
         let breaks = "[[agents]]\nbreak = [\n  { at = 1, minutes = 5 },\n  { at = 2, minutes = -5 },\n]\n";
+        let policies = "days = 1\npolicy = [\n  \"outdial\",\n  \"guess\",\n]\n";
+        assert!(refused(policies).starts_with("odd.toml:4: policy[1]: 'guess' is no policy"));
+        assert!(refused("policy = \"guess\"\n").starts_with("odd.toml:1: policy: 'guess' is no policy"));
         assert!(refused(breaks).starts_with("odd.toml:4: agents[0].break[1].minutes"), "{}", refused(breaks));
     }
 

@@ -32,8 +32,8 @@ pub struct Arguments {
     #[arg(long, requires = "group", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     agents: u32,
     /// A policy to run: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang,
-    /// samuelson, residual-life. Several are compared on the same people.
-    #[arg(long = "policy", value_name = "POLICY", default_values = ["outdial", "progressive"])]
+    /// samuelson, residual-life. Several are compared on the same people. Without it: the scenario's own.
+    #[arg(long = "policy", value_name = "POLICY")]
     policies: Vec<String>,
     /// Another seed than the scenario's.
     #[arg(long)]
@@ -66,7 +66,10 @@ pub async fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<()> {
     scenario.days = arguments.days.unwrap_or(scenario.days);
     scenario.validate().context("--days")?;
     let format = arguments.plot.as_deref().map(plot::Format::of).transpose()?;
-    let policies = arguments.policies.iter().map(|name| name.parse()).collect::<Result<Vec<Policy>, _>>()?;
+    let policies = match arguments.policies.as_slice() {
+        [] => scenario.policies()?,
+        named => named.iter().map(|name| name.parse()).collect::<Result<Vec<Policy>, _>>()?,
+    };
     let mut reports = Vec::new();
     for policy in &policies {
         let mut watching = Watching::new(&policy.name(), arguments.json);

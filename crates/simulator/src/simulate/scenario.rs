@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::policies::Policy;
 use crate::population::{InvalidPopulation, Population};
 
 /// What is simulated.
@@ -39,13 +41,41 @@ pub struct Scenario {
     pub detection: Detection,
     /// What goes wrong.
     pub faults: Faults,
+    /// The policies it is run under, by the names that [`Policy`] has: one name or a list.
+    #[serde(deserialize_with = "one_or_more")]
+    pub policy: Vec<String>,
+}
+
+/// A name, or a list of names.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct Names;
+    impl<'de> Visitor<'de> for Names {
+        type Value = Vec<String>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a name or a list of names")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Vec<String>, E> {
+            Ok(vec![name.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = list.next_element()? {
+                names.push(name);
+            }
+            Ok(names)
+        }
+    }
+    deserializer.deserialize_any(Names)
 }
 
 /// A campaign group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields, default)]
 pub struct GroupScenario {
-    /// Its name; agents name it.
+    /// Its name; agents name it. Without one: `group`, `group 2` and so on, by its place.
     pub name: String,
     /// Whom it calls.
     pub population: Option<String>,
@@ -179,6 +209,7 @@ impl Default for Scenario {
             change: Vec::new(),
             detection: Detection::default(),
             faults: Faults::default(),
+            policy: vec![Policy::Outdial.name()],
         }
     }
 }
@@ -186,7 +217,7 @@ impl Default for Scenario {
 impl Default for GroupScenario {
     fn default() -> Self {
         Self {
-            name: "group".to_owned(),
+            name: String::new(),
             population: None,
             lines_max: 100_000,
             calls_per_second_max: 10_000,
@@ -249,15 +280,24 @@ pub enum InvalidScenario {
         "'{0}' is no policy: outdial, progressive, ratio:L, vicidial-hard, vicidial-average, vicidial-tapered, erlang, samuelson or residual-life"
     )]
     Policy(String),
+    /// The value of a key is wrong.
+    #[error("{field}: {reason}")]
+    Key {
+        /// Which.
+        field: String,
+        /// What is wrong.
+        reason: Box<InvalidScenario>,
+    },
 }
 
 impl InvalidScenario {
     /// The key that is wrong, as a path such as `agents[1].count`; none if it is not one of the scenario's.
     pub fn field(&self) -> Option<String> {
         match self {
-            Self::OutOfRange { field, .. } | Self::Unknown { field, .. } | Self::Twice { field, .. } => {
-                Some(field.clone())
-            }
+            Self::OutOfRange { field, .. }
+            | Self::Unknown { field, .. }
+            | Self::Twice { field, .. }
+            | Self::Key { field, .. } => Some(field.clone()),
             Self::Population { name, reason } => {
                 Some(reason.field().map_or_else(
                     || format!("population.{name}"),
@@ -278,9 +318,31 @@ impl Scenario {
         self.population.clone()
     }
 
-    /// The groups, one if none is named.
+    /// The groups, one if there is none, all with names.
     pub fn groups(&self) -> Vec<GroupScenario> {
-        if self.group.is_empty() { vec![GroupScenario::default()] } else { self.group.clone() }
+        let mut groups =
+            if self.group.is_empty() { vec![GroupScenario::default()] } else { self.group.clone() };
+        for (index, group) in groups.iter_mut().enumerate().filter(|(_, group)| group.name.is_empty()) {
+            group.name = if index == 0 { "group".to_owned() } else { format!("group {}", index + 1) };
+        }
+        groups
+    }
+
+    /// The policies it is run under.
+    ///
+    /// # Errors
+    /// A name is that of no policy, or there is none.
+    pub fn policies(&self) -> Result<Vec<Policy>, InvalidScenario> {
+        if self.policy.is_empty() {
+            let (field, allowed) = ("policy".to_owned(), "a name or a list of one name or more");
+            return Err(InvalidScenario::OutOfRange { field, allowed });
+        }
+        let parsed = self.policy.iter().enumerate().map(|(index, name)| {
+            let is_alone = self.policy.len() == 1;
+            let field = if is_alone { "policy".to_owned() } else { format!("policy[{index}]") };
+            name.parse().map_err(|reason| InvalidScenario::Key { field, reason: Box::new(reason) })
+        });
+        parsed.collect()
     }
 
     /// The agents, ten if none are named.
@@ -301,6 +363,7 @@ impl Scenario {
         range("start_hour", self.start_hour < 24, "0 to 23")?;
         range("cap_percent", (0.1..=50.0).contains(&self.cap_percent), "0.1 to 50")?;
         range("cap_share_used", (0.1..=1.0).contains(&self.cap_share_used), "0.1 to 1")?;
+        self.policies()?;
         let populations = self.populations();
         for (name, population) in &populations {
             population
@@ -393,6 +456,33 @@ mod tests {
         assert_eq!(scenario.validate(), Ok(()));
         assert_eq!(scenario.shifts()[0].count, 10);
         assert_eq!(scenario.populations()["people"], Population::default());
+    }
+
+    #[test]
+    fn groups_without_names_are_named_by_their_places() {
+        let scenario: Scenario = serde_json::from_str(r#"{"group": [{}, {"name": "b"}, {}]}"#).unwrap();
+        assert_eq!(scenario.validate(), Ok(()));
+        let names: Vec<_> = scenario.groups().into_iter().map(|group| group.name).collect();
+        assert_eq!(names, ["group", "b", "group 3"]);
+    }
+
+    #[test]
+    fn a_scenario_names_one_policy_or_several_or_leaves_it_to_the_engines_own() {
+        let policies = |text: &str| serde_json::from_str::<Scenario>(text).unwrap().policies();
+        assert_eq!(policies("{}"), Ok(vec![Policy::Outdial]));
+        assert_eq!(policies(r#"{"policy": "progressive"}"#), Ok(vec![Policy::Progressive]));
+        assert_eq!(
+            policies(r#"{"policy": ["outdial", "ratio:2"]}"#),
+            Ok(vec![Policy::Outdial, Policy::Ratio(2.0)])
+        );
+        let refused = policies(r#"{"policy": ["outdial", "guess"]}"#).unwrap_err();
+        assert_eq!(refused.field().unwrap(), "policy[1]");
+        assert!(refused.to_string().starts_with("policy[1]: 'guess' is no policy"), "{refused}");
+        assert_eq!(
+            policies(r#"{"policy": []}"#).unwrap_err().to_string(),
+            "policy must be a name or a list of one name or more"
+        );
+        assert!(serde_json::from_str::<Scenario>(r#"{"policy": 3}"#).is_err());
     }
 
     #[test]
