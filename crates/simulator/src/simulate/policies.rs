@@ -102,24 +102,35 @@ impl Policy {
     }
 }
 
-/// Every quarter of a minute the level follows the idle agents; over the cap it is overridden.
+/// Every quarter of a minute the level follows the idle agents; over the cap it is overridden. Every 2.5 s it asks for as
+/// many calls as are missing from level times agents.
 struct Vicidial {
     over: Override,
     cap: f64,
     day: Duration,
     level: f64,
     started: Option<Time>,
+    last: Time,
     next_step: Time,
     next_dial: Time,
+    next_sample: Time,
+    /// Calls asked for at the last look and not placed yet, and calls up when they were last counted.
+    quota: u32,
+    up: u32,
     idle: f64,
     agents: f64,
     samples: f64,
+    calls: u32,
     answers: f64,
     drops: f64,
 }
 
 /// The highest dial level, by default.
 const LEVEL_MAX: f64 = 3.0;
+/// Calls of a day before the cap overrides anything.
+const CALLS_BEFORE_OVERRIDE: u32 = 50;
+/// A gap of so long is a night.
+const NIGHT: Duration = Duration::from_secs(3600);
 
 impl Vicidial {
     fn new(over: Override, cap: f64, day: Duration) -> Self {
@@ -129,11 +140,16 @@ impl Vicidial {
             day,
             level: 1.0,
             started: None,
+            last: Time::EPOCH,
             next_step: Time::EPOCH,
             next_dial: Time::EPOCH,
+            next_sample: Time::EPOCH,
+            quota: 0,
+            up: 0,
             idle: 0.0,
             agents: 0.0,
             samples: 0.0,
+            calls: 0,
             answers: 0.0,
             drops: 0.0,
         }
@@ -143,9 +159,10 @@ impl Vicidial {
         let agents = (self.agents / self.samples.max(1.0)).max(1.0);
         let difference = self.idle / self.samples.max(1.0) / agents;
         self.level = (self.level * (1.0 + difference)).clamp(1.0, LEVEL_MAX);
-        if self.answers > 20.0 && self.drops / self.answers > self.cap {
+        if self.calls > CALLS_BEFORE_OVERRIDE && self.drops / self.answers.max(1.0) > self.cap {
             let passed = now.since(self.started.unwrap_or(now)).as_secs_f64();
-            let left = (1.0 - passed / self.day.as_secs_f64()).clamp(0.0, 1.0);
+            // Hours and minutes are subtracted as written, as hhmm, and divided by a thousand: a tenth for each hour.
+            let left = ((self.day.as_secs_f64() - passed) / 36_000.0).clamp(0.0, 1.0);
             self.level = match self.over {
                 Override::Hard => 1.0,
                 Override::Average => (self.level / 2.0).max(1.0),
@@ -154,31 +171,49 @@ impl Vicidial {
         }
         (self.idle, self.agents, self.samples) = (0.0, 0.0, 0.0);
     }
+
+    /// Counts are those of the day.
+    fn notice_the_day(&mut self, now: Time) {
+        if now.since(self.last) > NIGHT {
+            *self = Self::new(self.over, self.cap, self.day);
+        }
+        self.last = now;
+        self.started.get_or_insert(now);
+    }
 }
 
 impl Pacing for Vicidial {
     fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
         let now = view.now;
-        self.started.get_or_insert(now);
-        let agents = view.ready_agents + view.busy_agents;
-        self.idle += f64::from(view.ready_agents) - f64::from(view.waiting_calls);
-        self.agents += f64::from(agents);
-        self.samples += 1.0;
+        self.notice_the_day(now);
+        if now >= self.next_sample {
+            self.next_sample = now + Duration::from_secs(1);
+            self.idle += f64::from(view.ready_agents) - f64::from(view.waiting_calls);
+            self.agents += f64::from(view.ready_agents + view.busy_agents);
+            self.samples += 1.0;
+        }
         if now >= self.next_step {
             self.next_step = now + Duration::from_secs(15);
             self.step(now);
         }
-        if now < self.next_dial {
-            return 0;
+        // The engine places calls one by one, as the limit on calls per second allows, and asks before each.
+        let lines = view.ringing_lines;
+        let placed = lines.saturating_sub(self.up).min(self.quota);
+        self.quota -= placed;
+        self.calls += placed;
+        self.up = lines;
+        if now >= self.next_dial {
+            self.next_dial = now + Duration::from_millis(2500);
+            let talking = view.busy.iter().filter(|(busy, _)| busy.occupation != Occupation::Wrap);
+            let talking: u32 = talking.map(|(_, agents)| agents).sum();
+            let goal = (self.level * f64::from(view.ready_agents + talking)).round() as u32;
+            self.quota = goal.saturating_sub(view.ringing_lines + view.waiting_calls + talking);
         }
-        self.next_dial = now + Duration::from_millis(2500);
-        let talking = view.busy.iter().filter(|(busy, _)| busy.occupation != Occupation::Wrap);
-        let talking: u32 = talking.map(|(_, agents)| agents).sum();
-        let goal = (self.level * f64::from(view.ready_agents + talking)).round() as u32;
-        goal.saturating_sub(view.ringing_lines + view.waiting_calls + talking)
+        self.quota
     }
 
-    fn observe(&mut self, _: Time, observation: Observation) {
+    fn observe(&mut self, now: Time, observation: Observation) {
+        self.notice_the_day(now);
         match observation {
             Observation::Answered => self.answers += 1.0,
             Observation::Abandoned => self.drops += 1.0,
@@ -294,6 +329,19 @@ mod tests {
         }
         assert!("ratio:0".parse::<Policy>().is_err());
         assert!("guess".parse::<Policy>().unwrap_err().to_string().starts_with("'guess' is no policy"));
+    }
+
+    #[test]
+    fn a_dial_level_starts_each_day_anew() {
+        let at = |seconds: u64| Time::from_micros(1_767_600_000_000_000) + Duration::from_secs(seconds);
+        let mut policy = Vicidial::new(Override::Hard, 0.03, Duration::from_secs(8 * 3600));
+        for second in 0..100 {
+            policy.observe(at(second), Observation::Answered);
+            policy.observe(at(second), Observation::Abandoned);
+        }
+        assert_eq!((policy.answers, policy.drops), (100.0, 100.0));
+        policy.observe(at(57_600), Observation::Answered);
+        assert_eq!((policy.answers, policy.drops, policy.level), (1.0, 0.0, 1.0));
     }
 
     #[test]
