@@ -35,6 +35,7 @@ pub(crate) enum Purpose {
     Fault = 13,
     Detection = 14,
     Press = 15,
+    LostEnd = 16,
 }
 
 /// The finaliser of SplitMix64: a bijection of 64 bits in which each input bit moves about half of the output bits.

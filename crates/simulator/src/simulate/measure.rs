@@ -93,6 +93,17 @@ struct Slice {
     handled: f64,
 }
 
+/// What became of a call: the simulator knows, the engine may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Truth {
+    /// No person answered.
+    NoPerson,
+    /// A person answered and no agent took the call, be it that they were taken for a machine.
+    Abandoned,
+    /// A person answered, and an agent took the call after so long.
+    Connected { waited: Duration },
+}
+
 /// Counts while a run goes on.
 pub(super) struct Measure {
     day_start: Time,
@@ -103,6 +114,8 @@ pub(super) struct Measure {
     at_work: f64,
     days: Vec<(u64, u64)>,
     quarters: BTreeMap<Time, (u64, u64)>,
+    /// As the engine counts.
+    booked: BTreeMap<Time, (u64, u64)>,
     waits: Vec<f32>,
     pub dialled: u64,
     within: u64,
@@ -124,6 +137,7 @@ impl Measure {
             at_work: 0.0,
             days: Vec::new(),
             quarters: BTreeMap::new(),
+            booked: BTreeMap::new(),
             waits: Vec::new(),
             dialled: 0,
             within: 0,
@@ -191,12 +205,23 @@ impl Measure {
         slice.handled += 1.0;
     }
 
-    pub fn ended(&mut self, at: Time, result: CallResult, waited: Option<Duration>) {
+    /// A call is over: as the engine books it, and as it was.
+    pub fn ended(&mut self, at: Time, result: CallResult, truth: Truth) {
         self.lines = self.lines.saturating_sub(1);
-        if !result.answered_by_person() {
-            return;
+        if result.answered_by_person() {
+            let quarter = self.booked.entry(slot_of(at)).or_default();
+            quarter.0 += 1;
+            quarter.1 += u64::from(result.is_abandonment());
         }
-        let abandoned = u64::from(result.is_abandonment());
+        let abandoned = match truth {
+            Truth::NoPerson => return,
+            Truth::Abandoned => 1,
+            Truth::Connected { waited } => {
+                self.waits.push(waited.as_secs_f32());
+                self.within += u64::from(waited <= Duration::from_secs(2));
+                0
+            }
+        };
         if let Some(day) = self.days.last_mut() {
             day.0 += 1;
             day.1 += abandoned;
@@ -207,15 +232,11 @@ impl Measure {
         let slice = self.slice(at);
         slice.answered += 1.0;
         slice.abandoned += abandoned as f64;
-        if let Some(waited) = waited {
-            self.waits.push(waited.as_secs_f32());
-            self.within += u64::from(waited <= Duration::from_secs(2));
-        }
     }
 
-    /// What was counted so far, by quarter of an hour: what a database would hold.
-    pub fn quarters(&self) -> &BTreeMap<Time, (u64, u64)> {
-        &self.quarters
+    /// What the engine counted so far, by quarter of an hour: what a database would hold.
+    pub fn booked(&self) -> &BTreeMap<Time, (u64, u64)> {
+        &self.booked
     }
 
     pub fn report(mut self, policy: String, cap: f64, optimum: &Optimum, seconds: f64) -> Report {
@@ -232,7 +253,11 @@ impl Measure {
             .slices
             .iter()
             .enumerate()
-            .map(|(index, slice)| optimum.slice(index, slice, self.days.len()))
+            .map(|(index, slice)| {
+                // The last one may be shorter.
+                let length = (self.hours * 3600.0 - index as f64 * SLICE_SECONDS).min(SLICE_SECONDS);
+                optimum.slice(index, slice, length * self.days.len() as f64)
+            })
             .collect();
         let weighted: f64 =
             slices.iter().zip(&self.slices).map(|(told, slice)| told.u_star * slice.at_work).sum();
@@ -309,17 +334,18 @@ impl Optimum {
         Self { cap, ring_seconds, handle_seconds, known: Default::default() }
     }
 
-    fn slice(&self, index: usize, slice: &Slice, days: usize) -> TimeSlice {
-        let agents = (slice.at_work / SLICE_SECONDS / days.max(1) as f64).round() as u32;
-        let chance = if slice.dials > 0.0 { (slice.chances / slice.dials).clamp(0.002, 1.0) } else { 0.25 };
+    /// A slice that lasted so many seconds, all days together.
+    fn slice(&self, index: usize, slice: &Slice, seconds: f64) -> TimeSlice {
+        let agents = ratio(slice.at_work, seconds).round() as u32;
+        let chance = if slice.dials > 0.0 { (slice.chances / slice.dials).clamp(0.001, 1.0) } else { 0.25 };
         let handle = if slice.handled > 0.0 { slice.handle / slice.handled } else { self.handle_seconds };
         // Steps fine enough that no figure moves by a thousandth.
-        let key = (agents, (chance * 200.0).round().max(1.0) as u32, (handle / 5.0).round().max(1.0) as u32);
+        let key = (agents, (chance * 1000.0).round().max(1.0) as u32, handle.round().max(1.0) as u32);
         let u_star = *self.known.borrow_mut().entry(key).or_insert_with(|| {
             best_utilisation(&Floor {
                 agents,
-                answer_chance: f64::from(key.1) / 200.0,
-                handle_seconds: f64::from(key.2) * 5.0,
+                answer_chance: f64::from(key.1) / 1000.0,
+                handle_seconds: f64::from(key.2),
                 ring_seconds: self.ring_seconds,
                 grace_seconds: 2.0,
                 cap: self.cap,
@@ -336,8 +362,17 @@ impl Optimum {
 
 /// The mean of a distribution, in seconds, from many samples.
 pub(super) fn mean_seconds(distribution: &Distribution) -> f64 {
-    let Ok(number) = engine::PhoneNumber::from_digits(390_000_000_000) else { return 0.0 };
-    let mut rng = stream(1, number, 0, Purpose::Talk);
+    within(distribution, f64::INFINITY).1
+}
+
+/// The share of a distribution that is shorter than so many seconds, and the mean of that share, from many samples.
+pub(super) fn within(distribution: &Distribution, limit: f64) -> (f64, f64) {
     const SAMPLES: u32 = 200_000;
-    (0..SAMPLES).map(|_| distribution.sample(&mut rng).as_secs_f64()).sum::<f64>() / f64::from(SAMPLES)
+    let Ok(number) = engine::PhoneNumber::from_digits(390_000_000_000) else { return (1.0, 0.0) };
+    let mut rng = stream(1, number, 0, Purpose::Talk);
+    let samples = (0..SAMPLES).map(|_| distribution.sample(&mut rng).as_secs_f64());
+    let (count, sum) = samples
+        .filter(|seconds| *seconds < limit)
+        .fold((0.0, 0.0), |(count, sum), seconds| (count + 1.0, sum + seconds));
+    (count / f64::from(SAMPLES), ratio(sum, count))
 }

@@ -65,3 +65,122 @@ fn agents_come_go_and_take_breaks_and_groups_share_them() {
     assert_eq!(report.windows_over_cap, 0, "{report:?}");
     assert!(report.utilisation > 0.6, "{report:?}");
 }
+
+#[test]
+fn after_a_restart_those_work_whose_shift_it_is() {
+    let dialled = |restarts: &str| {
+        let text = format!(
+            r#"{{"days": 1, "hours": 2, "faults": {{"restart_at": [{restarts}]}},
+                "agents": [{{"count": 2}}, {{"count": 20, "until": 0.5}}, {{"count": 20, "from": 1.5}},
+                           {{"count": 20, "from": 0.2, "until": 1.0, "break": [{{"at": 0.4, "minutes": 30}}]}}]}}"#
+        );
+        run_with(&text, "progressive").dialled as f64
+    };
+    let undisturbed = dialled("");
+    // Some leave, some come back from their break, and some come, while the engine is away; and it is away twice.
+    for restarts in ["0.1", "0.45", "0.4998", "0.8998, 0.8999", "1.4999", "1.7"] {
+        let share = dialled(restarts) / undisturbed;
+        assert!((0.93..1.03).contains(&share), "{restarts}: {share}");
+    }
+}
+
+#[test]
+fn an_engine_that_comes_back_after_the_days_end_dials_nobody() {
+    let text = r#"{"days": 2, "hours": 1, "agents": [{"count": 5}], "faults": {"restart_at": [0.9995]}}"#;
+    let report = run_with(text, "outdial");
+    let undisturbed = run_with(r#"{"days": 2, "hours": 1, "agents": [{"count": 5}]}"#, "outdial");
+    assert!(report.dialled.abs_diff(undisturbed.dialled) < undisturbed.dialled / 5, "{report:?}");
+    assert_eq!(report.windows, 2);
+}
+
+#[test]
+fn waits_begin_when_the_person_answers_and_not_when_the_engine_hears_of_it() {
+    let text = r#"{"days": 1, "hours": 1, "faults": {"late_answer_percent": 100, "late_answer_seconds": 4},
+                   "population": {"p": {"patience": {"constant": {"value": 60}}}}}"#;
+    let report = run_with(text, "progressive");
+    assert!(report.answered > 50 && report.wait_p50 >= 4.0, "{report:?}");
+    assert!(report.connected_within_2s < f64::EPSILON, "{report:?}");
+}
+
+#[test]
+fn late_answers_and_lost_ends_strike_different_calls() {
+    let both = r#"{"days": 1, "hours": 1, "population": {"p": {"answer_probability": 0.9, "machine_probability": 0,
+                   "busy_probability": 0, "invalid_number_probability": 0, "fax_probability": 0,
+                   "patience": {"constant": {"value": 60}}, "talk": {"constant": {"value": 30}}}},
+                   "faults": {"late_answer_percent": 50, "late_answer_seconds": 10, "lost_end_percent": 50}}"#;
+    let talk = |text: &str| {
+        let report = run_with(text, "progressive");
+        report.talk_minutes_per_hour / report.utilisation
+    };
+    // Lost ends of calls with and without late answers alike keep agents on the line.
+    assert!(talk(both) > talk(&both.replace(r#""lost_end_percent": 50"#, r#""lost_end_percent": 0"#)));
+}
+
+#[test]
+fn people_taken_for_machines_count_as_abandoned() {
+    let text = r#"{"days": 1, "hours": 4, "detection": {"false_machine_percent": 10}}"#;
+    let report = run_with(text, "progressive");
+    assert!((0.05..0.15).contains(&report.abandon_rate), "{report:?}");
+}
+
+#[test]
+fn machines_that_agents_talk_to_are_not_people_who_answered() {
+    let report = run_with(r#"{"days": 1, "hours": 2, "detection": {"enabled": false}}"#, "progressive");
+    assert!((3.3..4.8).contains(&report.dials_per_answer), "{report:?}");
+}
+
+#[test]
+fn a_change_holds_after_midnight_too() {
+    let text = r#"{"days": 1, "start_hour": 22, "hours": 4, "change": [{"at": 3, "factor": 0}]}"#;
+    let report = run_with(text, "progressive");
+    let busy = |slice: usize| report.over_the_day[slice].utilisation;
+    assert!(busy(11) > 0.4 && busy(14) < 0.1, "{:?}", report.over_the_day);
+}
+
+#[test]
+fn a_day_shorter_than_a_quarter_of_an_hour_has_all_its_agents() {
+    let report = run_with(r#"{"days": 1, "hours": 0.1}"#, "progressive");
+    assert!(report.u_star > 0.82, "{report:?}");
+}
+
+#[test]
+fn on_a_short_shift_people_come_before_they_go() {
+    let text = r#"{"days": 1, "hours": 1, "agents": [{"count": 100, "until": 0.02}]}"#;
+    let report = run_with(text, "progressive");
+    let later: f64 = report.over_the_day[1..].iter().map(|slice| slice.utilisation).sum();
+    assert!(report.dialled > 0 && later < 1.5, "{report:?}");
+}
+
+#[test]
+fn who_hangs_up_at_once_does_not_talk() {
+    let text = r#"{"days": 1, "hours": 1, "population": {"p": {"hang_up_early": 1.0}}}"#;
+    let report = run_with(text, "progressive");
+    assert!(report.answered > 20 && report.talk_minutes_per_hour < 0.1, "{report:?}");
+}
+
+#[test]
+fn calls_that_ring_out_before_people_answer_do_not_raise_the_optimum() {
+    let slow = |ring: &str| {
+        let text = format!(
+            r#"{{"days": 1, "hours": 0.5, "population": {{"p": {{"hang_up_early": 0.0, "ring_human": {ring}}}}},
+                "group": [{{"ring_timeout_seconds": 20}}]}}"#
+        );
+        run_with(&text, "progressive").u_star
+    };
+    let (all, half) = (
+        slow(r#"{"constant": {"value": 10}}"#),
+        slow(
+            r#"{"mixture": {"parts": [{"weight": 1, "distribution": {"constant": {"value": 10}}},
+                                       {"weight": 1, "distribution": {"constant": {"value": 60}}}]}}"#,
+        ),
+    );
+    assert!(half < all - 0.01, "{half} {all}");
+}
+
+#[test]
+fn the_emulated_dial_level_places_all_the_calls_of_its_goal() {
+    // One call for each free agent every 2.5 s is progressive dialling at least; calls go out one by one.
+    let text = r#"{"days": 1, "hours": 1, "agents": [{"count": 50}]}"#;
+    let report = run_with(text, "vicidial-hard");
+    assert!(report.utilisation > 0.55, "{report:?}");
+}

@@ -20,13 +20,13 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 use agenda::Agenda;
-use switch::{Call, MACHINE_TALK};
+use switch::{Call, MACHINE_TALK, Reach};
 
-use super::measure::{Measure, Optimum, mean_seconds};
+use super::measure::{Measure, Optimum, Truth, mean_seconds};
 use super::scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
 use super::{Policy, Report, Watcher};
 use crate::draws::Purpose;
-use crate::world::{OutcomeKind, World};
+use crate::world::World;
 
 /// Monday, 2026-01-05T00:00:00Z: scenarios have no other date.
 const FIRST_MIDNIGHT: i64 = 1_767_571_200_000_000;
@@ -37,6 +37,8 @@ const MESSAGE: f64 = 6.0;
 const RECONCILE: f64 = 30.0;
 /// How long an engine that was killed is away.
 const RESTART: f64 = 5.0;
+/// Nobody comes later than so many seconds after their shift began.
+const LAST_COMES: f64 = 300.0;
 /// One handled input in so many is timed.
 const TIMED: u64 = 64;
 
@@ -52,7 +54,8 @@ enum Due {
     TalkEnds(AttemptId),
     EndFound(AttemptId),
     MessageEnds(AttemptId),
-    Wrapped(AgentId),
+    /// In which life of the engine the wrap-up began: none outlives it.
+    Wrapped(AgentId, u64),
     Comes(AgentId),
     Leaves(AgentId),
     Breaks(AgentId),
@@ -67,11 +70,29 @@ struct Group {
     scenario: GroupScenario,
     population: String,
     world: World,
+    /// What the optimum has to know of its people.
+    reach: Reach,
     /// Means of its population.
     talk_seconds: f64,
     wrap_seconds: f64,
     next_contact: u64,
     left: u64,
+}
+
+/// Where an agent is by their shift, whatever the engine knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Away,
+    AtWork,
+    OnBreak,
+}
+
+struct Agent {
+    shift: usize,
+    presence: Presence,
+    /// As the engine has it, and since when.
+    state: AgentState,
+    since: Time,
 }
 
 pub(super) struct Floor<'a> {
@@ -89,8 +110,12 @@ pub(super) struct Floor<'a> {
     /// Where everybody lives.
     zones: Arc<ZoneSet>,
     shifts: Vec<AgentsScenario>,
-    agents: FxHashMap<AgentId, (usize, AgentState, Time)>,
+    /// Whether the day's work is under way.
+    is_open: bool,
+    agents: FxHashMap<AgentId, Agent>,
     calls: FxHashMap<AttemptId, Call>,
+    /// Calls that are over and whose end the engine has not booked yet.
+    over: FxHashMap<AttemptId, Truth>,
     inbox: VecDeque<Input>,
     measure: Measure,
 }
@@ -118,12 +143,14 @@ impl<'a> Floor<'a> {
             let seed = scenario.seed.wrapping_mul(1000).wrapping_add(index as u64);
             let world = World::new(seed, people)
                 .map_err(|reason| InvalidScenario::Population { name: name.clone(), reason })?;
+            let reach = Reach::of(world.population(), &group, &scenario.detection);
             let people = world.population();
             let (talk_seconds, wrap_seconds) = (mean_seconds(&people.talk), mean_seconds(&people.wrap));
             groups.push(Group {
                 scenario: group,
                 population: name,
                 world,
+                reach,
                 talk_seconds,
                 wrap_seconds,
                 next_contact: 0,
@@ -145,8 +172,10 @@ impl<'a> Floor<'a> {
             groups,
             zones: Arc::new(ZoneSet::one(Zone::utc())),
             shifts: scenario.shifts(),
+            is_open: false,
             agents: FxHashMap::default(),
             calls: FxHashMap::default(),
+            over: FxHashMap::default(),
             inbox: VecDeque::new(),
             measure: Measure::new(scenario.hours),
         };
@@ -169,7 +198,7 @@ impl<'a> Floor<'a> {
         self.is_up = true;
         let slots: Vec<SlotCount> = self
             .measure
-            .quarters()
+            .booked()
             .iter()
             .map(|(start, (answered, abandoned))| SlotCount {
                 start: *start,
@@ -193,7 +222,8 @@ impl<'a> Floor<'a> {
             for _ in 0..shift.count {
                 let agent = AgentId(Uuid::from_u128(0xa000 + next));
                 next += 1;
-                self.agents.entry(agent).or_insert((shift_index, AgentState::LoggedOut, self.now));
+                let (presence, state, since) = (Presence::Away, AgentState::LoggedOut, self.now);
+                self.agents.entry(agent).or_insert(Agent { shift: shift_index, presence, state, since });
                 let definition = AgentDefinition { agent, skills: skills.clone(), needs_line: false };
                 self.give(Input::Command(Command::PutAgent(definition)));
             }
@@ -214,7 +244,7 @@ impl<'a> Floor<'a> {
                 abandon_cap_percent: self.scenario.cap_percent,
                 cap_share_used: self.scenario.cap_share_used,
                 ring_age_conditioning: self.scenario.ring_age_conditioning,
-                machine_false_positive_percent: detection.false_machine_percent.min(3.0),
+                machine_false_positive_percent: detection.false_machine_percent,
                 ..PredictiveSettings::default()
             },
             ..GroupSettings::default()
@@ -243,7 +273,7 @@ impl<'a> Floor<'a> {
         let seconds = self.watcher.seconds() - began;
         let mean =
             |of: &dyn Fn(&Group) -> f64| self.groups.iter().map(of).sum::<f64>() / self.groups.len() as f64;
-        let ring = mean(&|group| mean_seconds(&group.world.population().ring_human));
+        let ring = mean(&|group| group.reach.ring_seconds);
         let handle = mean(&|group| group.talk_seconds + group.wrap_seconds);
         let cap = self.cap();
         let optimum = Optimum::new(cap, ring, handle);
@@ -254,12 +284,13 @@ impl<'a> Floor<'a> {
         let morning = Duration::from_secs(u64::from(self.scenario.start_hour) * 3600);
         self.now = Time::from_micros(FIRST_MIDNIGHT) + DAY * self.day + morning;
         self.measure.day_begins(self.now);
+        self.is_open = true;
         for index in 0..self.groups.len() {
             self.groups[index].left = self.groups[index].scenario.list;
             self.act(index, GroupAction::Start);
             self.give(Input::MoreContacts { group: group_id(index) });
         }
-        let mut agents: Vec<_> = self.agents.iter().map(|(id, (shift, ..))| (*id, *shift)).collect();
+        let mut agents: Vec<_> = self.agents.iter().map(|(id, agent)| (*id, agent.shift)).collect();
         agents.sort_unstable();
         let mut places: FxHashMap<usize, f64> = FxHashMap::default();
         for (agent, shift) in agents {
@@ -267,9 +298,10 @@ impl<'a> Floor<'a> {
             let nth = *place;
             *place += 1.0;
             let shift = self.shifts[shift].clone();
-            // People come one after the other, a second apart.
-            self.at(shift.from * 3600.0 + nth.min(300.0), Due::Comes(agent));
             let until = shift.until.unwrap_or(self.scenario.hours).min(self.scenario.hours);
+            // People come one after the other, a second apart, and all in the first half of their shift.
+            let later = nth.min(LAST_COMES).min((until - shift.from) * 1800.0);
+            self.at(shift.from * 3600.0 + later, Due::Comes(agent));
             self.at(until * 3600.0, Due::Leaves(agent));
             for pause in &shift.breaks {
                 let at = pause.at * 3600.0 + nth * pause.stagger_seconds;
@@ -375,9 +407,9 @@ impl<'a> Floor<'a> {
         match change {
             Change::AgentChanged(changed) => {
                 let attempt = changed.attempt;
-                if let Some((_, state, since)) = self.agents.get_mut(&changed.agent) {
-                    self.measure.agent_was(*state, *since, changed.at);
-                    (*state, *since) = (changed.state, changed.at);
+                if let Some(agent) = self.agents.get_mut(&changed.agent) {
+                    self.measure.agent_was(agent.state, agent.since, changed.at);
+                    (agent.state, agent.since) = (changed.state, changed.at);
                 }
                 if changed.state == AgentState::WrapUp
                     && let Some(attempt) = attempt
@@ -386,13 +418,17 @@ impl<'a> Floor<'a> {
                 }
             }
             Change::AttemptEnded(ended) => {
-                let waited = ended.connected_at.zip(ended.answered_at).map(|(at, since)| at.since(since));
-                // A machine that an agent was given is no person, whatever the engine had to think.
-                self.measure.ended(ended.at, ended.result, waited);
+                let truth = match self.calls.get_mut(&ended.attempt) {
+                    Some(call) => {
+                        call.is_booked = true;
+                        call.truth()
+                    }
+                    None => self.over.remove(&ended.attempt).unwrap_or(Truth::NoPerson),
+                };
+                self.measure.ended(ended.at, ended.result, truth);
                 if ended.connected_at.is_some() {
                     let group = &self.groups[(ended.group.0.as_u128() - 0x6000) as usize];
-                    let is_person = self.calls.get(&ended.attempt).is_none_or(|call| call.is_person);
-                    let talk = if is_person { group.talk_seconds } else { MACHINE_TALK };
+                    let talk = if truth == Truth::NoPerson { MACHINE_TALK } else { group.talk_seconds };
                     self.measure.handled(ended.at, talk + group.wrap_seconds);
                 }
             }
@@ -406,7 +442,7 @@ impl<'a> Floor<'a> {
         {
             let wrap = call.outcome.wrap.as_secs_f64();
             call.agent = None;
-            self.at(wrap, Due::Wrapped(agent));
+            self.at(wrap, Due::Wrapped(agent, self.life));
         }
     }
 
@@ -422,52 +458,42 @@ impl<'a> Floor<'a> {
             Due::Answers(attempt) => self.answers(attempt),
             Due::Heard(attempt) => self.heard(attempt),
             Due::Decided(attempt) => self.decided(attempt),
-            Due::Silence(attempt) => self.unanswered(attempt, CallResult::NoAnswer),
-            Due::Signal(attempt) => {
-                let kind = self.calls.get(&attempt).map(|call| call.outcome.kind);
-                let result = match kind {
-                    Some(OutcomeKind::InvalidNumber) => CallResult::SitInvalidNumber,
-                    Some(OutcomeKind::Congestion) => CallResult::SitReorder,
-                    _ => CallResult::Busy,
-                };
-                self.unanswered(attempt, result);
+            Due::Silence(attempt) | Due::Signal(attempt) | Due::TalkEnds(attempt) => {
+                if self.chance(attempt, Purpose::LostEnd, self.scenario.faults.lost_end_percent) {
+                    self.at(RECONCILE, Due::EndFound(attempt));
+                } else {
+                    self.over(attempt);
+                }
             }
             Due::Impatient(attempt) => {
-                if self.calls.get(&attempt).is_some_and(|call| !call.connected) {
+                if self.calls.get(&attempt).is_some_and(|call| !call.is_connected()) {
                     self.heard(attempt);
                     self.end(attempt, CallEnd::ByCalledParty);
                     self.flush();
                 }
             }
-            Due::TalkEnds(attempt) => {
-                if self.chance(attempt, Purpose::Fault, self.scenario.faults.lost_end_percent) {
-                    self.at(RECONCILE, Due::EndFound(attempt));
-                } else {
-                    self.talk_over(attempt);
-                }
-            }
-            Due::EndFound(attempt) => self.talk_over(attempt),
+            Due::EndFound(attempt) => self.over(attempt),
             Due::MessageEnds(attempt) if self.calls.contains_key(&attempt) => {
                 self.tell(attempt, CallEvent::MessageEnded);
             }
-            Due::Wrapped(agent) => {
+            Due::Wrapped(agent, life) => {
                 let (disposition, notes, callback_at) = (None, None, None);
                 let event = AgentEvent::Dispose { disposition, notes, callback_at, callback_is_mine: false };
-                self.give(Input::Agent { agent, event });
+                if life == self.life {
+                    self.give(Input::Agent { agent, event });
+                }
             }
-            Due::Comes(agent) => {
-                self.give(Input::Agent { agent, event: AgentEvent::LogIn });
-                self.give(Input::Agent { agent, event: AgentEvent::Ready });
+            Due::Comes(agent) => self.moves(agent, Presence::Away, Presence::AtWork),
+            Due::Leaves(agent) => {
+                self.moves(agent, Presence::AtWork, Presence::Away);
+                self.moves(agent, Presence::OnBreak, Presence::Away);
             }
-            Due::Leaves(agent) => self.give(Input::Agent { agent, event: AgentEvent::LogOut }),
-            Due::Breaks(agent) => {
-                let event = AgentEvent::NotReady { reason: Some("break".to_owned()) };
-                self.give(Input::Agent { agent, event });
-            }
-            Due::Returns(agent) => self.give(Input::Agent { agent, event: AgentEvent::Ready }),
+            Due::Breaks(agent) => self.moves(agent, Presence::AtWork, Presence::OnBreak),
+            Due::Returns(agent) => self.moves(agent, Presence::OnBreak, Presence::AtWork),
             Due::Dies => self.die(),
             Due::Lives => self.live(),
             Due::DayEnds => {
+                self.is_open = false;
                 for index in 0..self.groups.len() {
                     self.act(index, GroupAction::Stop);
                 }
@@ -482,41 +508,67 @@ impl<'a> Floor<'a> {
         }
     }
 
+    /// An agent goes from one place to another, and the engine hears of it if it is up.
+    fn moves(&mut self, agent: AgentId, from: Presence, to: Presence) {
+        let Some(known) = self.agents.get_mut(&agent).filter(|known| known.presence == from) else { return };
+        known.presence = to;
+        let events = match (from, to) {
+            (_, Presence::Away) => vec![AgentEvent::LogOut],
+            (_, Presence::OnBreak) => vec![AgentEvent::NotReady { reason: Some("break".to_owned()) }],
+            (Presence::Away, Presence::AtWork) => vec![AgentEvent::LogIn, AgentEvent::Ready],
+            (_, Presence::AtWork) => vec![AgentEvent::Ready],
+        };
+        for event in events {
+            self.give(Input::Agent { agent, event });
+        }
+    }
+
     /// The engine is killed: calls end, agents are thrown out.
     fn die(&mut self) {
+        if !self.is_up {
+            return;
+        }
         let mut calls: Vec<AttemptId> = self.calls.keys().copied().collect();
         calls.sort_unstable();
         for attempt in calls {
-            let Some(call) = self.calls.remove(&attempt) else { continue };
-            let answered = call.answered_at.is_some() && call.is_person;
+            let Some(call) = self.calls.remove(&attempt).filter(|call| !call.is_booked) else { continue };
             // Recovery settles what was up: a person who had answered and had no agent counts as abandoned.
-            let result = match (answered, call.connected) {
-                (true, false) => CallResult::Dropped,
-                (true, true) => CallResult::Answer,
-                _ => CallResult::SystemError,
+            let truth = call.truth();
+            let result = match truth {
+                Truth::Abandoned => CallResult::Dropped,
+                Truth::Connected { .. } => CallResult::Answer,
+                Truth::NoPerson => CallResult::SystemError,
             };
-            self.measure.ended(self.now, result, None);
+            self.measure.ended(self.now, result, truth);
         }
         self.is_up = false;
         self.inbox.clear();
-        for (_, state, since) in self.agents.values_mut() {
-            self.measure.agent_was(*state, *since, self.now);
-            (*state, *since) = (AgentState::LoggedOut, self.now);
+        self.over.clear();
+        for agent in self.agents.values_mut() {
+            self.measure.agent_was(agent.state, agent.since, self.now);
+            (agent.state, agent.since) = (AgentState::LoggedOut, self.now);
         }
         self.at(RESTART, Due::Lives);
     }
 
+    /// It is back. Who should be at work logs in again, and who is on a break does so without taking calls.
     fn live(&mut self) {
         self.next_wake = None;
         self.boot();
-        for index in 0..self.groups.len() {
-            self.act(index, GroupAction::Start);
+        if self.is_open {
+            for index in 0..self.groups.len() {
+                self.act(index, GroupAction::Start);
+            }
         }
-        let mut agents: Vec<_> = self.agents.keys().copied().collect();
-        agents.sort_unstable();
-        for agent in agents {
-            self.give(Input::Agent { agent, event: AgentEvent::LogIn });
-            self.give(Input::Agent { agent, event: AgentEvent::Ready });
+        let mut agents: Vec<_> = self.agents.iter().map(|(id, agent)| (*id, agent.presence)).collect();
+        agents.sort_unstable_by_key(|(id, _)| *id);
+        for (agent, presence) in agents {
+            if presence != Presence::Away {
+                self.give(Input::Agent { agent, event: AgentEvent::LogIn });
+            }
+            if presence == Presence::AtWork {
+                self.give(Input::Agent { agent, event: AgentEvent::Ready });
+            }
         }
     }
 }

@@ -2,9 +2,12 @@
 
 use engine::{AgentId, AttemptId, CallEnd, CallEvent, CallResult, Detected, PhoneNumber, Time};
 
+use super::super::measure::{Truth, within};
+use super::super::scenario::{Detection, GroupScenario};
 use super::{Due, FIRST_MIDNIGHT, Floor};
 use crate::distribution::Distribution;
 use crate::draws::{Purpose, stream, uniform};
+use crate::population::Population;
 use crate::world::{Outcome, OutcomeKind};
 
 /// From dial to the first ring.
@@ -17,11 +20,59 @@ pub(super) struct Call {
     pub outcome: Outcome,
     pub answered_at: Option<Time>,
     pub told: bool,
-    pub connected: bool,
+    pub connected_at: Option<Time>,
+    /// Whether the engine has counted it.
+    pub is_booked: bool,
     pub agent: Option<AgentId>,
     pub number: PhoneNumber,
     pub attempt_number: u32,
     pub is_person: bool,
+}
+
+impl Call {
+    pub fn is_connected(&self) -> bool {
+        self.connected_at.is_some()
+    }
+
+    /// What became of it, whatever the engine was told.
+    pub fn truth(&self) -> Truth {
+        match (self.answered_at.filter(|_| self.is_person), self.connected_at) {
+            (None, _) => Truth::NoPerson,
+            (Some(_), None) => Truth::Abandoned,
+            (Some(since), Some(at)) => Truth::Connected { waited: at.since(since) },
+        }
+    }
+}
+
+/// Which of a group's people can be reached, for the optimum.
+pub(super) struct Reach {
+    /// Of those who would answer: who do before the ringing ends, are taken for people and have not hung up by then.
+    share: f64,
+    /// The chance of an answer that the other endings leave room for.
+    room: f64,
+    /// How long it rings, on average, until they answer.
+    pub ring_seconds: f64,
+}
+
+impl Reach {
+    pub fn of(people: &Population, group: &GroupScenario, detection: &Detection) -> Self {
+        let (in_time, ring_seconds) = within(&people.ring_human, f64::from(group.ring_timeout_seconds));
+        let missed = if detection.enabled { detection.false_machine_percent / 100.0 } else { 0.0 };
+        // Who hangs up at once still meets an agent if one is connected at once.
+        let gone = if detection.seconds > 0.0 { people.hang_up_early } else { 0.0 };
+        let others = people.machine_probability
+            + people.busy_probability
+            + people.invalid_number_probability
+            + people.fax_probability
+            + people.congestion_probability
+            + people.rejected_probability;
+        let share = in_time * (1.0 - missed) * (1.0 - gone);
+        Self { share, room: (1.0 - others).max(0.0), ring_seconds }
+    }
+
+    fn chance(&self, answer_probability: f64) -> f64 {
+        answer_probability.min(self.room) * self.share
+    }
 }
 
 impl Floor<'_> {
@@ -30,7 +81,8 @@ impl Floor<'_> {
         let group = &self.groups[index];
         let since_start = f64::from(self.scenario.start_hour) * 3600.0;
         let of_day = (self.now.as_micros() - FIRST_MIDNIGHT).rem_euclid(86_400_000_000) as f64 / 1e6;
-        let passed = (of_day - since_start) / 3600.0;
+        // The day's work may go on past midnight.
+        let passed = (of_day - since_start).rem_euclid(86_400.0) / 3600.0;
         let hour = (of_day / 3600.0) as usize % 24;
         let mut factor = group.world.population().hourly_factor[hour];
         for change in &self.scenario.change {
@@ -64,18 +116,16 @@ impl Floor<'_> {
         let attempt_number = u32::from(attempt_number);
         let world = &self.groups[group].world;
         let outcome = world.outcome_with(number, attempt_number, factor);
-        let people = world.population();
-        let detection = self.scenario.detection;
-        // What the optimum is worked out for: people who reach an agent or could.
-        let missed = if detection.enabled { detection.false_machine_percent / 100.0 } else { 0.0 };
-        self.measure.placed(self.now, (people.answer_probability * factor).min(1.0) * (1.0 - missed));
+        let chance = self.groups[group].reach.chance(world.population().answer_probability * factor);
+        self.measure.placed(self.now, chance);
         let timeout = f64::from(self.groups[group].scenario.ring_timeout_seconds);
         let ring = outcome.ring.as_secs_f64();
         let call = Call {
             outcome,
             answered_at: None,
             told: false,
-            connected: false,
+            connected_at: None,
+            is_booked: false,
             agent: None,
             number,
             attempt_number,
@@ -103,9 +153,13 @@ impl Floor<'_> {
 
     pub(super) fn connect(&mut self, attempt: AttemptId, agent: AgentId) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
-        call.connected = true;
+        call.connected_at = Some(self.now);
         call.agent = Some(agent);
-        let talk = if call.is_person { call.outcome.talk.as_secs_f64() } else { MACHINE_TALK };
+        let talk = match call.outcome.kind {
+            OutcomeKind::Human { hangs_up_at_once: true } => 0.0,
+            OutcomeKind::Human { .. } => call.outcome.talk.as_secs_f64(),
+            _ => MACHINE_TALK,
+        };
         self.call(attempt, CallEvent::Connected);
         self.at(talk, Due::TalkEnds(attempt));
     }
@@ -114,23 +168,30 @@ impl Floor<'_> {
     pub(super) fn end(&mut self, attempt: AttemptId, end: CallEnd) {
         self.call(attempt, CallEvent::Ended(end));
         // Kept while its agent may wrap up; calls that nobody talked on are done with.
-        if self.calls.get(&attempt).is_some_and(|call| !call.connected) {
+        if let Some(call) = self.calls.get(&attempt).filter(|call| !call.is_connected()) {
+            if !call.is_booked {
+                self.over.insert(attempt, call.truth());
+            }
             self.calls.remove(&attempt);
         }
     }
 
-    pub(super) fn unanswered(&mut self, attempt: AttemptId, result: CallResult) {
-        if self.calls.contains_key(&attempt) {
-            self.end(attempt, CallEnd::NotAnswered(result));
-            self.flush();
-        }
-    }
-
-    pub(super) fn talk_over(&mut self, attempt: AttemptId) {
-        if self.calls.get(&attempt).is_some_and(|call| call.connected) {
+    /// A call that nobody answered or a conversation is over.
+    pub(super) fn over(&mut self, attempt: AttemptId) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        if call.is_connected() {
             self.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
             self.flush();
             self.calls.remove(&attempt);
+        } else if call.answered_at.is_none() {
+            let result = match call.outcome.kind {
+                OutcomeKind::InvalidNumber => CallResult::SitInvalidNumber,
+                OutcomeKind::Congestion => CallResult::SitReorder,
+                OutcomeKind::Busy | OutcomeKind::Rejected => CallResult::Busy,
+                _ => CallResult::NoAnswer,
+            };
+            self.end(attempt, CallEnd::NotAnswered(result));
+            self.flush();
         }
     }
 
