@@ -10,6 +10,10 @@ use crate::draws::uniform;
 /// No length of time is longer than this: a day. It keeps a heavy tail from stopping a simulation.
 pub const LONGEST_SECONDS: f64 = 86_400.0;
 
+/// The smallest shape of a Weibull distribution. With less, nearly all times are nothing and one in billions makes up the
+/// mean; below 0.006 its scale is beyond what numbers can say.
+pub const WEIBULL_SHAPE_MIN: f64 = 0.05;
+
 /// A distribution of lengths of time in seconds.
 ///
 /// In a scenario file: `talk = { log_normal = { mean = 100, cv = 1 } }`. Samples are bit-for-bit the same on every
@@ -47,7 +51,7 @@ pub enum Distribution {
     Weibull {
         /// Seconds.
         mean: f64,
-        /// Shape k.
+        /// Shape k, [`WEIBULL_SHAPE_MIN`] or more.
         shape: f64,
     },
     /// All lengths in an interval alike.
@@ -101,6 +105,9 @@ pub enum InvalidDistribution {
     /// A shape must be above zero and finite.
     #[error("the shape must be a number above 0, not {0}")]
     ShapeNotPositive(f64),
+    /// A Weibull distribution's shape must be [`WEIBULL_SHAPE_MIN`] or more.
+    #[error("the shape of a weibull distribution must be {WEIBULL_SHAPE_MIN} or more, not {0}")]
+    ShapeTooSmall(f64),
     /// A coefficient of variation must be zero or more and finite.
     #[error("the coefficient of variation must be 0 or more, not {0}")]
     VariationNegative(f64),
@@ -150,10 +157,12 @@ impl Distribution {
             }
             Self::Gamma { mean, shape } | Self::Weibull { mean, shape } => {
                 check_mean(*mean)?;
-                if shape.is_finite() && *shape > 0.0 {
-                    Ok(())
-                } else {
+                if !(shape.is_finite() && *shape > 0.0) {
                     Err(InvalidDistribution::ShapeNotPositive(*shape))
+                } else if matches!(self, Self::Weibull { .. }) && *shape < WEIBULL_SHAPE_MIN {
+                    Err(InvalidDistribution::ShapeTooSmall(*shape))
+                } else {
+                    Ok(())
                 }
             }
             Self::Uniform { low, high } => {
@@ -307,6 +316,15 @@ mod tests {
     use super::*;
 
     const SAMPLES: usize = 100_000;
+
+    #[test]
+    fn a_weibull_shape_beyond_what_can_be_computed_is_refused() {
+        let weibull = |shape| Distribution::Weibull { mean: 90.0, shape };
+        assert_eq!(weibull(0.05).validate(), Ok(()));
+        let said = weibull(0.005).validate().unwrap_err().to_string();
+        assert_eq!(said, "the shape of a weibull distribution must be 0.05 or more, not 0.005");
+        assert_eq!(Distribution::Gamma { mean: 8.0, shape: 0.005 }.validate(), Ok(()));
+    }
 
     /// Mean and coefficient of variation of a big sample.
     fn moments(distribution: &Distribution) -> (f64, f64) {
