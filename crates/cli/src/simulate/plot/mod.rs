@@ -107,7 +107,9 @@ impl Panel {
         colour: Colour,
         is_own: bool,
     ) -> Mark {
-        let point = |slice: &TimeSlice| (self.x(slice.hour + 0.125), self.y(value(slice)));
+        // In the middle of the quarter of an hour, or of what the day has of it.
+        let middle = |slice: &TimeSlice| f64::midpoint(slice.hour, (slice.hour + 0.25).min(self.hours));
+        let point = |slice: &TimeSlice| (self.x(middle(slice)), self.y(value(slice)));
         let (width, dashes) = if is_own { (1.8, None) } else { (1.0, Some((4.0, 3.0))) };
         Mark::Line { points: slices.iter().map(point).collect(), colour, width, dashes }
     }
@@ -204,6 +206,17 @@ mod tests {
         let scenario = Scenario { name: "A & <B>".to_owned(), days: 1, hours: 1.0, ..Scenario::default() };
         let report = simulate::run(&scenario, &"progressive".parse().unwrap(), &mut Nobody).unwrap();
         over_the_day(&scenario, &[report], format).unwrap()
+    }
+
+    #[test]
+    fn a_day_of_six_minutes_stays_in_its_frame() {
+        let scenario = Scenario { days: 1, hours: 0.1, ..Scenario::default() };
+        let report = simulate::run(&scenario, &"progressive".parse().unwrap(), &mut Nobody).unwrap();
+        for mark in marks(&scenario, &[report]) {
+            if let Mark::Line { points, .. } = mark {
+                assert!(points.iter().all(|(x, _)| (LEFT..=WIDTH - RIGHT).contains(x)), "{points:?}");
+            }
+        }
     }
 
     #[test]
