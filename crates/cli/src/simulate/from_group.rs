@@ -2,7 +2,9 @@
 
 use anyhow::Context;
 use app::reports::{GroupRecord, RecordedCall};
+use engine::detection::MachineAction;
 use engine::{CallResult, Time};
+use simulator::simulate::scenario::Detection;
 use simulator::simulate::{AgentsScenario, GroupScenario, Scenario};
 use simulator::{Distribution, Population};
 use store::{Store, StoreOptions, StoreTarget};
@@ -20,7 +22,7 @@ const BINS: usize = 20;
 /// Reads the group and makes the scenario. What is not on record is the base population's, and that is said.
 ///
 /// # Errors
-/// The database cannot be opened, or has no such group.
+/// The database cannot be opened, has no such group, or the group has nobody left to call.
 pub async fn scenario(
     config: &Config,
     group: &str,
@@ -33,6 +35,8 @@ pub async fn scenario(
         .with_context(|| format!("cannot open the database {}", serve::target_name(&config.database.url)))?;
     let app = admin::open_app(config, store).await?;
     let record = app.group_to_simulate(group, tenant).await?;
+    // To a scenario a list of nobody is one without end.
+    anyhow::ensure!(record.left > 0, "'{group}' has nobody left to call: there is nothing to simulate");
     if record.calls.len() < CALLS_MIN {
         say(&format!(
             "'{group}' has {} calls on record, fewer than {CALLS_MIN}: people are taken to be like the base population",
@@ -69,6 +73,13 @@ fn of(name: &str, record: &GroupRecord, agents: u32) -> Scenario {
         cap_percent: predictive.abandon_cap_percent,
         cap_share_used: predictive.cap_share_used,
         ring_age_conditioning: predictive.ring_age_conditioning,
+        optimize_by: predictive.optimize_by,
+        goal: predictive.goal,
+        detection: Detection {
+            enabled: record.group.settings.machine_action != MachineAction::Connect,
+            false_machine_percent: predictive.machine_false_positive_percent,
+            ..Detection::default()
+        },
         population: [(name.to_owned(), population(record))].into(),
         group: vec![group],
         agents: vec![AgentsScenario { count: agents, ..AgentsScenario::default() }],
@@ -94,8 +105,7 @@ fn working_day(record: &GroupRecord) -> (u32, f64) {
         Some((until - from, from))
     });
     let (minutes, from) = spans.max().unwrap_or((8 * 60, 9 * 60));
-    // Nobody's agents work around the clock.
-    (u32::from(from / 60), f64::from(minutes.clamp(60, 12 * 60)) / 60.0)
+    (u32::from(from / 60), f64::from(minutes.clamp(60, 24 * 60)) / 60.0)
 }
 
 fn population(record: &GroupRecord) -> Population {
@@ -221,6 +231,27 @@ mod tests {
         assert!((mean(&people.talk) - 60.0).abs() < 0.1 && (mean(&people.wrap) - 20.0).abs() < 0.1);
         assert_eq!((scenario.start_hour, scenario.hours, scenario.group[0].list), (9, 11.0, 5000));
         assert!((scenario.cap_percent - 2.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_calendar_around_the_clock_is_a_day_of_24_hours() {
+        let around_the_clock = GroupRecord { hours: CallingHours::always(), ..record(0) };
+        let scenario = of("Sales", &around_the_clock, 3);
+        scenario.validate().unwrap();
+        assert_eq!((scenario.start_hour, scenario.hours), (0, 24.0));
+    }
+
+    #[test]
+    fn what_the_group_does_with_machines_and_what_it_aims_at_is_taken_over() {
+        let mut record = record(0);
+        record.group.settings.machine_action = MachineAction::Connect;
+        record.group.settings.predictive.machine_false_positive_percent = 1.5;
+        record.group.settings.predictive.optimize_by = engine::settings::OptimizeBy::AgentBusyFactor;
+        record.group.settings.predictive.goal = 70.0;
+        let scenario = of("Sales", &record, 3);
+        scenario.validate().unwrap();
+        assert!(!scenario.detection.enabled);
+        assert_eq!((scenario.detection.false_machine_percent, scenario.goal), (1.5, 70.0));
     }
 
     #[test]

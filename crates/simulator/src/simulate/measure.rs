@@ -25,8 +25,10 @@ pub struct Report {
     pub utilisation: f64,
     /// The Markov optimum of the scenario at its cap, averaged over the agents' time.
     pub u_star: f64,
-    /// `utilisation / u_star`.
+    /// Utilisation divided by the optimum, while there was someone left to dial.
     pub share_of_u_star: f64,
+    /// The share of the agents' time at work during which there was someone left to dial.
+    pub list_lasted: f64,
     /// Minutes of talk in an agent's hour at work.
     pub talk_minutes_per_hour: f64,
     /// Calls that a person answered and no agent took, among those that a person answered.
@@ -84,6 +86,9 @@ pub struct TimeSlice {
 struct Slice {
     productive: f64,
     at_work: f64,
+    /// Of these, what passed after the lists had run out.
+    productive_after: f64,
+    at_work_after: f64,
     answered: f64,
     abandoned: f64,
     /// Chances of an answer of the calls placed, and how many they were.
@@ -107,6 +112,8 @@ pub(super) enum Truth {
 /// Counts while a run goes on.
 pub(super) struct Measure {
     day_start: Time,
+    /// When nobody was left to dial any more on this day.
+    ran_out: Option<Time>,
     hours: f64,
     slices: Vec<Slice>,
     talk_seconds: f64,
@@ -130,6 +137,7 @@ impl Measure {
         let slices = (hours * 3600.0 / SLICE_SECONDS).ceil().max(1.0) as usize;
         Self {
             day_start: Time::EPOCH,
+            ran_out: None,
             hours,
             slices: vec![Slice::default(); slices],
             talk_seconds: 0.0,
@@ -150,7 +158,13 @@ impl Measure {
 
     pub fn day_begins(&mut self, at: Time) {
         self.day_start = at;
+        self.ran_out = None;
         self.days.push((0, 0));
+    }
+
+    /// Nobody is left to dial for the rest of the day.
+    pub fn lists_ran_out(&mut self, at: Time) {
+        self.ran_out.get_or_insert(at);
     }
 
     fn slice(&mut self, at: Time) -> &mut Slice {
@@ -178,9 +192,13 @@ impl Measure {
             let slice_ends = ((passed / SLICE_SECONDS).floor() + 1.0) * SLICE_SECONDS;
             let next = (self.day_start + Duration::from_secs_f64(slice_ends)).min(until);
             let seconds = next.since(from).as_secs_f64().max(1e-6);
+            let ran_out = self.ran_out.map_or(next, |at| at.max(from).min(next));
+            let after = next.since(ran_out).as_secs_f64();
             let slice = self.slice(from);
             slice.at_work += seconds;
             slice.productive += if productive { seconds } else { 0.0 };
+            slice.at_work_after += after;
+            slice.productive_after += if productive { after } else { 0.0 };
             self.at_work += seconds;
             self.productive += if productive { seconds } else { 0.0 };
             from = next.max(from + Duration::from_micros(1));
@@ -259,10 +277,17 @@ impl Measure {
                 optimum.slice(index, slice, length * self.days.len() as f64)
             })
             .collect();
-        let weighted: f64 =
-            slices.iter().zip(&self.slices).map(|(told, slice)| told.u_star * slice.at_work).sum();
+        // With nobody left to dial there is nothing to be better at.
+        let sum = |of: fn(&Slice) -> f64| self.slices.iter().map(of).sum::<f64>();
+        let dialling = sum(|slice| slice.at_work - slice.at_work_after);
+        let productive = sum(|slice| slice.productive - slice.productive_after);
+        let weighted: f64 = slices
+            .iter()
+            .zip(&self.slices)
+            .map(|(told, slice)| told.u_star * (slice.at_work - slice.at_work_after))
+            .sum();
         let utilisation = ratio(self.productive, self.at_work);
-        let u_star = ratio(weighted, self.at_work);
+        let u_star = ratio(weighted, dialling);
         self.waits.sort_unstable_by(f32::total_cmp);
         self.decisions.sort_unstable_by(f32::total_cmp);
         let rounded = |value: f64| (value * 1e5).round() / 1e5;
@@ -270,7 +295,8 @@ impl Measure {
             policy,
             utilisation: rounded(utilisation),
             u_star: rounded(u_star),
-            share_of_u_star: rounded(ratio(utilisation, u_star)),
+            share_of_u_star: rounded(ratio(productive, weighted)),
+            list_lasted: rounded(ratio(dialling, self.at_work)),
             talk_minutes_per_hour: rounded(60.0 * ratio(self.talk_seconds, self.at_work)),
             abandon_rate: rounded(rate((answered, abandoned))),
             abandon_rate_worst_day: rounded(called.iter().copied().map(rate).fold(0.0, f64::max)),

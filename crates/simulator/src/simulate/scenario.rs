@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::settings::OptimizeBy;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -27,6 +28,10 @@ pub struct Scenario {
     pub cap_percent: f64,
     /// The part of the cap that the engine's own policy aims at.
     pub cap_share_used: f64,
+    /// What the engine's own policy aims at under the cap.
+    pub optimize_by: OptimizeBy,
+    /// The aim in its unit: per cent of the agents' time, or seconds; not used with the abandonment rate.
+    pub goal: f64,
     /// Whether the engine's own policy weighs each ringing call by its age.
     pub ring_age_conditioning: bool,
     /// The people who are called, by name. Without any: the base population, called `people`.
@@ -202,6 +207,8 @@ impl Default for Scenario {
             seed: 1,
             cap_percent: 3.0,
             cap_share_used: 0.85,
+            optimize_by: OptimizeBy::AbandonmentRate,
+            goal: 0.0,
             ring_age_conditioning: false,
             population: BTreeMap::new(),
             group: Vec::new(),
@@ -363,6 +370,16 @@ impl Scenario {
         range("start_hour", self.start_hour < 24, "0 to 23")?;
         range("cap_percent", (0.1..=50.0).contains(&self.cap_percent), "0.1 to 50")?;
         range("cap_share_used", (0.1..=1.0).contains(&self.cap_share_used), "0.1 to 1")?;
+        match self.optimize_by {
+            OptimizeBy::AbandonmentRate => {}
+            OptimizeBy::AgentBusyFactor => {
+                let percent = (1.0..=100.0).contains(&self.goal);
+                range("goal", percent, "1 to 100, per cent of the agents' time")?;
+            }
+            OptimizeBy::AverageWait | OptimizeBy::AverageDistributionTime => {
+                range("goal", (0.1..=600.0).contains(&self.goal), "0.1 to 600 seconds")?;
+            }
+        }
         self.policies()?;
         let populations = self.populations();
         for (name, population) in &populations {
@@ -492,6 +509,7 @@ mod tests {
             scenario.validate().unwrap_err().to_string()
         };
         assert_eq!(refused(r#"{"days": 0}"#), "days must be 1 to 10000");
+        assert_eq!(refused(r#"{"optimize_by": "average_wait"}"#), "goal must be 0.1 to 600 seconds");
         assert_eq!(
             refused(r#"{"group": [{"population": "martians"}]}"#),
             "group[0].population names 'martians', which the scenario does not have"

@@ -184,3 +184,14 @@ fn the_emulated_dial_level_places_all_the_calls_of_its_goal() {
     let report = run_with(text, "vicidial-hard");
     assert!(report.utilisation > 0.55, "{report:?}");
 }
+
+#[test]
+fn a_list_that_runs_out_does_not_lower_the_share_of_the_optimum() {
+    let text = r#"{"days": 2, "hours": 3, "agents": [{"count": 20}], "group": [{"list": 2000}],
+                   "faults": {"restart_at": [2.5]}}"#;
+    let report = run_with(text, "outdial");
+    assert!((0.2..0.8).contains(&report.list_lasted) && report.dialled <= 4000, "{report:?}");
+    assert!(report.share_of_u_star > 0.9 && report.utilisation < 0.8 * report.u_star, "{report:?}");
+    let endless = run_with(r#"{"days": 1, "hours": 1}"#, "progressive");
+    assert!((endless.list_lasted - 1.0).abs() < f64::EPSILON, "{endless:?}");
+}

@@ -15,6 +15,7 @@ impl Floor<'_> {
         let endless = state.scenario.list == 0;
         let count = if endless { u64::from(wanted) } else { u64::from(wanted).min(state.left) };
         state.left -= if endless { 0 } else { count };
+        state.taken += count;
         let first = state.next_contact;
         state.next_contact += count;
         let any_left = endless || state.left > 0;

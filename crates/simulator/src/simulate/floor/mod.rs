@@ -76,7 +76,15 @@ struct Group {
     talk_seconds: f64,
     wrap_seconds: f64,
     next_contact: u64,
+    /// People on the list whom the engine does not have yet, and whom it has and has not dialled yet.
     left: u64,
+    taken: u64,
+}
+
+impl Group {
+    fn has_run_out(&self) -> bool {
+        self.scenario.list > 0 && self.left == 0 && self.taken == 0
+    }
 }
 
 /// Where an agent is by their shift, whatever the engine knows.
@@ -155,6 +163,7 @@ impl<'a> Floor<'a> {
                 wrap_seconds,
                 next_contact: 0,
                 left: 0,
+                taken: 0,
             });
         }
         let mut floor = Self {
@@ -183,6 +192,13 @@ impl<'a> Floor<'a> {
         Ok(floor)
     }
 
+    /// Notes it if nobody is left to dial.
+    fn look_at_the_lists(&mut self) {
+        if self.groups.iter().all(Group::has_run_out) {
+            self.measure.lists_ran_out(self.now);
+        }
+    }
+
     fn cap(&self) -> f64 {
         self.scenario.cap_percent / 100.0
     }
@@ -208,6 +224,8 @@ impl<'a> Floor<'a> {
             .collect();
         let answered = AnsweredCalls { since: slots.first().map(|slot| slot.start), slots };
         for index in 0..self.groups.len() {
+            // Whom the engine had taken and not dialled goes with it.
+            self.groups[index].taken = 0;
             let definition = self.definition(index, answered.clone());
             self.give(Input::Command(Command::PutGroup(Box::new(definition))));
         }
@@ -243,6 +261,8 @@ impl<'a> Floor<'a> {
             predictive: PredictiveSettings {
                 abandon_cap_percent: self.scenario.cap_percent,
                 cap_share_used: self.scenario.cap_share_used,
+                optimize_by: self.scenario.optimize_by,
+                goal: self.scenario.goal,
                 ring_age_conditioning: self.scenario.ring_age_conditioning,
                 machine_false_positive_percent: detection.false_machine_percent,
                 ..PredictiveSettings::default()
@@ -287,6 +307,7 @@ impl<'a> Floor<'a> {
         self.is_open = true;
         for index in 0..self.groups.len() {
             self.groups[index].left = self.groups[index].scenario.list;
+            self.groups[index].taken = 0;
             self.act(index, GroupAction::Start);
             self.give(Input::MoreContacts { group: group_id(index) });
         }
@@ -555,6 +576,7 @@ impl<'a> Floor<'a> {
     fn live(&mut self) {
         self.next_wake = None;
         self.boot();
+        self.look_at_the_lists();
         if self.is_open {
             for index in 0..self.groups.len() {
                 self.act(index, GroupAction::Start);

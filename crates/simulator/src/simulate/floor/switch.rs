@@ -118,6 +118,8 @@ impl Floor<'_> {
         let outcome = world.outcome_with(number, attempt_number, factor);
         let chance = self.groups[group].reach.chance(world.population().answer_probability * factor);
         self.measure.placed(self.now, chance);
+        self.groups[group].taken = self.groups[group].taken.saturating_sub(1);
+        self.look_at_the_lists();
         let timeout = f64::from(self.groups[group].scenario.ring_timeout_seconds);
         let ring = outcome.ring.as_secs_f64();
         let call = Call {
