@@ -3,6 +3,7 @@
 mod file;
 mod from_group;
 pub mod plot;
+mod table;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -128,41 +129,18 @@ fn tell(scenario: &Scenario, reports: &[Report], is_json: bool) -> anyhow::Resul
         "{}: {} days of {} h, {agents} agents, cap {} %, seed {}",
         scenario.name, scenario.days, scenario.hours, scenario.cap_percent, scenario.seed
     );
-    println!(
-        "{:<18} {:>6} {:>6} {:>6} {:>8} {:>9} {:>9} {:>10} {:>7} {:>7} {:>7} {:>9}",
-        "policy",
-        "busy",
-        "U*",
-        "of U*",
-        "talk/h",
-        "abandoned",
-        "worst day",
-        "over cap",
-        "in 2 s",
-        "p99 s",
-        "dials",
-        "events/s"
-    );
-    for report in reports {
-        println!(
-            "{:<18} {:>5.1}% {:>5.1}% {:>5.1}% {:>5.1} min {:>8.2}% {:>8.2}% {:>4} of {:<4} {:>5.1}% {:>7.1} {:>7.1} {:>9.0}",
-            report.policy,
-            report.utilisation * 100.0,
-            report.u_star * 100.0,
-            report.share_of_u_star * 100.0,
-            report.talk_minutes_per_hour,
-            report.abandon_rate * 100.0,
-            report.abandon_rate_worst_day * 100.0,
-            report.windows_over_cap,
-            report.windows,
-            report.connected_within_2s * 100.0,
-            report.wait_p99,
-            report.dials_per_answer,
-            report.events_per_second,
-        );
+    for block in reports.chunks(table::POLICIES_ABREAST) {
+        println!("{}", table::of(block));
     }
     println!(
-        "busy: talk and wrap-up in the agents' time at work; U*: the Markov optimum at this cap (docs/pacing.md)"
+        "Busy is talk and wrap-up; U* is the Markov optimum at this cap (docs/pacing.md), while there is someone to dial."
     );
+    for report in reports.iter().filter(|report| report.list_lasted < 1.0) {
+        println!(
+            "With {} the lists ran out: nobody was left to dial in {:.1} % of the agents' time.",
+            report.policy,
+            (1.0 - report.list_lasted) * 100.0
+        );
+    }
     Ok(())
 }
