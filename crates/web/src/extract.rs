@@ -1,8 +1,10 @@
 //! Reading requests, and the forms of answers.
 
+use std::error::Error as _;
+
 use app::paging::{Listing, PageRequest};
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -46,15 +48,28 @@ impl<T: DeserializeOwned> FromRequest<Context> for Body<T> {
 }
 
 /// Where in a body something is wrong, as far as that was said, and what, without words about programs.
-fn told(text: &str) -> (&str, &str) {
-    let Some((_, text)) = text.split_once("into the target type: ") else { return ("", text) };
+fn told(text: &str) -> (String, &str) {
+    let Some((_, text)) = text.split_once("into the target type: ") else { return (String::new(), text) };
     let is_path = |path: &str| {
         !path.is_empty() && path.chars().all(|char| char.is_alphanumeric() || "_.[]-".contains(char))
     };
     match text.split_once(": ") {
-        Some((path, _)) if is_path(path) => (path, text),
-        _ => ("", text),
+        Some((path, reason)) if is_path(path) => (place(path, reason).unwrap_or_default(), text),
+        _ => (missing_member(text).unwrap_or_default().to_owned(), text),
     }
+}
+
+/// Where in a body something is wrong: a member that is missing is told with the place of its object.
+pub(crate) fn place(path: &str, reason: &str) -> Option<String> {
+    match (path, missing_member(reason)) {
+        (".", member) => member.map(str::to_owned),
+        (path, Some(member)) => Some(format!("{path}.{member}")),
+        (path, None) => Some(path.to_owned()),
+    }
+}
+
+fn missing_member(reason: &str) -> Option<&str> {
+    Some(reason.strip_prefix("missing field `")?.split_once('`')?.0)
 }
 
 /// `after` and `limit` of a listing.
@@ -71,8 +86,7 @@ impl FromRequestParts<Context> for Page {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Problem> {
-        let Query(query) = Query::<PageQuery>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text()))?;
+        let query: PageQuery = read_query(&parts.uri)?;
         Ok(Self(PageRequest { after: query.after, limit: query.limit }))
     }
 }
@@ -84,9 +98,36 @@ impl<T: DeserializeOwned> FromRequestParts<Context> for Ask<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Context) -> Result<Self, Problem> {
-        let Query(query) = Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text()))?;
-        Ok(Self(query))
+        Ok(Self(read_query(&parts.uri)?))
+    }
+}
+
+/// Reads a query; what is wrong with it is told with the parameter's name and what it may be.
+fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    Query::try_from_uri(uri).map(|Query(query)| query).map_err(|error| bad_query(&error))
+}
+
+fn bad_query(error: &QueryRejection) -> Problem {
+    let text = error.source().map_or_else(|| error.body_text(), ToString::to_string);
+    let (field, reason) = match text.split_once(": ") {
+        Some((name, reason)) if is_name(name) => (Some(name.to_owned()), reason),
+        _ => (missing_member(&text).map(str::to_owned), text.as_str()),
+    };
+    // What is no parameter's name may be something that errors do not repeat, such as a telephone number.
+    let Some(field) = field else {
+        let detail = "the query cannot be read: it is NAME=VALUE&NAME=VALUE…, each name once";
+        return Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail);
+    };
+    let detail = format!("the parameter '{field}' cannot be read: {}", without_value(reason));
+    Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail).in_field(field)
+}
+
+/// A reason without what was given: that may be personal.
+fn without_value(reason: &str) -> String {
+    match reason.split_once(", expected ") {
+        Some((_, expected)) => format!("it may be {expected}"),
+        None if reason.starts_with("invalid digit") => "it may be a whole number".to_owned(),
+        None => reason.to_owned(),
     }
 }
 
@@ -96,24 +137,26 @@ const PARAMETER_LENGTH_MAX: usize = 64;
 /// Refuses a query with a parameter that is not among those that are known: a misspelt filter would otherwise never take
 /// effect and never say so.
 pub(crate) fn refuse_unknown_parameters(uri: &Uri, known: &[String]) -> Result<(), Problem> {
-    let Query(given) = Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text()))?;
+    let given: Vec<(String, String)> = read_query(uri)?;
     let Some((name, _)) = given.into_iter().find(|(name, _)| !known.contains(name)) else { return Ok(()) };
     let takes = match known {
         [] => "it takes none".to_owned(),
         known => format!("it knows {}", known.join(", ")),
     };
-    // What is no name may be something that errors do not repeat, such as a telephone number.
-    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && name.len() <= PARAMETER_LENGTH_MAX
-        && name.chars().all(|char| char.is_ascii_alphanumeric() || "_-.[]".contains(char));
     let refusal =
         |what: String| Problem::new(StatusCode::BAD_REQUEST, "unknown_parameter", format!("{what}: {takes}"));
-    Err(if is_name {
+    // What is no name may be something that errors do not repeat, such as a telephone number.
+    Err(if is_name(&name) {
         refusal(format!("the query has no parameter '{name}'")).in_field(name)
     } else {
         refusal("the query has a parameter that is not known".to_owned())
     })
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.len() <= PARAMETER_LENGTH_MAX
+        && text.chars().all(|char| char.is_ascii_alphanumeric() || "_-.[]".contains(char))
 }
 
 /// The id at the end of the path, or the one before the last fixed part.
@@ -235,9 +278,13 @@ impl<T: DeserializeOwned> FromRequest<Context> for Replacement<T> {
         // As axum does for [`Body`]: the message begins with where it is.
         let read = serde_path_to_error::deserialize(serde_json::Value::from(body));
         read.map(|ObjectsAsObjects(body)| Self(body)).map_err(|error| {
-            let (path, text) = (error.path().to_string(), error.to_string());
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", text);
-            if path == "." { problem } else { problem.in_field(path) }
+            let text = error.inner().to_string();
+            let field = place(&error.path().to_string(), &text);
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", error.to_string());
+            match field {
+                Some(field) => problem.in_field(field),
+                None => problem,
+            }
         })
     }
 }
@@ -251,13 +298,16 @@ mod tests {
         let told_of = |what: &str| {
             let text = format!("Failed to deserialize the JSON body into the target type: {what}");
             let (field, reason) = told(&text);
-            (field.to_owned(), reason.to_owned())
+            (field, reason.to_owned())
         };
         let wrong = "phones[0].number: invalid type: integer `5`, expected a string at line 1 column 30";
         assert_eq!(told_of(wrong), ("phones[0].number".to_owned(), wrong.to_owned()));
         let missing = "missing field `name` at line 1 column 2";
-        assert_eq!(told_of(missing), (String::new(), missing.to_owned()));
-        assert_eq!(told("expected value at line 1 column 1"), ("", "expected value at line 1 column 1"));
+        assert_eq!(told_of(missing), ("name".to_owned(), missing.to_owned()));
+        let within = "phones[0]: missing field `number` at line 1 column 14";
+        assert_eq!(told_of(within), ("phones[0].number".to_owned(), within.to_owned()));
+        let unread = "expected value at line 1 column 1";
+        assert_eq!(told(unread), (String::new(), unread));
     }
 
     #[test]
@@ -274,6 +324,33 @@ mod tests {
         assert!(asked("x=1", &[]).unwrap_err().detail().ends_with("it takes none"));
         let number = asked("%2B447700900123", &["number"]).unwrap_err();
         assert!(number.field().is_none() && !number.detail().contains("4477"), "{number:?}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_query_is_told_with_the_parameter_and_what_it_may_be() {
+        #[derive(Debug, Deserialize)]
+        #[expect(dead_code, reason = "it is read only")]
+        struct Asked {
+            limit: Option<u32>,
+            id: Option<Uuid>,
+            state: Option<app::contacts::ContactState>,
+            is_new: Option<bool>,
+        }
+        let asked =
+            |query: &str| read_query::<Asked>(&format!("/v1/x?{query}").parse().unwrap()).unwrap_err();
+        for (query, field, may_be) in [
+            ("limit=many", "limit", "whole number"),
+            ("id=7", "id", "UUID"),
+            ("state=odd", "state", "`waiting`"),
+            ("is_new=perhaps", "is_new", "true"),
+        ] {
+            let problem = asked(query);
+            assert_eq!((problem.code(), problem.field()), ("bad_query", Some(field)));
+            let (_, value) = query.split_once('=').unwrap();
+            assert!(problem.detail().contains(may_be), "{problem:?}");
+            assert!(!problem.detail().contains(value), "{problem:?}");
+        }
+        assert!(asked("limit=1&limit=2").detail().contains("once"));
     }
 
     #[test]

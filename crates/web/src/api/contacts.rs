@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use app::AppError;
 use app::contacts::{ContactQuery, ContactState, ContactView, WhyNotView};
-use app::intake::{RecordOutcome, RecordResult};
+use app::intake::{RECORDS_MAX, RecordOutcome, RecordResult};
 use app::paging::Listing;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use contacts::RawContact;
+use contacts::{RawContact, RecordError};
 use engine::{CampaignId, ContactId, PhoneNumber, SourceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::endpoint::{Api, get, post};
-use crate::extract::{Ask, Id, Items, Page};
+use crate::extract::{Ask, Id, Items, Page, place};
 use crate::{Context, Problem};
 
 const TAG: &str = "Contacts";
@@ -92,7 +92,8 @@ struct Added {
 /// What a request asks to add.
 enum Asked {
     One(Box<RawContact<'static>>),
-    Many(Vec<RawContact<'static>>),
+    /// Those that can be read, and what became of the others.
+    Many(Vec<(u64, RawContact<'static>)>, Vec<RecordResult>),
 }
 
 async fn add_contacts(
@@ -107,8 +108,12 @@ async fn add_contacts(
             let results = context.app.add_contacts(&who, source, vec![*contact]).await?;
             one_answer(results)
         }
-        Asked::Many(contacts) => {
-            let results = context.app.add_contacts(&who, source, contacts).await?;
+        Asked::Many(readable, unreadable) => {
+            let (rows, contacts): (Vec<u64>, Vec<_>) = readable.into_iter().unzip();
+            let taken = context.app.add_contacts(&who, source, contacts).await?;
+            let placed = taken.into_iter().zip(rows).map(|(result, row)| RecordResult { row, ..result });
+            let mut results: Vec<RecordResult> = placed.chain(unreadable).collect();
+            results.sort_by_key(|result| result.row);
             let count = |outcome| results.iter().filter(|result| result.outcome == outcome).count();
             let (created, updated) = (count(RecordOutcome::Created), count(RecordOutcome::Updated));
             let (unchanged, rejected) = (count(RecordOutcome::Unchanged), count(RecordOutcome::Rejected));
@@ -117,21 +122,20 @@ async fn add_contacts(
     }
 }
 
-/// Reads `{"contacts": […]}` or a single contact. What is wrong with one of many is told with its place.
+/// Reads `{"contacts": […]}` or a single contact. One of many that cannot be read is rejected alone.
 fn read_contacts(body: &[u8]) -> Result<Asked, Problem> {
     let bad_json = |error: serde_json::Error| {
         let place = format!("not a JSON object: line {} column {}", error.line(), error.column());
         Problem::new(StatusCode::BAD_REQUEST, "bad_json", place)
     };
-    let bad_contact = |error: contacts::RecordError, place: String| {
-        let detail = format!("{} ({place})", error.message);
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", detail).in_field(place)
-    };
     let text = std::str::from_utf8(body)
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "bad_json", "the body is not UTF-8"))?;
     let keys: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(bad_json)?;
     let Some(many) = keys.get("contacts") else {
-        let one = RawContact::from_json(text).map_err(|error| bad_contact(error, "body".to_owned()))?;
+        let one = RawContact::from_json(text).map_err(|error| {
+            let field = field_of(text).unwrap_or_else(|| "body".to_owned());
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", error.message).in_field(field)
+        })?;
         return Ok(Asked::One(Box::new(one)));
     };
     if keys.len() > 1 {
@@ -142,10 +146,44 @@ fn read_contacts(body: &[u8]) -> Result<Asked, Problem> {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_body", "'contacts' must be a list")
             .in_field("contacts")
     })?;
-    let read = |(index, record): (usize, &&RawValue)| {
-        RawContact::from_json(record.get()).map_err(|error| bad_contact(error, format!("contacts[{index}]")))
-    };
-    Ok(Asked::Many(records.iter().enumerate().map(read).collect::<Result<_, _>>()?))
+    if records.len() > RECORDS_MAX {
+        let message =
+            format!("a request has at most {RECORDS_MAX} contacts: send more requests or import a file");
+        return Err(AppError::invalid("too_many", "contacts", message).into());
+    }
+    let (mut readable, mut unreadable) = (Vec::with_capacity(records.len()), Vec::new());
+    for (row, record) in (1..).zip(records) {
+        match RawContact::from_json(record.get()) {
+            Ok(contact) => readable.push((row, contact)),
+            Err(error) => unreadable.push(rejected(row, record.get(), error)),
+        }
+    }
+    Ok(Asked::Many(readable, unreadable))
+}
+
+/// What became of a record that cannot be read.
+fn rejected(row: u64, record: &str, error: RecordError) -> RecordResult {
+    #[derive(Deserialize)]
+    struct Named {
+        external_id: String,
+    }
+    RecordResult {
+        row,
+        external_id: serde_json::from_str(record).ok().map(|named: Named| named.external_id),
+        outcome: RecordOutcome::Rejected,
+        contact: None,
+        code: Some(error.code),
+        field: field_of(record),
+        message: Some(error.message.into_owned()),
+        warnings: Vec::new(),
+    }
+}
+
+/// Where in a record that is no contact something is wrong, as far as that can be told.
+fn field_of(record: &str) -> Option<String> {
+    let mut text = serde_json::Deserializer::from_str(record);
+    let error = serde_path_to_error::deserialize::<_, RawContact<'static>>(&mut text).err()?;
+    place(&error.path().to_string(), &error.inner().to_string())
 }
 
 /// The answer to a request that adds one contact: a rejection is a problem of the request then.
@@ -240,14 +278,29 @@ mod tests {
     fn a_body_is_one_contact_or_a_list_of_them() {
         assert!(matches!(read_contacts(br#"{"external_id": "1", "phones": []}"#), Ok(Asked::One(_))));
         let many = read_contacts(br#"{"contacts": [{"external_id": "1"}, {"external_id": "2"}]}"#);
-        assert!(matches!(many, Ok(Asked::Many(records)) if records.len() == 2));
+        assert!(
+            matches!(many, Ok(Asked::Many(records, rejected)) if records.len() == 2 && rejected.is_empty())
+        );
     }
 
     #[test]
-    fn what_is_wrong_with_one_of_many_is_told_with_its_place() {
-        let problem = read_contacts(br#"{"contacts": [{"external_id": "1"}, {"phone": "2"}]}"#).err();
-        let detail = format!("{problem:?}");
-        assert!(detail.contains("contacts[1]"), "{detail}");
+    fn one_of_many_that_cannot_be_read_is_rejected_at_its_place_and_the_others_are_kept() {
+        let many = br#"{"contacts": [{"external_id": "1", "phone": 2}, {"external_id": "2"}, 7,
+            {"external_id": "4", "phones": [{"number": "1"}, {"number": []}]}, {"phones": [{}]}]}"#;
+        let Ok(Asked::Many(readable, rejected)) = read_contacts(many) else { panic!("it is a list") };
+        assert_eq!(readable.iter().map(|(row, _)| *row).collect::<Vec<_>>(), [2]);
+        let told: Vec<_> = rejected
+            .iter()
+            .map(|result| (result.row, result.external_id.as_deref(), result.field.as_deref()))
+            .collect();
+        let wanted = [
+            (1, Some("1"), Some("phone")),
+            (3, None, None),
+            (4, Some("4"), Some("phones[1].number")),
+            (5, None, Some("phones[0].number")),
+        ];
+        assert_eq!(told, wanted);
+        assert!(rejected.iter().all(|result| result.message.is_some() && result.code.is_some()));
     }
 
     #[test]

@@ -66,9 +66,20 @@ async fn a_bad_contact_is_refused_alone_and_told_among_many() {
         let answer = admin.post(&path, many).await.expect(200);
         assert_eq!((&answer.body["created"], &answer.body["rejected"]), (&json!(1), &json!(1)));
         assert_eq!(answer.body["results"][1]["code"], "bad_phone");
-        let misspelt = json!({"contacts": [{"external_id": "1", "phone": []}]});
-        let problem = admin.post(&path, misspelt).await.expect_problem(422, "bad_body");
-        assert_eq!(problem.text("field"), "contacts[0]");
+        let misspelt = json!({"external_id": "c-3", "phone": []});
+        let many = json!({"contacts": [misspelt, contact("c-4", "+14155550104"), "no contact"]});
+        let answer = admin.post(&path, many).await.expect(200);
+        assert_eq!((&answer.body["created"], &answer.body["rejected"]), (&json!(1), &json!(2)));
+        let results = answer.body["results"].as_array().unwrap();
+        let told = |name: &str| results.iter().map(|it| it[name].clone()).collect::<Vec<_>>();
+        assert_eq!(told("row"), [1, 2, 3]);
+        assert_eq!(told("outcome"), ["rejected", "created", "rejected"]);
+        assert_eq!((&results[0]["code"], &results[0]["field"]), (&json!("broken_row"), &json!("phone")));
+        let alone = admin
+            .post(&path, json!({"external_id": "c-3", "phone": []}))
+            .await
+            .expect_problem(422, "bad_body");
+        assert_eq!(alone.text("field"), "phone");
         server.stop().await;
     }
 }
