@@ -57,6 +57,9 @@ pub enum AppError {
     Internal(String),
 }
 
+/// Parts whose answer may be lost after they have done what was asked.
+const MAY_HAVE_ACTED: [&str; 2] = ["the dialler", "the intake"];
+
 /// A kind of thing as people call it: `caller id pool` for `caller_id_pool`.
 pub(crate) fn in_words(kind: &str) -> String {
     match kind {
@@ -104,6 +107,20 @@ impl AppError {
         Self::NotFound { what, id: id.to_string() }
     }
 
+    /// Whether it is sure that nothing was done only because it was not possible at the moment, so that the same request
+    /// may be sent again. A commit of which nothing is known is not among them.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Overloaded => true,
+            Self::Store(error) => matches!(
+                error,
+                StoreError::Overloaded | StoreError::Contended | StoreError::Unavailable { .. }
+            ),
+            Self::Unavailable(part) => !MAY_HAVE_ACTED.contains(part),
+            _ => false,
+        }
+    }
+
     /// The stable code that callers may rely on.
     pub fn code(&self) -> &'static str {
         match self {
@@ -118,5 +135,19 @@ impl AppError {
             | Self::Store(StoreError::Unavailable { .. } | StoreError::CommitUnknown) => "unavailable",
             Self::Internal(_) | Self::Store(_) => "internal",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_done_may_be_asked_again_unless_it_may_have_been_done() {
+        let unreachable = StoreError::Unavailable { reason: "gone".to_owned() };
+        assert!(AppError::from(unreachable).is_passing() && AppError::Overloaded.is_passing());
+        assert!(AppError::Unavailable("the disk for uploads").is_passing());
+        assert!(!AppError::from(StoreError::CommitUnknown).is_passing());
+        assert!(!AppError::Unavailable("the dialler").is_passing(), "its answer may be what was lost");
     }
 }

@@ -3,6 +3,7 @@
 use app::{AppError, Principal, Repetition};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -53,8 +54,8 @@ async fn once(context: &Context, request: Request, next: Next) -> Result<Respons
     let Caller(who) = Caller::from_request_parts(&mut parts, context).await?;
     let is_upload = parts.uri.path().ends_with("/imports");
     let (body, fingerprint) = if is_upload {
-        // A file is not held in memory: the key stands for it.
-        (body, parts.uri.to_string().into_bytes())
+        // A file is not held in memory: what the headers say of it stands for it.
+        (body, upload_fingerprint(&parts))
     } else {
         let bytes = to_bytes(body, body_bytes_max(context, parts.uri.path())).await.map_err(|_| {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "the body is larger than is allowed")
@@ -67,6 +68,16 @@ async fn once(context: &Context, request: Request, next: Next) -> Result<Respons
     }
     let response = next.run(Request::from_parts(parts, body)).await;
     keep(context, &who, &key, response).await
+}
+
+/// What tells an upload from another: where it goes, and what its headers say of the file.
+fn upload_fingerprint(parts: &Parts) -> Vec<u8> {
+    let mut told = parts.uri.to_string().into_bytes();
+    for name in ["content-length", "content-type", "content-digest"] {
+        told.push(b'\n');
+        told.extend(parts.headers.get(name).map_or(&[][..], HeaderValue::as_bytes));
+    }
+    told
 }
 
 /// Bytes of a body at most, where the route allows more than is usual too.
@@ -96,15 +107,16 @@ fn replayed(status: u16, kept: &str) -> Result<Response, AppError> {
     Ok(response)
 }
 
-/// Keeps the answer, a refusal too, so that the repetition learns the same. An overload is no answer to keep: nothing
-/// was done. Neither is a fault: a repetition is told then that nothing is known of the first request.
+/// Keeps the answer, a refusal too, so that the repetition learns the same. What passes by itself is no answer to keep,
+/// as nothing was done: an overload, or something that is in the way (409). Neither is a fault: a repetition is told
+/// then that nothing is known of the first request.
 async fn keep(
     context: &Context,
     who: &Principal,
     key: &str,
     response: Response,
 ) -> Result<Response, Problem> {
-    if asks_to_come_again(&response) {
+    if asks_to_come_again(&response) || response.status() == StatusCode::CONFLICT {
         context.app.forget_request(who, key).await?;
         return Ok(response);
     }

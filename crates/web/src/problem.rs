@@ -1,6 +1,7 @@
 //! Errors as `application/problem+json` (RFC 9457), with a stable `code`.
 
 use std::any::Any;
+use std::time::Duration;
 
 use app::{AppError, Fault};
 use axum::body::Body;
@@ -18,6 +19,8 @@ pub struct Problem {
     code: String,
     detail: String,
     field: Option<String>,
+    /// Whether nothing was done, for a reason that passes.
+    is_passing: bool,
     /// What few problems have; boxed, as a problem is what most functions may return.
     more: Option<Box<More>>,
 }
@@ -27,12 +30,14 @@ pub struct Problem {
 struct More {
     faults: Vec<Fault>,
     extensions: Vec<(&'static str, serde_json::Value)>,
+    retry_after_seconds: Option<u64>,
 }
 
 impl Problem {
     /// A problem with a stable code and what to do about it.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), detail: detail.into(), field: None, more: None }
+        let is_passing = matches!(code, "overloaded" | "rate_limited");
+        Self { status, code: code.to_owned(), detail: detail.into(), field: None, is_passing, more: None }
     }
 
     /// About one part of the request.
@@ -44,6 +49,12 @@ impl Problem {
     /// With a member of a dialect's own (RFC 9457 §3.2).
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
         self.more.get_or_insert_default().extensions.push((name, value.into()));
+        self
+    }
+
+    /// To be asked again after so long, and not after a second.
+    pub(crate) fn come_again_after(mut self, wait: Duration) -> Self {
+        self.more.get_or_insert_default().retry_after_seconds = Some(wait.as_secs().max(RETRY_AFTER_SECONDS));
         self
     }
 
@@ -75,7 +86,7 @@ impl Problem {
 
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
-        let code = error.code();
+        let (code, is_passing) = (error.code(), error.is_passing());
         let status = match (&error, code) {
             (AppError::Unauthenticated(_), _) => StatusCode::UNAUTHORIZED,
             (AppError::Forbidden(_), _) => StatusCode::FORBIDDEN,
@@ -99,8 +110,8 @@ impl From<AppError> for Problem {
             AppError::InvalidParts(faults) => (faults.first().map(|fault| fault.field.to_owned()), faults),
             _ => (None, Vec::new()),
         };
-        let more = (!faults.is_empty()).then(|| Box::new(More { faults, extensions: Vec::new() }));
-        Self { status, code: code.to_owned(), detail, field, more }
+        let more = (!faults.is_empty()).then(|| Box::new(More { faults, ..More::default() }));
+        Self { status, code: code.to_owned(), detail, field, is_passing, more }
     }
 }
 
@@ -114,7 +125,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self.status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            let wait = self.more.as_ref().and_then(|more| more.retry_after_seconds);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.unwrap_or(RETRY_AFTER_SECONDS)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -149,8 +161,7 @@ fn body(problem: &Problem, request: Option<&str>) -> String {
 
 /// Whether an answer says that nothing was done and the client is to come again.
 pub(crate) fn asks_to_come_again(response: &Response<Body>) -> bool {
-    let code = response.extensions().get::<Marked>().map(|Marked(problem)| problem.code.as_str());
-    matches!(code, Some("overloaded" | "rate_limited"))
+    response.extensions().get::<Marked>().is_some_and(|Marked(problem)| problem.is_passing)
 }
 
 /// Puts the request's id into a problem, so that the log's lines about it can be found.
@@ -165,6 +176,15 @@ pub(crate) async fn name_request(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::from(body(&problem, Some(&request))))
 }
 
+/// The answer to a request that took too long; whether it was carried out is not known.
+pub(crate) fn after_timeout() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "timeout",
+        "it took too long and was given up: look whether it was carried out before sending it again",
+    )
+}
+
 /// The answer to a request whose handler panicked.
 pub(crate) fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
     tracing::error!("a request handler panicked");
@@ -174,4 +194,28 @@ pub(crate) fn after_panic(_: Box<dyn Any + Send + 'static>) -> Response<Body> {
         "something went wrong here; the log says what",
     )
     .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use store::StoreError;
+
+    use super::*;
+
+    #[test]
+    fn only_what_was_surely_not_done_asks_to_come_again() {
+        let asks = |problem: Problem| asks_to_come_again(&problem.into_response());
+        let unreachable = StoreError::Unavailable { reason: "gone".to_owned() };
+        assert!(asks(AppError::from(unreachable).into()));
+        assert!(asks(Problem::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "slow down")));
+        assert!(!asks(AppError::from(StoreError::CommitUnknown).into()));
+        assert!(!asks(after_timeout()));
+    }
+
+    #[test]
+    fn whoever_has_to_wait_is_told_how_long() {
+        let told = |problem: Problem| problem.into_response().headers()[header::RETRY_AFTER].clone();
+        assert_eq!(told(AppError::Overloaded.into()), "1");
+        assert_eq!(told(Problem::from(AppError::Overloaded).come_again_after(Duration::from_secs(40))), "40");
+    }
 }

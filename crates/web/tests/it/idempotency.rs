@@ -52,6 +52,44 @@ async fn a_key_stands_for_one_request_only() {
 }
 
 #[tokio::test]
+async fn what_was_in_the_way_may_be_gone_when_a_request_is_repeated() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let path = admin.post("/v1/skills", json!({"name": "Sales"})).await.expect(201);
+        let taken = post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await;
+        taken.expect_problem(409, "name_taken");
+        admin.delete(path.header("location"), "\"1\"").await.expect(204);
+        let again = post_once(&admin, "k1", "/v1/skills", json!({"name": "Sales"})).await.expect(201);
+        assert_eq!(again.header("idempotency-replayed"), "");
+    }
+}
+
+#[tokio::test]
+async fn another_file_under_the_same_key_is_refused_and_the_same_one_answered_again() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let (_, source) = admin.campaign_and_source().await;
+        let path = format!("/v1/sources/{source}/imports?map=external_id=id,phone1=tel");
+        let send = |file: &'static str, digest: Option<&'static str>| {
+            let request = admin.request(Method::POST, &path).header("Idempotency-Key", "f1");
+            let request = request.header("Content-Type", "text/csv").body(file);
+            Answer::to(match digest {
+                Some(digest) => request.header("Content-Digest", digest),
+                None => request,
+            })
+        };
+        let first = send("id,tel\n1,+14155550100\n", None).await.expect(202);
+        let again = send("id,tel\n1,+14155550100\n", None).await.expect(202);
+        assert_eq!(again.text("id"), first.text("id"));
+        let longer = send("id,tel\n1,+14155550100\n2,+14155550101\n", None).await;
+        longer.expect_problem(422, "idempotency_key_reused");
+        let told = send("id,tel\n1,+14155550109\n", Some("sha-256=:AAAA:")).await;
+        told.expect_problem(422, "idempotency_key_reused");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn of_many_at_once_one_is_carried_out() {
     for server in Server::on_both().await {
         let admin = server.tenant("A").await;
