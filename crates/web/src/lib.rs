@@ -11,6 +11,7 @@ mod idempotency;
 mod limits;
 mod measure;
 mod objects;
+mod page;
 mod problem;
 mod sound;
 
@@ -19,9 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::StatusCode;
-use axum::response::Html;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use ipnet::IpNet;
@@ -30,7 +32,6 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
-use tower_http::timeout::TimeoutLayer;
 
 pub use dialects::sink_formats;
 use endpoint::Api;
@@ -89,22 +90,24 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let (ordinary, document) = dialects::routes(api::ordinary(Api::new())).finish();
     let (lasting, document) = api::lasting(Api::continued(document)).finish();
     let document = Arc::new(document.into_json());
-    let ordinary =
-        ordinary.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT));
+    let ordinary = ordinary.layer(middleware::from_fn(|request: Request, next: Next| async move {
+        in_time(REQUEST_TIMEOUT, next.run(request)).await
+    }));
     let api = ordinary
         .merge(lasting)
         .layer(middleware::from_fn(extract::link_next))
         .layer(middleware::from_fn_with_state(context.clone(), idempotency::answer_once))
         .layer(middleware::from_fn_with_state(context.clone(), limits::keep))
+        .layer(middleware::map_response(page::never_store))
         .layer(DefaultBodyLimit::max(body_bytes_max));
     // Sounds hardly get smaller, and whoever fetches one wants to know how long it takes.
     let compressible = DefaultPredicate::new().and(NotForContentType::const_new("audio/"));
-    let swagger = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(true);
+    let swagger = utoipa_swagger_ui::Config::from("/openapi.json").persist_authorization(false);
     Router::new()
         .merge(api)
         .merge(utoipa_swagger_ui::SwaggerUi::new("/docs").config(swagger))
         .route("/openapi.json", get(move || async move { Json((*document).clone()) }))
-        .route("/", get(|| async { Html(include_str!("../assets/index.html")) }))
+        .merge(page::routes())
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(move || async move { metrics.render() }))
@@ -122,9 +125,15 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
         .layer(middleware::from_fn(measure::count))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(middleware::map_response(problem::name_request))
+        .layer(middleware::from_fn(page::protect))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(CompressionLayer::new().compress_when(compressible))
         .with_state(context)
+}
+
+/// An answer, or a problem if there is none in time.
+async fn in_time(limit: Duration, answer: impl Future<Output = Response>) -> Response {
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| problem::after_timeout().into_response())
 }
 
 async fn ready(
@@ -145,4 +154,17 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_answered_with_a_problem() {
+        let answer = in_time(Duration::from_millis(1), std::future::pending()).await;
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+        assert_eq!(answer.headers()["retry-after"], "1");
+    }
 }

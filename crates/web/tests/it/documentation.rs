@@ -126,3 +126,54 @@ async fn the_pages_for_people_are_served() {
     let docs = server.nobody().get("/docs/").await.expect(200);
     assert!(docs.header("content-type").starts_with("text/html"));
 }
+
+#[tokio::test]
+async fn browsers_are_told_to_run_nothing_foreign_and_to_keep_no_answers() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    for path in
+        ["/", "/live.js", "/live.css", "/docs/", "/openapi.json", "/v1/skills", "/v1/nothing", "/healthz"]
+    {
+        let answer = admin.get(path).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("script-src 'unsafe"), "{path}");
+    }
+    assert_eq!(admin.get("/v1/skills").await.expect(200).header("cache-control"), "no-store");
+    assert_eq!(server.nobody().get("/v1/skills").await.expect(401).header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn the_live_page_runs_only_what_its_policy_allows_and_writes_no_markup() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let text = async |path: &str| {
+        let answer = server.nobody().get(path).await.expect(200);
+        (answer.header("content-type").to_owned(), String::from_utf8(answer.bytes).unwrap())
+    };
+    let (_, page) = text("/").await;
+    assert!(page.contains("<script src=\"/live.js\"></script>") && !page.contains("<style"), "{page}");
+    assert!(!page.contains(" style=") && !page.contains(" onclick="), "{page}");
+    let (kind, script) = text("/live.js").await;
+    assert!(kind.starts_with("text/javascript"), "{kind}");
+    for markup in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"] {
+        assert!(!script.contains(markup), "{markup}");
+    }
+    let (kind, _) = text("/live.css").await;
+    assert!(kind.starts_with("text/css"), "{kind}");
+}
+
+#[tokio::test]
+async fn the_live_page_has_words_for_every_state_and_reason() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    let script = include_str!("../../assets/live.js");
+    for (schema, plain) in [("GroupState", &[][..]), ("AgentState", &["ready"]), ("IdleReason", &[])] {
+        let schema = &document["components"]["schemas"][schema];
+        let listed = schema["oneOf"].as_array().unwrap_or_else(|| panic!("{schema}"));
+        for value in listed.iter().filter_map(|one| one["const"].as_str()) {
+            assert!(plain.contains(&value) || script.contains(&format!("{value}: \"")), "{value}");
+        }
+    }
+}
