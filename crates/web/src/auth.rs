@@ -67,6 +67,39 @@ impl FromRequestParts<Context> for Caller {
     }
 }
 
+/// A caller who follows a stream, and may do so for as long as the key or session that they came with is good.
+pub(crate) struct Follower {
+    pub who: Principal,
+    secret: Option<Secret>,
+    checked_at: Instant,
+}
+
+impl Follower {
+    /// Whether they still may, as far as is known: it is looked from time to time.
+    pub async fn still_may(&mut self, context: &Context) -> bool {
+        if self.checked_at.elapsed() < context.settings.streams_checked_every {
+            return true;
+        }
+        self.checked_at = Instant::now();
+        let Some(secret) = &self.secret else { return true };
+        match context.app.authenticate(secret).await {
+            Ok(who) => who == self.who,
+            Err(AppError::Unauthenticated(_)) => false,
+            // A database that is away for a moment says nothing about the key.
+            Err(_) => true,
+        }
+    }
+}
+
+impl FromRequestParts<Context> for Follower {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, context: &Context) -> Result<Self, Problem> {
+        let Caller(who) = Caller::from_request_parts(parts, context).await?;
+        Ok(Self { who, secret: secret_of(parts), checked_at: Instant::now() })
+    }
+}
+
 /// Whoever runs the installation, by the root key.
 pub(crate) struct Root;
 

@@ -51,6 +51,8 @@ pub struct WebSettings {
     pub requests_at_once_max: usize,
     /// Requests a second of one key, on average; a burst may be twice that.
     pub requests_per_second_max: u32,
+    /// How often it is looked whether whoever follows a stream still may: a revoked key ends it then.
+    pub streams_checked_every: Duration,
     /// Addresses from which web callbacks (`/data`) are taken without a key, as networks such as `192.0.2.0/24`. None,
     /// unless the operator names them.
     pub callbacks_without_key_from: Vec<IpNet>,
@@ -64,6 +66,7 @@ impl Default for WebSettings {
             upload_bytes_max: 4 * 1024 * 1024 * 1024,
             requests_at_once_max: 512,
             requests_per_second_max: 1000,
+            streams_checked_every: Duration::from_secs(30),
             callbacks_without_key_from: Vec::new(),
         }
     }
@@ -76,6 +79,7 @@ pub(crate) struct Context {
     pub settings: Arc<WebSettings>,
     pub limits: Arc<Limits>,
     pub tickets: Arc<auth::Tickets>,
+    pub guesses: Arc<limits::Guesses>,
 }
 
 /// How long an ordinary request may take; uploads and streams are not ordinary.
@@ -86,7 +90,8 @@ pub fn router(app: Arc<App>, settings: WebSettings) -> Router {
     let metrics = measure::recorder();
     let limits = Arc::new(Limits::new(&settings));
     let body_bytes_max = settings.body_bytes_max;
-    let context = Context { app, settings: Arc::new(settings), limits, tickets: Arc::default() };
+    let settings = Arc::new(settings);
+    let context = Context { app, settings, limits, tickets: Arc::default(), guesses: Arc::default() };
     let (ordinary, document) = dialects::routes(api::ordinary(Api::new())).finish();
     let (lasting, document) = api::lasting(Api::continued(document)).finish();
     let document = Arc::new(document.into_json());

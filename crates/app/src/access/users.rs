@@ -260,6 +260,22 @@ impl App {
         Ok((secret, until))
     }
 
+    /// Notes that somebody failed to log in as a user; of no effect if there is no such user, whose name may be anything.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn note_failed_log_in(&self, tenant: &str, login: &str) -> Result<(), AppError> {
+        let (tenant, login, now) = (tenant.to_owned(), login.to_owned(), self.clock.now());
+        let audit_id = self.ids.next(now);
+        self.write(move |tx| {
+            let Some(tenant) = tenants::by_name(tx, &tenant)? else { return Ok(()) };
+            let Some(user) = rows::by_login(tx, tenant.id, &login)? else { return Ok(()) };
+            let who = principal(&user)?;
+            audit::note(tx, &who, audit_id, now, Action::LogInFailed, "user", Some(user.id), None, None)
+        })
+        .await
+    }
+
     /// Ends a session; of no effect on a key.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! Tenants, API keys, users and sessions.
 
-use app::Principal;
-use app::Role;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use app::access::{KeyView, NewKey, NewUser, TenantView, UserUpdate, UserView};
 use app::paging::Listing;
+use app::{AppError, Principal, Role};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -210,9 +212,25 @@ struct SessionCreated {
 
 async fn create_session(
     State(context): State<Context>,
-    Body(log_in): Body<LogIn>,
+    parts: Parts,
+    Body(LogIn { tenant, login, password }): Body<LogIn>,
 ) -> Result<(StatusCode, Json<SessionCreated>), Problem> {
-    let (secret, until) = context.app.log_in(&log_in.tenant, &log_in.login, &log_in.password).await?;
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let guess = context.guesses.begin(&tenant, &login, peer)?;
+    let logged_in = context.app.log_in(&tenant, &login, &password).await;
+    if let Err(AppError::Unauthenticated(_)) = logged_in {
+        context.guesses.failed(&guess);
+        // Beside the answer, which must take as long whether there is such a user or not.
+        let app = Arc::clone(&context.app);
+        tokio::spawn(async move {
+            if let Err(error) = app.note_failed_log_in(&tenant, &login).await {
+                tracing::warn!(code = error.code(), "could not note a log-in that failed");
+            }
+        });
+    } else {
+        context.guesses.forgive(&guess);
+    }
+    let (secret, until) = logged_in?;
     let session = SessionCreated { token: secret.expose().to_owned(), expires_at: until.to_rfc3339() };
     Ok((StatusCode::CREATED, Json(session)))
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::stream::{self, Stream};
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Follower};
 use crate::endpoint::{Api, get};
 use crate::{Context, Problem};
 
@@ -33,18 +33,21 @@ async fn live(State(context): State<Context>, Caller(who): Caller) -> Result<Jso
 
 async fn follow(
     State(context): State<Context>,
-    Caller(who): Caller,
+    follower: Follower,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    context.app.live(&who).await?;
-    let stream = stream::unfold((context.app, who, true), |(app, who, is_first)| async move {
+    context.app.live(&follower.who).await?;
+    let stream = stream::unfold((context, follower, true), |(context, mut follower, is_first)| async move {
         if !is_first {
             tokio::time::sleep(TELL_EVERY).await;
         }
-        let event = match app.live(&who).await {
+        if !follower.still_may(&context).await {
+            return None;
+        }
+        let event = match context.app.live(&follower.who).await {
             Ok(view) => Event::default().event("live").json_data(&view).unwrap_or_default(),
             Err(error) => Event::default().event("problem").data(error.code()),
         };
-        Some((Ok(event), (app, who, false)))
+        Some((Ok(event), (context, follower, false)))
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::default()))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, until};
 
 #[tokio::test]
 async fn tenants_cannot_see_or_change_each_others_things() {
@@ -168,5 +168,33 @@ async fn every_change_is_in_the_audit_log_with_who_made_it() {
         assert_eq!(log.body["items"][1]["after"]["name"], "Support");
         let supervisor = admin.with_role("supervisor").await;
         supervisor.get("/v1/audit").await.expect_problem(403, "forbidden");
+    }
+}
+
+#[tokio::test]
+async fn whoever_guesses_passwords_has_to_wait_and_the_audit_log_tells_of_it() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        for login in ["ann", "bob"] {
+            let user = json!({"login": login, "password": "correct horse battery", "role": "supervisor"});
+            admin.post("/v1/users", user).await.expect(201);
+        }
+        let log_in = |login: &'static str, password: &'static str| {
+            let asked = json!({"tenant": "A", "login": login, "password": password});
+            async { server.nobody().post("/v1/sessions", asked).await }
+        };
+        for _ in 0..10 {
+            log_in("ann", "a wrong password").await.expect_problem(401, "unauthenticated");
+        }
+        let refused = log_in("Ann", "correct horse battery").await.expect_problem(429, "rate_limited");
+        let wait: u64 = refused.header("retry-after").parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+        log_in("bob", "correct horse battery").await.expect(201);
+        let noted = until(
+            || admin.get("/v1/audit"),
+            |log| log.items("action").iter().filter(|action| **action == "log_in_failed").count() == 10,
+        );
+        assert!(noted.await.items("actor").contains(&"user:ann"));
+        server.stop().await;
     }
 }

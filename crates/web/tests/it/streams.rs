@@ -1,10 +1,14 @@
 //! Events as they happen.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use reqwest::{Method, Response};
 use serde_json::json;
+use store::testing::{TestDatabase, databases};
+use web::WebSettings;
 
-use crate::support::Server;
+use crate::support::{Answer, Server};
 
 /// Reads a stream until it holds a text.
 async fn read_until(response: Response, wanted: &str) -> String {
@@ -59,4 +63,43 @@ async fn the_live_view_is_streamed() {
         assert!(text.contains("event: live") && text.contains("Ann"), "{text}");
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_the_streams_that_were_opened_with_it() {
+    for database in databases() {
+        let settings =
+            WebSettings { streams_checked_every: Duration::from_millis(100), ..WebSettings::default() };
+        let server = Server::start(database, settings).await;
+        let admin = server.tenant("A").await;
+        let made =
+            admin.post("/v1/api-keys", json!({"name": "wall", "role": "supervisor"})).await.expect(201);
+        let wall = server.with_key(made.text("api_key"));
+        let (mut events, mut live) = (
+            wall.request(Method::GET, "/v1/events/stream").send().await.unwrap(),
+            wall.request(Method::GET, "/v1/live/stream").send().await.unwrap(),
+        );
+        assert!(live.chunk().await.unwrap().is_some());
+        admin.delete(&format!("/v1/api-keys/{}", made.text("id")), "").await.expect(204);
+        let both_end = async {
+            while events.chunk().await.unwrap().is_some() {}
+            while live.chunk().await.unwrap().is_some() {}
+        };
+        tokio::time::timeout(Duration::from_secs(20), both_end).await.expect("the streams end");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_place_in_the_events_that_cannot_be_read_is_refused() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let admin = server.tenant("A").await;
+    let stream = admin.request(Method::GET, "/v1/events/stream").header("Last-Event-ID", "the last");
+    let refused = Answer::to(stream).await.expect_problem(400, "bad_last_event_id");
+    assert_eq!(refused.text("field"), "Last-Event-ID");
+    for limit in [0, 1001] {
+        let refused = admin.get(&format!("/v1/events?limit={limit}")).await.expect_problem(422, "bad_limit");
+        assert_eq!(refused.text("field"), "limit");
+    }
+    server.stop().await;
 }
