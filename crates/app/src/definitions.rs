@@ -10,8 +10,8 @@ use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::error::in_words;
 use crate::model::{
-    CampaignBody, CampaignGroupBody, Definition, DetectionProfileBody, MessageBody, NamedReference,
-    ScriptBody, SinkBody, Stored, check_name,
+    AgentBody, CampaignBody, CampaignGroupBody, Definition, DetectionProfileBody, MessageBody,
+    NamedReference, ScriptBody, SinkBody, SkillBody, Stored, check_name,
 };
 use crate::paging::{Listing, PageRequest};
 use crate::{App, AppError};
@@ -150,6 +150,10 @@ fn name_taken<T: Definition>(error: StoreError) -> AppError {
     }
 }
 
+/// The kinds of which an agent's screen shows something with a call.
+const SHOWN_WITH_CALLS: [&str; 4] =
+    [AgentBody::KIND, CampaignBody::KIND, CampaignGroupBody::KIND, SkillBody::KIND];
+
 impl App {
     /// Whether the caller may store this body, as far as that can be told without looking at others.
     async fn check_alone<T: Definition>(&self, who: &Principal, body: &T) -> Result<(), AppError> {
@@ -188,12 +192,13 @@ impl App {
         Ok(stored)
     }
 
-    /// Reads a definition.
+    /// Reads a definition. An agent reads those that their screen shows with a call, and no scripts, sinks or the like.
     ///
     /// # Errors
     /// The caller may not, or there is none.
     pub async fn get<T: Definition>(&self, who: &Principal, id: Uuid) -> Result<Stored<T>, AppError> {
-        who.may(Permission::LookUp)?;
+        let is_shown_with_calls = SHOWN_WITH_CALLS.contains(&T::KIND);
+        who.may(if is_shown_with_calls { Permission::LookUp } else { Permission::Read })?;
         let tenant = who.tenant;
         self.read(move |tx| load(tx, tenant, id)).await
     }
@@ -208,9 +213,27 @@ impl App {
         parent: Option<Uuid>,
         page: &PageRequest,
     ) -> Result<Listing<Stored<T>>, AppError> {
+        self.list_named(who, parent, None, page).await
+    }
+
+    /// The same, of those with a name if one is given, whatever the case of its ASCII letters.
+    ///
+    /// # Errors
+    /// The caller may not.
+    pub async fn list_named<T: Definition>(
+        &self,
+        who: &Principal,
+        parent: Option<Uuid>,
+        name: Option<String>,
+        page: &PageRequest,
+    ) -> Result<Listing<Stored<T>>, AppError> {
         who.may(Permission::Read)?;
         let (tenant, page) = (who.tenant, page.read()?);
-        self.read(move |tx| Listing::try_of(rows::list(tx, tenant, T::KIND, parent, &page)?, typed)).await
+        self.read(move |tx| {
+            let found = rows::list_named(tx, tenant, T::KIND, parent, name.as_deref(), &page)?;
+            Listing::try_of(found, typed)
+        })
+        .await
     }
 
     /// Changes a definition that the caller has seen in `version`.

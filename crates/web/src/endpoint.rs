@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use app::Fault;
+use app::paging::PAGE_ITEMS_MAX;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
@@ -32,6 +34,7 @@ pub(crate) struct Endpoint {
     parameters: Vec<Value>,
     request: Option<Value>,
     status: u16,
+    other_status: Option<u16>,
     response: Option<Value>,
     needs_auth: bool,
     body_bytes_max: Option<usize>,
@@ -62,6 +65,7 @@ impl Document {
 
     /// The document as it is served.
     pub fn into_json(mut self) -> Value {
+        let faults = self.schema::<Fault>();
         let problem = json!({
             "type": "object",
             "required": ["type", "title", "status", "code", "detail"],
@@ -70,6 +74,10 @@ impl Document {
                 "code": {"type": "string", "description": "Stable; programs may rely on it"},
                 "detail": {"type": "string", "description": "What went wrong and what to do"},
                 "field": {"type": "string", "description": "The part of the request that is wrong"},
+                "errors": {
+                    "type": "array", "items": faults,
+                    "description": "Everything that is wrong, where several parts are"
+                },
                 "request_id": {"type": "string"}
             }
         });
@@ -87,7 +95,8 @@ impl Document {
             "components": {
                 "schemas": schemas,
                 "securitySchemes": {
-                    "key": {"type": "http", "scheme": "bearer", "description": "An API key or a session's token"}
+                    "key": {"type": "http", "scheme": "bearer", "description": "An API key or a session's token"},
+                    "header": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same"}
                 }
             }
         })
@@ -108,6 +117,7 @@ macro_rules! methods {
                 parameters: Vec::new(),
                 request: None,
                 status: $status,
+                other_status: None,
                 response: None,
                 needs_auth: true,
                 body_bytes_max: None,
@@ -154,18 +164,45 @@ impl Endpoint {
         self
     }
 
-    /// Has a parameter in the query.
-    pub fn query(mut self, name: &str, description: &str) -> Self {
+    /// Has a text as a parameter in the query.
+    pub fn query(self, name: &str, description: &str) -> Self {
+        self.query_like(name, description, &json!({"type": "string"}))
+    }
+
+    /// Has a parameter in the query that is of a type of its own, such as an id.
+    pub fn query_of<T: JsonSchema>(self, api: &mut Api, name: &str, description: &str) -> Self {
+        let schema = api.document.schema::<T>();
+        self.query_like(name, description, &schema)
+    }
+
+    /// Has an instant as a parameter in the query.
+    pub fn query_instant(self, name: &str, description: &str) -> Self {
+        self.query_like(name, description, &json!({"type": "string", "format": "date-time"}))
+    }
+
+    /// Has a whole number up to a most as a parameter in the query.
+    pub fn query_count(self, name: &str, description: &str, most: u32) -> Self {
+        let schema = json!({"type": "integer", "minimum": 1, "maximum": most});
+        self.query_like(name, description, &schema)
+    }
+
+    fn query_like(mut self, name: &str, description: &str, schema: &Value) -> Self {
         self.parameters.push(json!({
-            "name": name, "in": "query", "required": false, "description": description, "schema": {"type": "string"}
+            "name": name, "in": "query", "required": false, "description": description, "schema": schema
         }));
         self
     }
 
     /// Is a listing, page by page.
     pub fn paged(self) -> Self {
-        self.query("after", "'next' of the page before")
-            .query("limit", "Items in the page, 1 to 1000; 100 if not given")
+        let limit = "Items in the page, 1 to 1000; 100 if not given";
+        self.query("after", "'next' of the page before").query_count("limit", limit, PAGE_ITEMS_MAX)
+    }
+
+    /// May be answered with another status as well when all is well.
+    pub fn or_status(mut self, status: u16) -> Self {
+        self.other_status = Some(status);
+        self
     }
 
     /// Needs the version that the change is based on.
@@ -212,8 +249,11 @@ impl Endpoint {
     fn document(&self) -> Value {
         let mut parameters = self.parameters.clone();
         for part in self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-            parameters
-                .push(json!({"name": part, "in": "path", "required": true, "schema": {"type": "string"}}));
+            // A source map goes by the name of its source as well, as its vendor has it.
+            let is_uuid = part == "id" && self.path.starts_with(NATIVE) && !self.path.ends_with("/map");
+            let schema =
+                if is_uuid { json!({"type": "string", "format": "uuid"}) } else { json!({"type": "string"}) };
+            parameters.push(json!({"name": part, "in": "path", "required": true, "schema": schema}));
         }
         if self.method_name == "post" && idempotency::keeps_answers_of(&self.path) {
             parameters.push(json!({
@@ -230,10 +270,13 @@ impl Endpoint {
         let mut operation = json!({
             "operationId": self.id, "tags": [self.tag], "summary": self.summary,
             "responses": {
-                self.status.to_string(): good,
+                self.status.to_string(): good.clone(),
                 "default": {"description": "What went wrong", "content": problem}
             }
         });
+        if let Some(status) = self.other_status {
+            operation["responses"][status.to_string()] = good;
+        }
         if !parameters.is_empty() {
             operation["parameters"] = Value::Array(parameters);
         }
@@ -241,7 +284,7 @@ impl Endpoint {
             operation["requestBody"] = request.clone();
         }
         if self.needs_auth {
-            operation["security"] = json!([{"key": []}]);
+            operation["security"] = json!([{"key": []}, {"header": []}]);
         }
         operation
     }

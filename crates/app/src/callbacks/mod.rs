@@ -140,14 +140,19 @@ impl App {
         }
     }
 
-    /// A callback.
+    /// A callback. An agent sees their own, and those to contacts that are being called.
     ///
     /// # Errors
     /// The caller may not see it, or there is none.
     pub async fn callback(&self, who: &Principal, id: CallbackId) -> Result<CallbackView, AppError> {
         who.may(Permission::LookUp)?;
         let tenant = who.tenant;
-        self.read(move |tx| get(tx, tenant, id)).await.map(CallbackView::from)
+        let callback = self.read(move |tx| get(tx, tenant, id)).await.map(CallbackView::from)?;
+        let is_own = callback.agent.is_some() && callback.agent == who.agent;
+        if !is_own && who.may(Permission::Read).is_err() {
+            self.contact(who, callback.contact).await?;
+        }
+        Ok(callback)
     }
 
     /// Callbacks, the first due first, page by page. An agent may list their own.

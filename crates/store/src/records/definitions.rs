@@ -162,8 +162,25 @@ pub fn list(
     parent: Option<Uuid>,
     page: &Page<Uuid>,
 ) -> Result<Rows<Definition, Uuid>, StoreError> {
+    list_named(tx, tenant, kind, parent, None, page)
+}
+
+/// The same, of those with a name if one is given, whatever the case of its ASCII letters.
+///
+/// # Errors
+/// The database failed.
+pub fn list_named(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    kind: &str,
+    parent: Option<Uuid>,
+    name: Option<&str>,
+    page: &Page<Uuid>,
+) -> Result<Rows<Definition, Uuid>, StoreError> {
+    let is_named = format!("{} = ?", folded(tx, "name"));
     Select::new(format!("{COLUMNS} WHERE tenant_id = $1 AND kind = $2"), values![tenant, kind])
         .and_if("parent_id = ?", parent)
+        .and_if(&is_named, name.map(str::to_ascii_lowercase))
         .and_if("id > ?", page.after)
         .page(tx, "id", page, read, |definition| definition.id)
 }

@@ -18,13 +18,13 @@ const TAG: &str = "Attempts";
 pub(super) fn routes(mut api: Api) -> Api {
     let list = get("/v1/attempts", "list_attempts", TAG, "Attempts, the newest first")
         .paged()
-        .query("campaign", "Of this campaign")
-        .query("group", "Of this campaign group")
-        .query("contact", "On this contact")
-        .query("agent", "Of this agent")
-        .query("since", "Started at this instant (RFC 3339) or later")
-        .query("until", "Started before this instant (RFC 3339)")
-        .query("result", "That ended like this, such as no_answer")
+        .query_of::<CampaignId>(&mut api, "campaign", "Of this campaign")
+        .query_of::<GroupId>(&mut api, "group", "Of this campaign group")
+        .query_of::<ContactId>(&mut api, "contact", "On this contact")
+        .query_of::<AgentId>(&mut api, "agent", "Of this agent")
+        .query_instant("since", "Started at this instant (RFC 3339) or later")
+        .query_instant("until", "Started before this instant (RFC 3339)")
+        .query_of::<CallResult>(&mut api, "result", "That ended like this, such as no_answer")
         .gives::<Listing<AttemptView>>(&mut api);
     let read = get("/v1/attempts/{id}", "get_attempt", TAG, "Read an attempt").gives::<AttemptView>(&mut api);
     api.route(list, list_attempts).route(read, get_attempt)

@@ -13,7 +13,9 @@ use crate::{Context, Problem};
 
 pub(super) fn routes(mut api: Api) -> Api {
     let list = get("/v1/audit", "list_audit", "Access", "Who changed what, the newest first").paged();
-    let list = list.query("target", "Only what was done to this").gives::<Listing<AuditView>>(&mut api);
+    let list = list
+        .query_of::<Uuid>(&mut api, "target", "Only what was done to this")
+        .gives::<Listing<AuditView>>(&mut api);
     api.route(list, entries)
 }
 

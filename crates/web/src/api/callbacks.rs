@@ -24,14 +24,18 @@ pub(super) fn routes(mut api: Api) -> Api {
     let make = make.takes::<Asked>(&mut api).gives::<CallbackMade>(&mut api);
     let list = get("/v1/callbacks", "list_callbacks", TAG, "Callbacks, the first due first")
         .paged()
-        .query("skill", "For this skill")
-        .query("group", "Of this campaign group")
-        .query("agent", "Promised with this agent; an agent may ask for their own")
-        .query("contact", "Of this contact")
+        .query_of::<SkillId>(&mut api, "skill", "For this skill")
+        .query_of::<GroupId>(&mut api, "group", "Of this campaign group")
+        .query_of::<AgentId>(&mut api, "agent", "Promised with this agent; an agent may ask for their own")
+        .query_of::<ContactId>(&mut api, "contact", "Of this contact")
         .query("number", "To this number (E.164)")
-        .query("state", "scheduled, offered, dialled, done, rescheduled, cancelled, missed or expired")
-        .query("since", "Due at this instant or later (RFC 3339)")
-        .query("until", "Due before this instant (RFC 3339)")
+        .query_of::<CallbackState>(
+            &mut api,
+            "state",
+            "scheduled, offered, dialled, done, rescheduled, cancelled, missed or expired",
+        )
+        .query_instant("since", "Due at this instant or later (RFC 3339)")
+        .query_instant("until", "Due before this instant (RFC 3339)")
         .gives::<Listing<CallbackView>>(&mut api);
     let read =
         get("/v1/callbacks/{id}", "get_callback", TAG, "Read a callback").gives::<CallbackView>(&mut api);

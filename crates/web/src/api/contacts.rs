@@ -27,14 +27,14 @@ const TAG: &str = "Contacts";
 pub(super) fn routes(mut api: Api) -> Api {
     let add =
         post("/v1/sources/{id}/contacts", "add_contacts", TAG, "Add or update one contact, or up to 1000");
-    let add = add.with_status(200).takes::<OneOrMany>(&mut api).gives::<Added>(&mut api);
+    let add = add.with_status(200).or_status(201).takes::<OneOrMany>(&mut api).gives::<Added>(&mut api);
     let list =
         get("/v1/contacts", "list_contacts", TAG, "Find contacts by campaign, source, number or external id");
     let list = list
         .paged()
-        .query("campaign", "Of this campaign")
-        .query("source", "From this source")
-        .query("state", "Only those that are waiting, ready, claimed or final")
+        .query_of::<CampaignId>(&mut api, "campaign", "Of this campaign")
+        .query_of::<SourceId>(&mut api, "source", "From this source")
+        .query_of::<ContactState>(&mut api, "state", "Only those that are waiting, ready, claimed or final")
         .query("number", "That can be reached on this number (E.164)")
         .query("external_id", "With this key in the source that is named too")
         .gives::<Listing<ContactView>>(&mut api);

@@ -85,8 +85,11 @@ fn of<T: Definition>(mut api: Api, family: &Family) -> Api {
     )
     .paged();
     let list_all = list_all.gives::<Listing<Stored<T>>>(&mut api);
+    let list_all = list_all.query("name", "Only what has this name, in capitals or not");
     let list_all = match parent {
-        Some(parent) => list_all.query("parent", &format!("Only those of this {parent}")),
+        Some(parent) => list_all
+            .query_of::<Uuid>(&mut api, "parent", &format!("Only those of this {parent}"))
+            .query_of::<Uuid>(&mut api, parent, "The same"),
         None => list_all,
     };
     let get_one = get(&each, format!("get_{one}"), tag, format!("Read {name}")).gives::<Stored<T>>(&mut api);
@@ -124,6 +127,23 @@ async fn create<T: Definition>(
 #[derive(Deserialize)]
 struct Narrow {
     parent: Option<Uuid>,
+    campaign: Option<Uuid>,
+    source: Option<Uuid>,
+    name: Option<String>,
+}
+
+impl Narrow {
+    /// The one thing that all shall belong to, under whichever name it was given.
+    fn parent(&self) -> Result<Option<Uuid>, Problem> {
+        let named = self.campaign.or(self.source);
+        if let (Some(parent), Some(named)) = (self.parent, named)
+            && parent != named
+        {
+            let detail = "it names two things that all shall belong to: give one of them";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad_query", detail).in_field("parent"));
+        }
+        Ok(self.parent.or(named))
+    }
 }
 
 async fn list<T: Definition>(
@@ -132,7 +152,7 @@ async fn list<T: Definition>(
     Page(page): Page,
     Ask(narrow): Ask<Narrow>,
 ) -> Result<Items<Stored<T>>, Problem> {
-    Ok(Items(context.app.list(&who, narrow.parent, &page).await?))
+    Ok(Items(context.app.list_named(&who, narrow.parent()?, narrow.name, &page).await?))
 }
 
 async fn read<T: Definition>(

@@ -26,15 +26,16 @@ pub(super) fn routes(mut api: Api) -> Api {
     let page =
         get("/v1/events", "list_events", TAG, "Events after one, in the order in which they became durable");
     let page = page
-        .query("after", "The seq of the last event seen; 0 for all")
-        .query("limit", "Events in the page, 1 to 1000; 100 if not given");
+        .query_of::<i64>(&mut api, "after", "The seq of the last event seen; 0 for all")
+        .query_count("limit", "Events in the page, 1 to 1000; 100 if not given", EVENTS_MAX);
     let page = page.gives::<EventPage>(&mut api);
     api.route(page, list)
 }
 
-pub(super) fn streams(api: Api) -> Api {
+pub(super) fn streams(mut api: Api) -> Api {
     let stream = get("/v1/events/stream", "stream_events", TAG, "Events as they happen (server-sent events)");
-    let stream = stream.query(
+    let stream = stream.query_of::<i64>(
+        &mut api,
         "after",
         "The seq to go on after; the header Last-Event-ID goes before; without either, only what is new",
     );

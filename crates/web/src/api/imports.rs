@@ -17,6 +17,7 @@ use contacts::{Encoding, FileFormat, SourceMap, ZonePolicy};
 use engine::time::rfc3339_option;
 use engine::{GroupId, ImportId, SourceId, Time};
 use futures_util::{StreamExt, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::fs::File;
 use tokio::io::{AsyncWriteExt, BufWriter};
@@ -55,19 +56,27 @@ pub(super) fn transfers(mut api: Api) -> Api {
     let create = post("/v1/sources/{id}/imports", "create_import", TAG, "Import a file, sent as the body")
         .with_status(202)
         .takes_raw("application/octet-stream", "CSV with a row of headings, or one JSON contact per line")
-        .query("source_map", "A stored source map of the source")
+        .query_of::<Uuid>(&mut api, "source_map", "A stored source map of the source")
         .query("map", "Or a map of its own: JSON, or external_id=CustomerNo,phone1=Mobile,…")
-        .query("format", "csv or ndjson; guessed if not given")
+        .query_of::<Format>(&mut api, "format", "csv or ndjson; guessed if not given")
         .query("delimiter", "What stands between two cells; guessed if not given")
-        .query("encoding", "utf-8, utf-16le, utf-16be or windows-1252; guessed if not given")
-        .query("duplicates", "Where a number counts as a duplicate: none, source, campaign or tenant")
+        .query_of::<Encoding>(
+            &mut api,
+            "encoding",
+            "utf-8, utf-16le, utf-16be or windows-1252; guessed if not given",
+        )
+        .query_of::<DuplicateScope>(
+            &mut api,
+            "duplicates",
+            "Where a number counts as a duplicate: none, source, campaign or tenant",
+        )
         .query(
             "no_zone",
             "What becomes of a number whose time zone nobody knows: reject, or a zone such as Europe/Paris",
         )
         .query("file_name", "What the file is called")
-        .query("expires_at", "From when on contacts are not called that name no expiry (RFC 3339)")
-        .query("group", "The only campaign group that may call them")
+        .query_instant("expires_at", "From when on contacts are not called that name no expiry (RFC 3339)")
+        .query_of::<GroupId>(&mut api, "group", "The only campaign group that may call them")
         .gives::<Import>(&mut api);
     let rejects = get(
         "/v1/imports/{id}/rejects.csv",
@@ -93,8 +102,9 @@ struct How {
     group: Option<GroupId>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ImportFormat")]
 enum Format {
     Csv,
     Ndjson,

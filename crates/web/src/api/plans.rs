@@ -17,7 +17,7 @@ const TAG: &str = "Schedules and sequences";
 pub(super) fn routes(mut api: Api) -> Api {
     let next =
         get("/v1/schedules/{id}/preview", "preview_schedule", TAG, "When a schedule's steps happen next")
-            .query("count", "How many, 1 to 100; 10 if not given")
+            .query_count("count", "How many, 1 to 100; 10 if not given", 100)
             .gives::<NextRuns>(&mut api);
     let schedule_runs =
         get("/v1/schedules/{id}/runs", "list_schedule_runs", TAG, "What a schedule did, the newest first")

@@ -23,12 +23,12 @@ const EACH: &str = "/v1/recordings/{id}";
 pub(super) fn routes(mut api: Api) -> Api {
     let all = get("/v1/recordings", "list_recordings", TAG, "Recordings of conversations, the newest first")
         .paged()
-        .query("attempt", "Of this attempt")
-        .query("campaign", "Of this campaign")
-        .query("contact", "Of talks with this contact")
-        .query("agent", "Of talks with this agent")
-        .query("since", "Begun at this instant (RFC 3339) or later")
-        .query("until", "Begun before this instant (RFC 3339)")
+        .query_of::<AttemptId>(&mut api, "attempt", "Of this attempt")
+        .query_of::<CampaignId>(&mut api, "campaign", "Of this campaign")
+        .query_of::<ContactId>(&mut api, "contact", "Of talks with this contact")
+        .query_of::<AgentId>(&mut api, "agent", "Of talks with this agent")
+        .query_instant("since", "Begun at this instant (RFC 3339) or later")
+        .query_instant("until", "Begun before this instant (RFC 3339)")
         .gives::<Listing<RecordingView>>(&mut api);
     let each = get(EACH, "get_recording", TAG, "Read what is known of a recording");
     let each = each.gives::<RecordingView>(&mut api);

@@ -30,7 +30,7 @@ pub(super) fn routes(mut api: Api) -> Api {
         "Live",
         "Give a switch no more calls, or use it again (root key)",
     );
-    let act = act.takes::<SwitchAction>(&mut api).gives::<Switches>(&mut api);
+    let act = act.with_status(200).takes::<SwitchAction>(&mut api).gives::<Switches>(&mut api);
     api.route(supervise, supervise_agent).route(switches, list_switches).route(act, act_on_switch)
 }
 

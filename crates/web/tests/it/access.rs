@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::dialling::{Centre, centre_with};
 use crate::support::{Server, until};
 
 #[tokio::test]
@@ -80,6 +81,41 @@ async fn each_role_may_do_what_its_row_of_the_table_says() {
             ];
             assert_eq!(statuses, expected, "{role}");
         }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_agent_reads_what_a_call_shows_and_no_scripts_sinks_or_others_callbacks() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let Centre { campaign, group, skill, agent } = centre_with(&admin, 0).await;
+        let script = json!({"name": "Rules", "source": "function onPreCall() { return {}; }"});
+        let script = admin.post("/v1/scripts", script).await.expect(201);
+        let hours = admin.get("/v1/calling-hours").await.expect(200).items("id")[0].to_owned();
+        let user =
+            json!({"login": "ann", "password": "correct horse battery", "role": "agent", "agent": agent});
+        admin.post("/v1/users", user).await.expect(201);
+        let log_in = json!({"tenant": "A", "login": "ann", "password": "correct horse battery"});
+        let session = server.nobody().post("/v1/sessions", log_in).await.expect(201);
+        let ann = server.with_key(session.text("token"));
+        for path in [
+            format!("/v1/campaigns/{campaign}"),
+            format!("/v1/campaign-groups/{group}"),
+            format!("/v1/skills/{skill}"),
+            format!("/v1/agents/{agent}"),
+        ] {
+            ann.get(&path).await.expect(200);
+        }
+        ann.get(script.header("location")).await.expect_problem(403, "forbidden");
+        ann.get(&format!("/v1/calling-hours/{hours}")).await.expect_problem(403, "forbidden");
+        let due = json!({"number": "+14155550130", "skill": skill, "due": "2031-01-31T09:30:00Z"});
+        let mut own = due.clone();
+        own["agent"] = json!(agent);
+        let others = admin.create("/v1/callbacks", due).await;
+        let own = admin.create("/v1/callbacks", own).await;
+        ann.get(&format!("/v1/callbacks/{own}")).await.expect(200);
+        ann.get(&format!("/v1/callbacks/{others}")).await.expect_problem(403, "forbidden");
         server.stop().await;
     }
 }

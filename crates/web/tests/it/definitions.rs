@@ -226,3 +226,29 @@ async fn the_order_of_a_campaign_with_contacts_is_fixed() {
         server.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_listing_is_narrowed_by_name_and_by_what_things_belong_to() {
+    for server in Server::on_both().await {
+        let admin = server.tenant("A").await;
+        let winter = admin.create("/v1/campaigns", json!({"name": "Winter"})).await;
+        let summer = admin.create("/v1/campaigns", json!({"name": "Summer"})).await;
+        for campaign in [&winter, &summer] {
+            admin.create("/v1/sources", json!({"name": "List", "campaign": campaign})).await;
+        }
+        let ids = async |query: &str| {
+            let found = admin.get(&format!("/v1/sources?{query}")).await.expect(200);
+            found.items("id").into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("name=LIST").await.len(), 2);
+        assert_eq!(ids("name=Other").await.len(), 0);
+        let of_winter = ids(&format!("campaign={winter}")).await;
+        assert_eq!(of_winter.len(), 1);
+        assert_eq!(ids(&format!("parent={winter}")).await, of_winter);
+        assert_eq!(ids(&format!("name=list&campaign={winter}")).await, of_winter);
+        let two = admin.get(&format!("/v1/sources?parent={winter}&campaign={summer}")).await;
+        two.expect_problem(400, "bad_query");
+        let found = admin.get("/v1/campaigns?name=winter").await.expect(200);
+        assert_eq!(found.items("id"), [winter.as_str()]);
+    }
+}

@@ -177,3 +177,33 @@ async fn the_live_page_has_words_for_every_state_and_reason() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_document_tells_types_and_statuses_as_they_are() {
+    let server = Server::start(TestDatabase::sqlite(), WebSettings::default()).await;
+    let document = document(&server).await;
+    let parameter = |path: &str, name: &str| {
+        let all = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        let schema = &all.iter().find(|it| it["name"] == name).unwrap_or_else(|| panic!("{name}"))["schema"];
+        match schema["$ref"].as_str() {
+            Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap().clone(),
+            None => schema.clone(),
+        }
+    };
+    assert_eq!(parameter("/v1/contacts", "limit")["type"], "integer");
+    assert_eq!(parameter("/v1/contacts", "campaign")["format"], "uuid");
+    assert!(parameter("/v1/contacts", "state").to_string().contains("claimed"));
+    assert_eq!(parameter("/v1/attempts", "since")["format"], "date-time");
+    assert_eq!(parameter("/v1/events", "after")["type"], "integer");
+    assert_eq!(parameter("/v1/sources", "campaign")["format"], "uuid");
+    assert_eq!(parameter("/v1/contacts/{id}", "id")["format"], "uuid");
+    let statuses = |path: &str| {
+        let responses = document["paths"][path]["post"]["responses"].as_object().unwrap();
+        responses.keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(statuses("/v1/switches/{name}/actions"), ["200", "default"]);
+    assert_eq!(statuses("/v1/sources/{id}/contacts"), ["200", "201", "default"]);
+    let components = &document["components"];
+    assert_eq!(components["schemas"]["Problem"]["properties"]["errors"]["type"], "array");
+    assert_eq!(components["securitySchemes"]["header"]["name"], "X-Api-Key");
+}
