@@ -33,6 +33,26 @@ fn json<T: Definition>(body: &T) -> Result<serde_json::Value, AppError> {
     serde_json::to_value(body).map_err(|error| AppError::Internal(error.to_string()))
 }
 
+/// A body that is to be stored; refused if PostgreSQL could not hold it.
+fn to_store<T: Definition>(body: &T) -> Result<serde_json::Value, AppError> {
+    let value = json(body)?;
+    if has_nul(&value) {
+        return Err(AppError::invalid("bad_text", "", "a text may not contain the character NUL"));
+    }
+    Ok(value)
+}
+
+fn has_nul(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0'),
+        serde_json::Value::Array(values) => values.iter().any(has_nul),
+        serde_json::Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        _ => false,
+    }
+}
+
 /// All definitions of a kind.
 ///
 /// # Errors
@@ -178,7 +198,7 @@ impl App {
             .write(move |tx| {
                 check_references(tx, who_in.tenant, &body)?;
                 check_keys(tx, who_in.tenant, None, &body)?;
-                let value = json(&body)?;
+                let value = to_store(&body)?;
                 let (tenant, kind, parent) = (who_in.tenant, T::KIND, body.parent());
                 let new = NewDefinition { id, tenant, kind, parent, name: body.name(), body: &value, now };
                 let row = rows::insert(tx, &new).map_err(name_taken::<T>)?;
@@ -260,7 +280,7 @@ impl App {
                 check_references(tx, tenant, &body)?;
                 check_keys(tx, tenant, Some(id), &body)?;
                 check_change(tx, tenant, id, &before.body, &body)?;
-                let value = json(&body)?;
+                let value = to_store(&body)?;
                 let seen = Seen { tenant, kind: T::KIND, id, version };
                 let row = rows::update(tx, seen, body.name(), &value, now).map_err(name_taken::<T>)?;
                 let row = row.ok_or_else(|| AppError::not_found(T::KIND, id))?;

@@ -1,5 +1,6 @@
 //! Stores what the engine decided, with the events that tell of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use engine::change::{
@@ -70,9 +71,19 @@ pub(crate) fn write(
 ) -> Result<(), StoreError> {
     let mut kinds = Kinds::default();
     let mut told = Vec::with_capacity(changes.len());
+    let mut written: Vec<(Time, Cow<'_, Change>)> = Vec::with_capacity(changes.len());
     for (at, change) in changes {
+        let mut event = NewEvent::new(*at, change.kind(), change)?;
+        let mut change = Cow::Borrowed(*change);
+        if event.body.contains(NUL_IN_JSON) {
+            change = Cow::Owned(without_nul(change.into_owned()));
+            event = NewEvent::new(*at, change.kind(), change.as_ref())?;
+        }
+        told.push(event);
+        written.push((*at, change));
+    }
+    for (at, change) in &written {
         kinds.add(*at, change);
-        told.push(NewEvent::new(*at, change.kind(), change)?);
     }
     start_attempts(tx, tenant, held, &kinds.started)?;
     end_attempts(tx, &kinds.ended)?;
@@ -85,6 +96,32 @@ pub(crate) fn write(
     change_groups(tx, &kinds.groups)?;
     change_agents(tx, tenant, &kinds.agents)?;
     events::append(tx, tenant, &told)
+}
+
+/// How a text of an event's body has the character NUL.
+const NUL_IN_JSON: &str = "\\u0000";
+
+/// The change with U+FFFD for NUL, which PostgreSQL has in no text: it would refuse the whole transaction, and with it
+/// the calls of everybody who has a part in it.
+fn without_nul(mut change: Change) -> Change {
+    let texts = match &mut change {
+        Change::ContactPlanned(change) => [change.disposition.as_mut(), change.notes.as_mut()],
+        Change::ContactReturned(change) => {
+            [change.rejected.as_mut().and_then(|rejected| rejected.reason.as_mut()), None]
+        }
+        Change::CallbackMade(change) => [change.notes.as_mut(), None],
+        Change::CallbackMoved(change) => [change.reason.as_mut(), None],
+        Change::RecordingStarted(change) => [Some(&mut change.name), None],
+        Change::AgentChanged(change) => [change.reason.as_mut(), None],
+        Change::AttemptStarted(_)
+        | Change::AttemptEnded(_)
+        | Change::GroupChanged(_)
+        | Change::TransferEnded(_) => [None, None],
+    };
+    for text in texts.into_iter().flatten() {
+        *text = text.replace('\0', "\u{fffd}");
+    }
+    change
 }
 
 #[derive(Default)]

@@ -343,6 +343,9 @@ fn check(
     };
     let due = new.due.read(zone, now, &mut faults);
     check_notes(new.notes.as_deref(), &mut faults);
+    for (field, name) in [("first_name", &new.first_name), ("last_name", &new.last_name)] {
+        check_nul(field, name.as_deref(), &mut faults);
+    }
     let own_validity = place.as_ref().zip(due).map(|(place, due)| place.settings.valid_until(due));
     let valid_until = new.valid_until.or(own_validity);
     if valid_until.zip(due).is_some_and(|(until, due)| until <= due) {
@@ -360,6 +363,14 @@ fn check_notes(notes: Option<&str>, faults: &mut Vec<Fault>) {
     if notes.is_some_and(|notes| notes.chars().count() > NOTES_LENGTH_MAX) {
         let message = format!("notes have at most {NOTES_LENGTH_MAX} characters");
         faults.push(Fault::new("too_long", "notes", message));
+    }
+    check_nul("notes", notes, faults);
+}
+
+/// PostgreSQL has no NUL in texts.
+fn check_nul(field: &'static str, text: Option<&str>, faults: &mut Vec<Fault>) {
+    if text.is_some_and(|text| text.contains('\0')) {
+        faults.push(Fault::new("bad_text", field, "a text may not contain the character NUL"));
     }
 }
 

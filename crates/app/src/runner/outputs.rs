@@ -269,14 +269,21 @@ impl Runner {
     /// stored may differ. Every group concerned is let go of and taken up again from what is stored.
     async fn start_over(&mut self, sets: Vec<ChangeSet>, error: &StoreError) {
         tracing::error!(%error, "changes could not be stored; taking the groups up again from the database");
-        let mut groups = BTreeSet::new();
-        for set in sets {
-            groups.extend(set.changes.iter().filter_map(Change::group));
-            if set.changes.iter().all(|change| change.group().is_none()) {
+        let is_of_group = |set: &ChangeSet| set.changes.iter().any(|change| change.group().is_some());
+        let (lost, mut others): (Vec<_>, Vec<_>) = sets.into_iter().partition(is_of_group);
+        if lost.is_empty() && !error.is_passing_or_unknown() {
+            // Nothing else could be what the database refuses: an agent's state alone is not worth trying for ever.
+            for set in others.drain(..) {
                 self.input(Input::Stored { ticket: set.ticket });
-            } else {
-                self.input(Input::NotStored { ticket: set.ticket });
             }
+        }
+        // What agents did apart from calls may have been rolled back with the rest. To tell it twice does less harm.
+        others.append(&mut self.waiting);
+        self.waiting = others;
+        let mut groups = BTreeSet::new();
+        for set in lost {
+            groups.extend(set.changes.iter().filter_map(Change::group));
+            self.input(Input::NotStored { ticket: set.ticket });
         }
         for group in groups {
             self.lose(group);

@@ -269,6 +269,34 @@ async fn an_agents_state_is_the_last_that_was_told() {
 }
 
 #[tokio::test]
+async fn a_nul_in_what_somebody_said_does_not_keep_it_or_anything_beside_it_from_being_stored() {
+    on_both(|world| async move {
+        world.add(vec![record(1, 0)]).await;
+        let held = world.lease().await;
+        let contact = world.claim(held, 1, &[0]).await.remove(0);
+        let group = world.group;
+        world.apply(held, vec![started(group, &contact), ended(group, &contact, BUSY)]).await;
+        let mut plan = planned(group, &contact, dial_again(after(600), 3));
+        plan.notes = Some("call\0later".into());
+        let reason = Some("lunch\0 \\u0000".into());
+        let agent = AgentChanged {
+            agent: AgentId(id(60)),
+            state: AgentState::NotReady,
+            reason,
+            attempt: None,
+            at: NOW,
+        };
+        world.apply(held, vec![Change::ContactPlanned(plan), Change::AgentChanged(agent)]).await;
+        assert_eq!(world.one::<String>("SELECT notes FROM attempt", vec![]).await, "call\u{fffd}later");
+        let reason = world.one::<String>("SELECT reason FROM agent_runtime", vec![]).await;
+        assert_eq!(reason, "lunch\u{fffd} \\u0000", "what only looks like it stays");
+        let told: String = world.one("SELECT body FROM event WHERE kind = 'contact.planned'", vec![]).await;
+        assert!(told.contains("call\u{fffd}later"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_became_of_a_transfer_is_kept_with_its_attempt_after_the_contact_is_planned() {
     on_both(|world| async move {
         world.add(vec![record(1, 0)]).await;

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use app::callbacks::NOTES_LENGTH_MAX;
 use app::floor::{AgentSession, SessionEnd};
 use app::{AppError, Principal};
 use axum::Json;
@@ -149,11 +150,6 @@ async fn converse(mut socket: WebSocket, mut session: AgentSession) {
                 return close(socket, said.is_ok()).await;
             }
             Some(Ok(Message::Text(text))) => match serde_json::from_str::<Said>(&text) {
-                Ok(
-                    Said::RejectPreview { reason: Some(reason) } | Said::NotReady { reason: Some(reason) },
-                ) if reason.chars().count() > REASON_LENGTH_MAX => {
-                    Some(refused("a reason has at most 200 characters"))
-                }
                 Ok(said) => match AgentEvent::try_from(said) {
                     Ok(event) => session.send(event).await.err().map(|error| refused(&error.to_string())),
                     Err(why) => Some(refused(why)),
@@ -300,11 +296,37 @@ fn third_party(
     number.map(ThirdParty::Number).or(agent.map(ThirdParty::Agent)).or(skill.map(ThirdParty::Skill))
 }
 
+/// Refuses texts that are too long, and those that PostgreSQL cannot hold: one of them would undo everything that is
+/// stored together with it.
+fn check_texts(said: &Said) -> Result<(), &'static str> {
+    let (texts, length_max, too_long) = match said {
+        Said::RejectPreview { reason } | Said::NotReady { reason } => {
+            ([reason.as_deref(), None], REASON_LENGTH_MAX, "a reason has at most 200 characters")
+        }
+        Said::Dispose { disposition, notes, .. } => (
+            [disposition.as_deref(), notes.as_deref()],
+            NOTES_LENGTH_MAX,
+            "a disposition and notes have at most 4000 characters each",
+        ),
+        _ => return Ok(()),
+    };
+    for text in texts.into_iter().flatten() {
+        if text.contains('\0') {
+            return Err("a text may not contain the character NUL");
+        }
+        if text.chars().count() > length_max {
+            return Err(too_long);
+        }
+    }
+    Ok(())
+}
+
 impl TryFrom<Said> for AgentEvent {
     type Error = &'static str;
 
     fn try_from(said: Said) -> Result<Self, Self::Error> {
         use CallControl as Call;
+        check_texts(&said)?;
         Ok(match said {
             Said::Hold => Self::Control(Call::Hold),
             Said::Resume => Self::Control(Call::Resume),
@@ -375,5 +397,32 @@ fn told(notice: AgentNotice) -> Value {
             json!({"type": "refused", "code": code, "why": why})
         }
         AgentNotice::Refused { code: None, why } => refused(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(said: Value) -> Result<AgentEvent, &'static str> {
+        serde_json::from_value::<Said>(said).unwrap().try_into()
+    }
+
+    #[test]
+    fn a_text_with_a_nul_or_of_unreasonable_length_is_refused_with_the_reason() {
+        for said in [
+            json!({"type": "dispose", "notes": "a\0b"}),
+            json!({"type": "dispose", "disposition": "\0"}),
+            json!({"type": "not_ready", "reason": "\0"}),
+            json!({"type": "reject_preview", "reason": "\0"}),
+        ] {
+            assert_eq!(read(said), Err("a text may not contain the character NUL"));
+        }
+        let notes = |length| json!({"type": "dispose", "notes": "ü".repeat(length)});
+        assert!(read(notes(NOTES_LENGTH_MAX)).is_ok());
+        assert!(read(notes(NOTES_LENGTH_MAX + 1)).is_err());
+        let reason = |length| json!({"type": "not_ready", "reason": "ü".repeat(length)});
+        assert!(read(reason(REASON_LENGTH_MAX)).is_ok());
+        assert_eq!(read(reason(REASON_LENGTH_MAX + 1)), Err("a reason has at most 200 characters"));
     }
 }
