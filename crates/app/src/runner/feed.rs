@@ -20,12 +20,12 @@ struct Question {
 impl Runner {
     pub(super) fn fetch(&mut self, group: GroupId, fence: u64, wanted: u32, callbacks_only: bool) {
         let Some(held) = self.held.get(&group) else { return };
-        let now = self.shared.clock.now();
+        let (now, epoch) = (self.shared.clock.now(), held.epoch);
         let request = ClaimRequest {
             tenant: self.tenant,
             campaign: held.row.campaign,
             group,
-            epoch: held.epoch,
+            epoch,
             now,
             wanted,
             open: Vec::new(),
@@ -36,19 +36,29 @@ impl Runner {
         let (store, runner) = (self.shared.store.clone(), self.myself.clone());
         tokio::spawn(async move {
             let answer = store.write(move |tx| answer(tx, &question)).await;
-            let _ = runner.send(Message::Fetched { group, fence, answer }).await;
+            let _ = runner.send(Message::Fetched { group, epoch, fence, answer }).await;
         });
     }
 
-    pub(super) fn fetched(
+    pub(super) async fn fetched(
         &mut self,
         group: GroupId,
+        epoch: i64,
         fence: u64,
         answer: Result<(Vec<HopperContact>, Supply), StoreError>,
     ) {
+        // Contacts that were taken under an earlier epoch were made ready again when the group was taken up anew.
+        if !self.holds(group, epoch) {
+            return;
+        }
         match answer {
             Ok((contacts, supply)) => self.input(engine::Input::Contacts { group, fence, contacts, supply }),
             Err(StoreError::Fenced { group }) => self.lose(group),
+            // If they were taken, only a new epoch makes them ready again.
+            Err(error @ StoreError::CommitUnknown) => {
+                tracing::error!(%group, %error, "contacts may be taken that nobody knows of; taking the group up again");
+                self.take_up_again(group).await;
+            }
             Err(error) => {
                 tracing::warn!(%group, %error, "could not fetch contacts");
                 self.input(engine::Input::FetchFailed { group, fence });

@@ -163,6 +163,19 @@ impl Runner {
         self.held.iter().map(held).collect()
     }
 
+    /// Whether a group is held under this epoch of its lease, and not under a later one.
+    pub(super) fn holds(&self, group: GroupId, epoch: i64) -> bool {
+        self.held.get(&group).is_some_and(|held| held.epoch == epoch)
+    }
+
+    /// Lets go of a group and takes it up from what is stored.
+    pub(super) async fn take_up_again(&mut self, group: GroupId) {
+        self.lose(group);
+        if let Err(error) = self.hold(group).await {
+            tracing::error!(%group, %error, "could not take the campaign group up again");
+        }
+    }
+
     /// Another node has the group, or has to take it up afresh.
     pub(super) fn lose(&mut self, group: GroupId) {
         self.waiting.retain(|set| set.changes.iter().all(|change| change.group() != Some(group)));
@@ -199,7 +212,7 @@ impl Runner {
                     let mut lost = Vec::new();
                     for (group, epoch) in &leases {
                         match lease::renew(tx, *group, *epoch, until) {
-                            Err(StoreError::Fenced { group }) => lost.push(group),
+                            Err(StoreError::Fenced { group }) => lost.push((group, *epoch)),
                             other => other?,
                         }
                     }

@@ -25,6 +25,7 @@ use engine::{
     SuppressionListId, TenantId, Time,
 };
 use store::StoreError;
+use store::changes::HeldGroup;
 use telephony::Request;
 use tokio::sync::{mpsc, oneshot};
 
@@ -80,8 +81,10 @@ pub(crate) enum Message {
         agent: AgentId,
         session: u64,
     },
+    /// Contacts that were asked for under an epoch of the group's lease.
     Fetched {
         group: GroupId,
+        epoch: i64,
         fence: u64,
         answer: Result<(Vec<HopperContact>, Supply), StoreError>,
     },
@@ -93,10 +96,13 @@ pub(crate) enum Message {
     },
     Stored {
         sets: Vec<ChangeSet>,
+        /// The groups that were held when they were decided.
+        held: Arc<[HeldGroup]>,
         outcome: Result<(), StoreError>,
     },
+    /// Leases that are not held under these epochs any more.
     Renewed {
-        lost: Vec<GroupId>,
+        lost: Vec<(GroupId, i64)>,
     },
     DefinitionsChanged,
     /// What was shown to called parties by then, also by other nodes.
@@ -245,12 +251,20 @@ impl Runner {
             }
             Message::OpenSession { agent, door, reply } => self.open_session(agent, door, reply),
             Message::CloseSession { agent, session } => self.close_session(agent, session),
-            Message::Fetched { group, fence, answer } => self.fetched(group, fence, answer),
+            Message::Fetched { group, epoch, fence, answer } => {
+                self.fetched(group, epoch, fence, answer).await;
+            }
             Message::Hook { group, question, verdict } => {
                 self.input(Input::Hook { group, question, verdict })
             }
-            Message::Stored { sets, outcome } => self.stored(sets, outcome).await,
-            Message::Renewed { lost } => lost.into_iter().for_each(|group| self.lose(group)),
+            Message::Stored { sets, held, outcome } => self.stored(sets, &held, outcome).await,
+            Message::Renewed { lost } => {
+                for (group, epoch) in lost {
+                    if self.holds(group, epoch) {
+                        self.lose(group);
+                    }
+                }
+            }
             Message::DefinitionsChanged => self.reload_definitions().await,
             Message::CallerIdsShown { read_at, shown } => {
                 self.command(Command::CallerIdsShown { read_at, shown });

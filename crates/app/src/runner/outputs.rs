@@ -222,12 +222,17 @@ impl Runner {
                 }
             };
             let sets = Arc::try_unwrap(sets).unwrap_or_else(|sets| (*sets).clone());
-            let _ = runner.send(Message::Stored { sets, outcome }).await;
+            let _ = runner.send(Message::Stored { sets, held, outcome }).await;
         });
     }
 
     /// What came of a write. If one group's lease is gone the others' changes are stored without it.
-    pub(super) async fn stored(&mut self, sets: Vec<ChangeSet>, outcome: Result<(), StoreError>) {
+    pub(super) async fn stored(
+        &mut self,
+        sets: Vec<ChangeSet>,
+        held: &[HeldGroup],
+        outcome: Result<(), StoreError>,
+    ) {
         self.is_storing = false;
         match outcome {
             Ok(()) => {
@@ -248,7 +253,11 @@ impl Runner {
                 for set in lost {
                     self.input(Input::NotStored { ticket: set.ticket });
                 }
-                self.lose(group);
+                // It may have been taken up anew while this was written.
+                let epoch = held.iter().find(|it| it.group == group).map(|it| it.epoch);
+                if epoch.is_none_or(|epoch| self.holds(group, epoch)) {
+                    self.lose(group);
+                }
             }
             Err(error) => self.start_over(sets, &error).await,
         }
@@ -286,10 +295,7 @@ impl Runner {
             self.input(Input::NotStored { ticket: set.ticket });
         }
         for group in groups {
-            self.lose(group);
-            if let Err(error) = self.hold(group).await {
-                tracing::error!(%group, %error, "could not take the campaign group up again");
-            }
+            self.take_up_again(group).await;
         }
     }
 }
