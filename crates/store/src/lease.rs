@@ -79,6 +79,16 @@ pub fn stored_state(tx: &mut Tx<'_>, group: GroupId) -> Result<GroupState, Store
     row.map_or(Ok(GroupState::NotLoaded), |row| state(&row, 0))
 }
 
+/// The group's state as last stored, and who holds its lease or held it last: none if it was given back.
+///
+/// # Errors
+/// Those of the database.
+pub fn stored_holder(tx: &mut Tx<'_>, group: GroupId) -> Result<(GroupState, Option<Uuid>), StoreError> {
+    let row =
+        tx.query_one("SELECT state, lease_owner FROM group_runtime WHERE group_id = $1", &values![group])?;
+    row.map_or(Ok((GroupState::NotLoaded, None)), |row| Ok((state(&row, 0)?, row.get(1)?)))
+}
+
 /// Prolongs a lease. One that has run out can be prolonged as long as nobody has taken it.
 ///
 /// # Errors

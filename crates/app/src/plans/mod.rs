@@ -68,11 +68,15 @@ impl App {
     /// Does what schedules and sequences want done at this moment. It happens every second by itself.
     ///
     /// # Errors
-    /// The database failed; what was done before stays done.
+    /// The tenants cannot be read. What fails for one of them is in the log, and keeps no other from its plans.
     pub async fn follow_plans(&self) -> Result<(), AppError> {
         for tenant in self.read(|tx| Ok(rows::tenants(tx)?)).await? {
-            self.follow_schedules(tenant).await?;
-            self.follow_sequences(tenant).await?;
+            if let Err(error) = self.follow_schedules(tenant).await {
+                tracing::warn!(%tenant, %error, "a tenant's schedules could not be followed; trying again");
+            }
+            if let Err(error) = self.follow_sequences(tenant).await {
+                tracing::warn!(%tenant, %error, "a tenant's sequences could not be followed; trying again");
+            }
         }
         Ok(())
     }
@@ -97,6 +101,12 @@ impl App {
         self.read(move |tx| Ok(lease::stored_state(tx, group)?)).await
     }
 
+    /// Whether this node may ask something of a group: a loaded one heeds the node alone that holds its lease.
+    async fn is_ours_to_ask(&self, group: GroupId) -> Result<bool, AppError> {
+        let (state, holder) = self.read(move |tx| Ok(lease::stored_holder(tx, group)?)).await?;
+        Ok(state == GroupState::NotLoaded || holder == Some(self.floor.node()))
+    }
+
     /// Asks something of a group on behalf of a plan; where it is that already, nothing.
     async fn ask_group(
         &self,
@@ -118,5 +128,15 @@ impl App {
             return Ok(());
         }
         self.floor.act(tenant, group, action, dial_mode, actor).await.map(drop)
+    }
+}
+
+/// Whether what was refused may be done if it is asked for again, here or by another node.
+fn passes(error: &AppError) -> bool {
+    match error {
+        AppError::Overloaded | AppError::Unavailable(_) => true,
+        AppError::Store(error) => error.is_passing_or_unknown(),
+        AppError::Conflict { code, .. } => *code == "held_elsewhere",
+        _ => false,
     }
 }

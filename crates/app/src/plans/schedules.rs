@@ -1,14 +1,17 @@
 //! Schedules: each step once, on whichever node sees it first.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use engine::schedule::Occurrence;
 use engine::time::rfc3339;
 use engine::{Actor, GroupId, TenantId, Time, Zone};
 use schemars::JsonSchema;
 use serde::Serialize;
-use store::records::schedules::{self as rows, PlannedRun};
+use store::records::schedules::{self as rows, Claim, PlannedRun};
 use uuid::Uuid;
 
+use super::passes;
 use crate::access::{Permission, Principal};
 use crate::callbacks::due::zone_of;
 use crate::definitions::{load, load_all};
@@ -73,7 +76,9 @@ impl App {
         let (schedules, own_zone) =
             self.read(move |tx| Ok((load_all::<ScheduleBody>(tx, tenant)?, zone_of(tx, tenant)?))).await?;
         for schedule in schedules {
-            self.follow_schedule(tenant, &schedule, &own_zone, now).await?;
+            if let Err(error) = self.follow_schedule(tenant, &schedule, &own_zone, now).await {
+                tracing::warn!(%tenant, schedule = %schedule.id, %error, "a schedule could not be followed; trying again");
+            }
         }
         Ok(())
     }
@@ -94,40 +99,75 @@ impl App {
         let due = body.timetable(&times, zone).between(seen, now, AT_ONCE);
         let is_all = due.len() < AT_ONCE;
         let mut until = seen;
+        // Groups with a step that is to be tried again. What is due later waits for it.
+        let mut waiting: HashMap<GroupId, Time> = HashMap::new();
         for occurrence in due.iter().filter(|_| body.enabled) {
             let step = &body.steps[occurrence.step];
-            let is_late = now.since(occurrence.at) > Duration::from_secs(u64::from(body.late_minutes) * 60);
             for group in &step.groups {
-                let run = PlannedRun {
-                    id: self.ids.next(now),
-                    tenant,
-                    plan: id,
-                    due: occurrence.at,
-                    step: occurrence.step.try_into().unwrap_or(u32::MAX),
-                    group: *group,
-                    action: step.action.name().to_owned(),
-                    outcome: if is_late { "missed" } else { "started" }.to_owned(),
-                    detail: is_late.then(|| "nobody was there in time to do it".to_owned()),
-                    at: now,
-                };
-                let claimed = {
-                    let run = run.clone();
-                    self.write(move |tx| Ok(rows::claim(tx, &run)?)).await?
-                };
-                if claimed && !is_late {
-                    let outcome = self.do_step(tenant, step, *group).await;
-                    let (word, detail) = match &outcome {
-                        Ok(()) => ("done", None),
-                        Err(error) => ("refused", Some(error.to_string())),
-                    };
-                    self.write(move |tx| Ok(rows::end(tx, run.id, word, detail.as_deref())?)).await?;
+                if !waiting.contains_key(group)
+                    && !self.follow_step(tenant, schedule, occurrence, step, *group, now).await?
+                {
+                    waiting.insert(*group, occurrence.at);
                 }
             }
             until = occurrence.at;
         }
-        // An occurrence at the limit may have others at its instant: they are looked at again, and claimed once.
-        let until = if is_all { now } else { until };
+        let until = match waiting.into_values().min() {
+            Some(first) => (first - Duration::from_micros(1)).max(seen),
+            // An occurrence at the limit may have others at its instant: they are looked at again, and claimed once.
+            None if is_all => now,
+            None => until,
+        };
         self.write(move |tx| Ok(rows::set_seen_until(tx, id, until)?)).await
+    }
+
+    /// Does a step with a group, or notes why not. False if it is to be looked at again: something passing was in the
+    /// way, or it is another node's to do.
+    async fn follow_step(
+        &self,
+        tenant: TenantId,
+        schedule: &Stored<ScheduleBody>,
+        occurrence: &Occurrence,
+        step: &ScheduleStep,
+        group: GroupId,
+        now: Time,
+    ) -> Result<bool, AppError> {
+        let late = Duration::from_secs(u64::from(schedule.body.late_minutes) * 60);
+        let is_late = now.since(occurrence.at) > late;
+        let run = PlannedRun {
+            id: self.ids.next(now),
+            tenant,
+            plan: schedule.id,
+            due: occurrence.at,
+            step: occurrence.step.try_into().unwrap_or(u32::MAX),
+            group,
+            action: step.action.name().to_owned(),
+            outcome: if is_late { "missed" } else { "started" }.to_owned(),
+            detail: is_late.then(|| "nobody was there in time to do it".to_owned()),
+            at: now,
+        };
+        let run_id = run.id;
+        let is_ours = is_late || self.is_ours_to_ask(group).await?;
+        let claimed = self
+            .write(move |tx| if is_ours { Ok(rows::claim(tx, &run)?) } else { Ok(rows::look(tx, &run)?) })
+            .await?;
+        match claimed {
+            Claim::Mine if is_late => return Ok(true),
+            Claim::Mine => {}
+            Claim::Over => return Ok(true),
+            Claim::Pending => return Ok(false),
+        }
+        let (word, detail) = match self.do_step(tenant, step, group).await {
+            Ok(()) => ("done", None),
+            Err(error) if passes(&error) => {
+                tracing::warn!(%group, schedule = %schedule.id, %error, "a step could not be done; trying again");
+                self.write(move |tx| Ok(rows::give_back(tx, run_id)?)).await?;
+                return Ok(false);
+            }
+            Err(error) => ("refused", Some(error.to_string())),
+        };
+        self.write(move |tx| Ok(rows::end(tx, run_id, word, detail.as_deref())?)).await?;
+        Ok(true)
     }
 
     async fn do_step(&self, tenant: TenantId, step: &ScheduleStep, group: GroupId) -> Result<(), AppError> {

@@ -10,6 +10,7 @@ use store::records::attempts;
 use store::records::schedules::{self as rows, PlannedRun, SequenceState};
 use uuid::Uuid;
 
+use super::passes;
 use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::definitions::{load, load_all};
@@ -74,7 +75,20 @@ impl App {
                 Ok(body)
             })
             .await?;
-        self.begin_step(who.tenant, sequence, &body, 0, now).await?;
+        let tenant = who.tenant;
+        let begun = match body.steps.first() {
+            Some(first) => self.begin_group(tenant, first).await,
+            None => Ok(Ok(())),
+        };
+        let begun = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                // It does not run then: a group that nobody began with would count as unloaded, and be passed over.
+                self.write(move |tx| Ok(rows::end_sequence(tx, tenant, sequence).map(drop)?)).await?;
+                return Err(error);
+            }
+        };
+        self.note_begun(tenant, sequence, &body, 0, begun, now).await?;
         self.sequence_view(who, sequence).await
     }
 
@@ -99,7 +113,8 @@ impl App {
             })
             .await?;
         if let Some(step) = body.steps.get(state.step as usize) {
-            self.end_step(who.tenant, sequence, state.step, step, "stopped", now).await?;
+            let ended = self.end_group(who.tenant, step.group).await;
+            self.note_ended(who.tenant, sequence, state.step, step, "stopped", ended, now).await?;
         }
         self.sequence_view(who, sequence).await
     }
@@ -139,7 +154,9 @@ impl App {
             })
             .await?;
         for (sequence, state) in running {
-            self.follow_sequence(tenant, &sequence.body, state, now).await?;
+            if let Err(error) = self.follow_sequence(tenant, &sequence.body, state, now).await {
+                tracing::warn!(%tenant, sequence = %sequence.id, %error, "a sequence could not be followed; trying again");
+            }
         }
         Ok(())
     }
@@ -156,14 +173,29 @@ impl App {
             // It was changed while it ran, and has fewer groups now.
             return self.write(move |tx| Ok(rows::end_sequence(tx, tenant, sequence).map(drop)?)).await;
         };
-        let facts = self.facts(tenant, step.group, state.since).await?;
+        if !self.is_ours_to_ask(step.group).await? {
+            return Ok(());
+        }
+        let facts = self.facts(tenant, step, state.since).await?;
         let Some(why) = why_over(step, &state, &facts, now) else { return Ok(()) };
         let next = match state.step as usize + 1 {
             next if next < body.steps.len() => Some(next),
             _ if body.repeat => Some(0),
             _ => None,
         };
-        // Whoever moves it on does what is to be done; another node that saw the same leaves it.
+        // Done before it is moved on, so that what something passing keeps from being done is tried again: what is so
+        // already is left.
+        let ended = self.end_group(tenant, step.group).await;
+        if ended.as_ref().is_err_and(passes) {
+            return ended;
+        }
+        let begun = match next.and_then(|next| body.steps.get(next)) {
+            Some(next) if self.is_ours_to_ask(next.group).await? => self.begin_group(tenant, next).await?,
+            // Its node begins with it once this group is at rest.
+            Some(_) => return Ok(()),
+            None => Ok(()),
+        };
+        // Whoever moves it on tells what was done; another node that saw the same leaves it.
         let moved = self
             .write(move |tx| match next {
                 Some(next) => {
@@ -176,14 +208,15 @@ impl App {
         if !moved {
             return Ok(());
         }
-        self.end_step(tenant, sequence, state.step, step, why, now).await?;
+        self.note_ended(tenant, sequence, state.step, step, why, ended, now).await?;
         match next {
-            Some(next) => self.begin_step(tenant, sequence, body, next, now).await,
+            Some(next) => self.note_begun(tenant, sequence, body, next, begun, now).await,
             None => Ok(()),
         }
     }
 
-    async fn facts(&self, tenant: TenantId, group: GroupId, since: Time) -> Result<Facts, AppError> {
+    async fn facts(&self, tenant: TenantId, step: &SequenceStep, since: Time) -> Result<Facts, AppError> {
+        let (group, has_quota) = (step.group, step.answered.is_some());
         let state = self.stored_group_state(group).await?;
         let live = self.floor.live(tenant).await?.groups.into_iter().find(|live| live.now.group == group);
         let calls = live.map_or(0, |live| live.now.ringing + live.now.waiting + live.now.connected);
@@ -191,7 +224,11 @@ impl App {
             let body = load::<crate::model::CampaignGroupBody>(tx, tenant, group.0)?.body;
             let supply = store::feed::supply(tx, body.campaign, group)?;
             let is_exhausted = supply.is_exhausted() && calls == 0 && state == GroupState::Running;
-            let results = attempts::results_of_group(tx, tenant, group, since)?.by_result;
+            // All attempts of its turn are looked at for this.
+            let results = match has_quota {
+                true => attempts::results_of_group(tx, tenant, group, since)?.by_result,
+                false => Default::default(),
+            };
             let answered =
                 results.iter().filter(|(result, _)| result.answered_by_person()).map(|(_, count)| count);
             Ok(Facts { state, is_exhausted, answered: answered.sum() })
@@ -199,16 +236,15 @@ impl App {
         .await
     }
 
-    /// Starts a group whose turn it is; one that cannot be started is skipped, or ends the sequence.
-    async fn begin_step(
+    /// Starts a group whose turn it is, or tells why it is refused.
+    ///
+    /// # Errors
+    /// Something passing is in the way.
+    async fn begin_group(
         &self,
         tenant: TenantId,
-        sequence: Uuid,
-        body: &SequenceBody,
-        step: usize,
-        now: Time,
-    ) -> Result<(), AppError> {
-        let Some(own) = body.steps.get(step) else { return Ok(()) };
+        own: &SequenceStep,
+    ) -> Result<Result<(), AppError>, AppError> {
         let load = self.ask_group(tenant, own.group, GroupAction::Load, None, Actor::Sequence).await;
         let started = match load {
             Ok(()) => {
@@ -216,34 +252,55 @@ impl App {
             }
             Err(error) => Err(error),
         };
-        let (outcome, detail) = match &started {
+        match started {
+            Err(error) if passes(&error) => Err(error),
+            begun => Ok(begun),
+        }
+    }
+
+    /// Notes how a group's turn began; one that cannot be started is skipped, or ends the sequence.
+    async fn note_begun(
+        &self,
+        tenant: TenantId,
+        sequence: Uuid,
+        body: &SequenceBody,
+        step: usize,
+        begun: Result<(), AppError>,
+        now: Time,
+    ) -> Result<(), AppError> {
+        let Some(own) = body.steps.get(step) else { return Ok(()) };
+        let (outcome, detail) = match &begun {
             Ok(()) => ("done", None),
             Err(error) => ("refused", Some(error.to_string())),
         };
         self.note_step(tenant, sequence, step, own.group, "start", outcome, detail, now).await?;
         // One that is skipped is not loaded, so the next look goes on.
-        if started.is_err() && body.when_refused == WhenRefused::End {
+        if begun.is_err() && body.when_refused == WhenRefused::End {
             self.write(move |tx| Ok(rows::end_sequence(tx, tenant, sequence).map(drop)?)).await?;
         }
         Ok(())
     }
 
-    async fn end_step(
+    /// Stops a group and lets it come to rest.
+    async fn end_group(&self, tenant: TenantId, group: GroupId) -> Result<(), AppError> {
+        for action in [GroupAction::Stop, GroupAction::Unload] {
+            self.ask_group(tenant, group, action, None, Actor::Sequence).await?;
+        }
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    async fn note_ended(
         &self,
         tenant: TenantId,
         sequence: Uuid,
         step: u32,
         own: &SequenceStep,
         why: &str,
+        ended: Result<(), AppError>,
         now: Time,
     ) -> Result<(), AppError> {
-        let mut ended = Ok(());
-        for action in [GroupAction::Stop, GroupAction::Unload] {
-            if ended.is_ok() {
-                ended = self.ask_group(tenant, own.group, action, None, Actor::Sequence).await;
-            }
-        }
-        let (outcome, detail) = match &ended {
+        let (outcome, detail) = match ended {
             Ok(()) => ("done", why.to_owned()),
             Err(error) => ("refused", error.to_string()),
         };

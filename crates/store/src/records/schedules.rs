@@ -1,5 +1,7 @@
 //! What schedules and sequences did, and where they are.
 
+use std::time::Duration;
+
 use engine::{GroupId, TenantId, Time};
 use uuid::Uuid;
 
@@ -34,14 +36,31 @@ pub struct PlannedRun {
 /// Where a run stands in the list.
 pub type RunCursor = (Time, Uuid);
 
-/// Claims a run: false, and nothing is stored, if somebody did before.
+/// How long whoever claimed a run may take to say how it ended. After that they are gone, and another does it.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+
+/// What came of claiming a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Claim {
+    /// It is the caller's.
+    Mine,
+    /// It is not over, and somebody else is at it or will be.
+    Pending,
+    /// It is over.
+    Over,
+}
+
+/// Claims a run; nothing is stored if somebody did before and may still be at it.
 ///
 /// # Errors
 /// The database failed.
-pub fn claim(tx: &mut Tx<'_>, run: &PlannedRun) -> Result<bool, StoreError> {
+pub fn claim(tx: &mut Tx<'_>, run: &PlannedRun) -> Result<Claim, StoreError> {
     let claimed = tx.execute(
         "INSERT INTO planned_run (id, tenant_id, plan_id, due_at, step, group_id, action, outcome, detail, at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (plan_id, due_at, step, group_id, action) DO UPDATE
+         SET id = excluded.id, outcome = excluded.outcome, detail = excluded.detail, at = excluded.at
+         WHERE planned_run.outcome = 'started' AND planned_run.at < $11",
         &values![
             run.id,
             run.tenant,
@@ -52,10 +71,34 @@ pub fn claim(tx: &mut Tx<'_>, run: &PlannedRun) -> Result<bool, StoreError> {
             run.action.as_str(),
             run.outcome.as_str(),
             run.detail.as_ref(),
-            run.at
+            run.at,
+            run.at - ABANDONED_AFTER
         ],
     )?;
-    Ok(claimed == 1)
+    if claimed == 1 { Ok(Claim::Mine) } else { look(tx, run) }
+}
+
+/// How it stands with a run that is not the caller's.
+///
+/// # Errors
+/// The database failed.
+pub fn look(tx: &mut Tx<'_>, run: &PlannedRun) -> Result<Claim, StoreError> {
+    let found = tx.query_one(
+        "SELECT outcome FROM planned_run
+         WHERE plan_id = $1 AND due_at = $2 AND step = $3 AND group_id = $4 AND action = $5",
+        &values![run.plan, run.due, run.step, run.group, run.action.as_str()],
+    )?;
+    let outcome = found.map(|row| row.get::<String>(0)).transpose()?;
+    Ok(if outcome.is_none_or(|outcome| outcome == "started") { Claim::Pending } else { Claim::Over })
+}
+
+/// Gives a claimed run back, so that it is tried again.
+///
+/// # Errors
+/// The database failed.
+pub fn give_back(tx: &mut Tx<'_>, run: Uuid) -> Result<(), StoreError> {
+    tx.execute("DELETE FROM planned_run WHERE id = $1 AND outcome = 'started'", &values![run])?;
+    Ok(())
 }
 
 /// Notes how a run ended.
