@@ -58,8 +58,12 @@ pub(crate) struct Shared {
 /// The door to campaign groups, agents and calls.
 pub struct Floor {
     shared: Arc<Shared>,
-    runners: Mutex<HashMap<TenantId, mpsc::Sender<Message>>>,
+    /// None once the floor closes: nothing is taken up any more.
+    runners: Mutex<Option<HashMap<TenantId, Place>>>,
 }
+
+/// Where a tenant's runner is or will be; who starts it has this alone, so that one slow start keeps up no other tenant.
+type Place = Arc<Mutex<Option<mpsc::Sender<Message>>>>;
 
 impl Floor {
     /// A floor on this store and switch. `node` names this process among those that share the database; it must stay
@@ -82,7 +86,7 @@ impl Floor {
             recording_due: Notify::new(),
             scripts: OnceLock::new(),
         };
-        Self { shared: Arc::new(shared), runners: Mutex::default() }
+        Self { shared: Arc::new(shared), runners: Mutex::new(Some(HashMap::new())) }
     }
 
     /// Has server scripts run by this from now on; what was told first stays.
@@ -140,12 +144,22 @@ impl Floor {
     }
 
     async fn adopt(&self) -> Result<(), AppError> {
+        if self.runners.lock().await.is_none() {
+            return Ok(());
+        }
         let now = self.shared.wall.now();
         let orphans = self.shared.store.read(move |tx| lease::groups_to_adopt(tx, now)).await?;
         for orphan in orphans {
             let GroupRow { group, tenant, .. } = orphan.group;
             tracing::info!(%group, state = ?orphan.state, "taking over a campaign group that nobody runs");
-            self.runner(tenant).await?.send(Message::Adopt { group }).await.map_err(|_| stopped())?;
+            // One tenant whose runner cannot start, or has its hands full, keeps no other from going on.
+            let adopted = match self.runner(tenant).await {
+                Ok(runner) => runner.try_send(Message::Adopt { group }).map_err(|_| AppError::Overloaded),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = adopted {
+                tracing::warn!(%tenant, %group, %error, "could not take over a campaign group; trying again");
+            }
         }
         Ok(())
     }
@@ -233,11 +247,13 @@ impl Floor {
     }
 
     /// Places no more calls, lets those that are up end for at most `grace`, and gives the leases up. Groups keep
-    /// their state: the next start goes on with them.
+    /// their state: the next start goes on with them. From now on nothing is taken up any more.
     pub async fn shut_down(&self, grace: Duration) {
-        let runners: Vec<_> = self.runners.lock().await.drain().map(|(_, runner)| runner).collect();
+        let places = self.runners.lock().await.take().unwrap_or_default();
         let mut waits = Vec::new();
-        for runner in runners {
+        for place in places.into_values() {
+            // One that is being started is waited for.
+            let Some(runner) = place.lock().await.take() else { continue };
             let (reply, done) = oneshot::channel();
             if runner.send(Message::ShutDown { grace, reply }).await.is_ok() {
                 waits.push(done);
@@ -251,7 +267,9 @@ impl Floor {
 
     /// Tells a runner, if the tenant has one; one that is not running reads everything afresh when it starts.
     async fn tell(&self, tenant: TenantId, message: Message) {
-        let runner = self.runners.lock().await.get(&tenant).cloned();
+        let place = self.runners.lock().await.as_ref().and_then(|places| places.get(&tenant).cloned());
+        let Some(place) = place else { return };
+        let runner = place.lock().await.clone();
         if let Some(runner) = runner {
             // A runner that has stopped needs no telling.
             let _ = runner.send(message).await;
@@ -259,15 +277,23 @@ impl Floor {
     }
 
     async fn runner(&self, tenant: TenantId) -> Result<mpsc::Sender<Message>, AppError> {
-        let mut runners = self.runners.lock().await;
-        if let Some(runner) = runners.get(&tenant).filter(|runner| !runner.is_closed()) {
+        let place = match self.runners.lock().await.as_mut() {
+            Some(places) => Arc::clone(places.entry(tenant).or_default()),
+            None => return Err(stopped()),
+        };
+        let mut place = place.lock().await;
+        if let Some(runner) = place.as_ref().filter(|runner| !runner.is_closed()) {
             return Ok(runner.clone());
+        }
+        // It may have closed while the place was waited for.
+        if self.runners.lock().await.is_none() {
+            return Err(stopped());
         }
         let (sender, receiver) = mpsc::channel(RUNNER_QUEUE);
         let runner = Runner::start(Arc::clone(&self.shared), tenant, sender.clone(), receiver).await?;
         self.shared.routes.add_runner(sender.clone());
         tokio::spawn(runner.run());
-        runners.insert(tenant, sender.clone());
+        *place = Some(sender.clone());
         Ok(sender)
     }
 }

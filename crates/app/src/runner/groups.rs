@@ -64,6 +64,10 @@ impl Runner {
         if self.held.contains_key(&group) {
             return Ok(());
         }
+        // What is given back now is for others, or for the next start.
+        if self.shutting_down.is_some() {
+            return Err(AppError::Unavailable("the dialler"));
+        }
         self.reload_definitions().await;
         let Some(plan) = self.definitions.groups.get(&group) else {
             return Err(AppError::not_found("campaign group", group));

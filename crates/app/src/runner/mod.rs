@@ -242,6 +242,8 @@ impl Runner {
                 }
             }
             Message::Call { attempt, event } => self.input(Input::Call { attempt, event }),
+            // Lines that come back while it shuts down are not dialled on.
+            Message::Lines { up: true } if self.shutting_down.is_some() => {}
             Message::Lines { up } => self.input(if up { Input::LinesBack } else { Input::LinesLost }),
             Message::AgentLine { agent, is_up } => self.input(Input::Line { agent, is_up }),
             Message::Agent { agent, session, event } => {
