@@ -25,6 +25,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const AFTER_NOTHING: Duration = Duration::from_secs(30);
 /// Events looked at together; as many contacts at most are checked in again, under the same ids, if the process dies.
 const EVENTS: u32 = 200;
+/// How often in one turn of a tenant; after that it is the next one's.
+const ROUNDS: usize = 10;
 /// How long a node that is silent stays the one that checks in.
 const OWNED: Duration = Duration::from_secs(30);
 
@@ -76,25 +78,33 @@ struct Known {
 async fn look(app: &Arc<App>, service: &Arc<ScriptService>) -> Result<(), AppError> {
     let tenants = app.read(|tx| Ok(store::records::definitions::tenants_with(tx, "script")?)).await?;
     for tenant in tenants {
-        let known = app
-            .read(move |tx| {
-                let script = |stored: Stored<ScriptBody>| {
-                    let name = stored.body.name.to_ascii_lowercase();
-                    (name, ScriptPlan { id: stored.id, version: stored.version, body: Arc::new(stored.body) })
-                };
-                let campaign = |stored: Stored<CampaignBody>| (CampaignId(stored.id), stored.body);
-                Ok(Known {
-                    name: tenant_name(tx, tenant)?,
-                    campaigns: load_all::<CampaignBody>(tx, tenant)?.into_iter().map(campaign).collect(),
-                    groups: load_all::<CampaignGroupBody>(tx, tenant)?,
-                    scripts: load_all::<ScriptBody>(tx, tenant)?.into_iter().map(script).collect(),
-                })
-            })
-            .await?;
-        feed_groups(app, service, tenant, &known).await?;
-        check_in(app, service, tenant, &known).await?;
+        if let Err(error) = look_at(app, service, tenant).await {
+            tracing::warn!(%tenant, %error, "a tenant's scripts could not be asked for contacts or told of them; trying again");
+        }
     }
     Ok(())
+}
+
+async fn look_at(app: &Arc<App>, service: &Arc<ScriptService>, tenant: TenantId) -> Result<(), AppError> {
+    let known = app
+        .read(move |tx| {
+            let script = |stored: Stored<ScriptBody>| {
+                let name = stored.body.name.to_ascii_lowercase();
+                (name, ScriptPlan { id: stored.id, version: stored.version, body: Arc::new(stored.body) })
+            };
+            let campaign = |stored: Stored<CampaignBody>| (CampaignId(stored.id), stored.body);
+            Ok(Known {
+                name: tenant_name(tx, tenant)?,
+                campaigns: load_all::<CampaignBody>(tx, tenant)?.into_iter().map(campaign).collect(),
+                groups: load_all::<CampaignGroupBody>(tx, tenant)?,
+                scripts: load_all::<ScriptBody>(tx, tenant)?.into_iter().map(script).collect(),
+            })
+        })
+        .await?;
+    // The one is done whatever becomes of the other.
+    let fed = feed_groups(app, service, tenant, &known).await;
+    check_in(app, service, tenant, &known).await?;
+    fed
 }
 
 fn asking(app: &App, tenant: TenantId, known: &Known, campaign: CampaignId, group_name: &str) -> Asking {
@@ -129,7 +139,13 @@ async fn feed_groups(
         let plan = known.scripts.get(&feed_script.script.to_ascii_lowercase());
         let (Some(plan), true) = (plan, runs) else { continue };
         let most = feed_script.fresh_below.max(feed_script.ready_below).max(feed_script.available_below);
-        let queue = app.read(move |tx| Ok(feed::queue(tx, campaign, id, most)?)).await?;
+        let queue = match app.read(move |tx| Ok(feed::queue(tx, campaign, id, most)?)).await {
+            Ok(queue) => queue,
+            Err(error) => {
+                tracing::warn!(group = %id, %error, "could not tell how many contacts are left; trying again");
+                continue;
+            }
+        };
         let is_low = queue.fresh < u64::from(feed_script.fresh_below)
             || queue.ready < u64::from(feed_script.ready_below)
             || queue.available < u64::from(feed_script.available_below);
@@ -186,8 +202,9 @@ async fn check_in(
     if !known.campaigns.keys().any(|campaign| plan_of(*campaign).is_some()) {
         return Ok(());
     }
-    let (node, now) = (app.sinks.node, telephony::Clock::now(&telephony::SystemClock));
-    loop {
+    let node = app.sinks.node;
+    for _ in 0..ROUNDS {
+        let now = telephony::Clock::now(&telephony::SystemClock);
         let seen = app.write(move |tx| Ok(rows::own_check_in(tx, tenant, node, now, now + OWNED)?)).await?;
         let Some(seen) = seen else { return Ok(()) };
         let (last, contacts) = app
@@ -213,6 +230,7 @@ async fn check_in(
         join_all(told).await;
         app.write(move |tx| Ok(rows::checked_in_until(tx, tenant, node, last)?)).await?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

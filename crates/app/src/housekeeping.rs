@@ -35,7 +35,8 @@ impl App {
     /// callbacks whose time has passed, files of sounds that nothing needs, and recordings whose time is over. It happens every minute by itself.
     ///
     /// # Errors
-    /// The database failed; what was done before stays done.
+    /// The database failed; what was done before stays done. What fails for one tenant or one kind of thing is in the log,
+    /// and keeps no other from being tidied.
     pub async fn tidy_up(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let rows = move |tx: &mut Tx<'_>| {
@@ -44,15 +45,25 @@ impl App {
             Ok(sessions.max(answers))
         };
         while self.write(rows).await? >= u64::from(ROWS) {}
-        self.close_overdue_callbacks(now).await?;
-        self.forget_script_errors(now).await?;
-        self.tidy_sounds().await?;
-        self.tidy_recordings(now).await?;
+        // Each is done whatever becomes of the others.
+        let parts = [
+            ("callbacks", self.close_overdue_callbacks(now).await),
+            ("errors of scripts", self.forget_script_errors(now).await),
+            ("sounds", self.tidy_sounds().await),
+            ("recordings", self.tidy_recordings(now).await),
+        ];
+        for (what, done) in parts {
+            if let Err(error) = done {
+                tracing::warn!(%error, what, "could not tidy up; trying again in a minute");
+            }
+        }
         let mut page = Page::first(TENANTS);
         loop {
             let Rows { rows, next } = self.read(move |tx| Ok(tenants::list(tx, &page)?)).await?;
             for tenant in rows {
-                self.close_expired(tenant.id, now).await?;
+                if let Err(error) = self.close_expired(tenant.id, now).await {
+                    tracing::warn!(tenant = %tenant.id, %error, "could not close expired contacts; trying again");
+                }
             }
             match next {
                 Some(next) => page = Page::after(next, TENANTS),
