@@ -54,6 +54,11 @@ impl SqliteConnection {
         Ok(this)
     }
 
+    /// Whether no transaction is open. After some failures (a full disk, an error of the disk) SQLite rolls back by itself.
+    fn has_rolled_back(&self) -> bool {
+        self.connection.is_autocommit()
+    }
+
     fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.connection.execute_batch(sql).map_err(error)
     }
@@ -249,21 +254,55 @@ impl Writer {
     }
 
     fn commit_together(&mut self, mut group: Vec<Box<dyn Job>>) {
+        while !group.is_empty() {
+            group = self.commit_first(group);
+        }
+    }
+
+    /// Runs closures and commits them together; gives those that are still to be run in another transaction, since one
+    /// before them ended theirs.
+    fn commit_first(&mut self, mut group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         if let Err(error) = self.connection.batch("BEGIN IMMEDIATE") {
-            return answer_all(group, |_| Err(error.clone()));
+            answer_all(group, |_| Err(error.clone()));
+            return Vec::new();
         }
         let mut outcomes = Vec::with_capacity(group.len());
         for job in &mut group {
             outcomes.push(run_in_savepoint(&mut self.connection, job.as_mut()));
+            if self.connection.has_rolled_back() {
+                break;
+            }
+        }
+        if self.connection.has_rolled_back() {
+            let rest = group.split_off(outcomes.len());
+            let own = outcomes.pop().unwrap_or(Ok(()));
+            let own = own.err().unwrap_or_else(undone);
+            tracing::error!(error = %own, closures = group.len(), "a failure undid a group of changes");
+            let last = outcomes.len();
+            answer_all(group, |index| match outcomes.get(index) {
+                // What these did is undone through no fault of theirs: it may be asked for again.
+                Some(Ok(())) => Err(undone()),
+                Some(Err(error)) => Err(error.clone()),
+                None if index == last => Err(own.clone()),
+                None => Err(StoreError::Panicked),
+            });
+            return rest;
         }
         if let Err(error) = self.connection.batch("COMMIT") {
             tracing::error!(%error, closures = group.len(), "a group of changes could not be committed");
             // After a failed commit the transaction may still be open; after some failures it is not.
             let _ = self.connection.batch("ROLLBACK");
-            return answer_all(group, |_| Err(error.clone()));
+            answer_all(group, |_| Err(error.clone()));
+            return Vec::new();
         }
         answer_all(group, |index| outcomes.get(index).cloned().unwrap_or(Err(StoreError::Panicked)));
+        Vec::new()
     }
+}
+
+/// What a closure did was undone because of another.
+fn undone() -> StoreError {
+    StoreError::Unavailable { reason: "the transaction was rolled back because of another change".into() }
 }
 
 /// Runs one closure so that its failure undoes its own changes and no others.
@@ -271,6 +310,7 @@ fn run_in_savepoint(connection: &mut SqliteConnection, job: &mut dyn Job) -> Res
     connection.batch("SAVEPOINT closure")?;
     match job.run(Tx::on_sqlite(connection)) {
         Ok(()) => connection.batch("RELEASE closure"),
+        Err(error) if connection.has_rolled_back() => Err(error),
         Err(error) => {
             connection.batch("ROLLBACK TO closure; RELEASE closure")?;
             Err(error)
@@ -316,6 +356,53 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    type Told = Arc<Mutex<Vec<(&'static str, Result<(), StoreError>)>>>;
+
+    /// Runs its statements in order, whatever becomes of them, and keeps what it is answered.
+    struct Statements(Vec<&'static str>, Told);
+
+    impl Job for Statements {
+        fn run(&mut self, mut tx: Tx<'_>) -> Result<(), StoreError> {
+            for sql in &self.0 {
+                let _ = tx.query(sql, &[]);
+            }
+            tx.failure().map_or(Ok(()), Err)
+        }
+
+        fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+            self.1.lock().unwrap().push((self.0[0], outcome));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_fails_what_was_undone_with_it_and_nothing_that_comes_after() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("full.db");
+        let mut connection = SqliteConnection::open_writer(&path).unwrap();
+        connection.batch("CREATE TABLE t (what TEXT NOT NULL, bytes BLOB NULL)").unwrap();
+        connection.query("PRAGMA max_page_count = 20", &[]).unwrap();
+        let (_queue, jobs) = std::sync::mpsc::channel();
+        let mut writer = Writer { connection, jobs };
+        let before = "INSERT INTO t VALUES ('before', NULL)";
+        let refused = "INSERT INTO t VALUES (NULL, NULL)";
+        let too_much = "INSERT INTO t VALUES ('too much', zeroblob(1000000))";
+        let after = "INSERT INTO t VALUES ('after', NULL)";
+        let told = Told::default();
+        let jobs = [vec![before], vec![refused], vec![too_much, after], vec![after]];
+        let job = |statements| Box::new(Statements(statements, Arc::clone(&told))) as Box<dyn Job>;
+        writer.commit_together(jobs.map(job).into());
+        let told = std::mem::take(&mut *told.lock().unwrap());
+        let outcome = |sql| told.iter().find(|(told, _)| *told == sql).map(|(_, outcome)| outcome).unwrap();
+        assert_eq!(told.len(), 4);
+        assert!(outcome(before).as_ref().is_err_and(StoreError::is_passing), "{:?}", outcome(before));
+        assert!(matches!(outcome(refused), Err(StoreError::Database(_))), "{:?}", outcome(refused));
+        assert!(outcome(too_much).as_ref().is_err_and(StoreError::is_passing), "{:?}", outcome(too_much));
+        assert_eq!(*outcome(after), Ok(()));
+        let rows = writer.connection.query("SELECT what FROM t", &[]).unwrap();
+        let kept: Vec<String> = rows.iter().map(|row| row.get(0).unwrap()).collect();
+        assert_eq!(kept, ["after"], "what failed leaves nothing");
+    }
 
     #[test]
     fn constraints_are_named_as_postgres_names_them() {

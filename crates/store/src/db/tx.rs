@@ -50,6 +50,7 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The database refuses it.
     pub fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.go_on()?;
         let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, values),
             Connection::Postgres(connection) => connection.execute(sql, values),
@@ -75,6 +76,7 @@ impl<'a> Tx<'a> {
         if sets.is_empty() {
             return Ok(Vec::new());
         }
+        self.go_on()?;
         let done = match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute_each(sql, sets),
             Connection::Postgres(connection) => connection.execute_each(sql, sets),
@@ -87,6 +89,7 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// The database refuses it.
     pub fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.go_on()?;
         let rows = match &mut self.connection {
             Connection::Sqlite(connection) => connection.query(sql, values),
             Connection::Postgres(connection) => connection.query(sql, values),
@@ -104,6 +107,7 @@ impl<'a> Tx<'a> {
         sql: &str,
         sets: &[V],
     ) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.go_on()?;
         let rows = match &mut self.connection {
             Connection::Sqlite(connection) => connection.query_each(sql, sets),
             Connection::Postgres(connection) => connection.query_each(sql, sets),
@@ -139,6 +143,12 @@ impl<'a> Tx<'a> {
         let places = (1..=columns.len()).map(|place| format!("${place}")).collect::<Vec<_>>().join(", ");
         let sql = format!("INSERT INTO {table} ({}) VALUES ({places})", columns.join(", "));
         self.execute_many(&sql, rows)
+    }
+
+    /// Refuses what comes after a statement that failed: SQLite may have rolled back by itself then, and would commit each
+    /// statement alone.
+    fn go_on(&self) -> Result<(), StoreError> {
+        self.failure.clone().map_or(Ok(()), Err)
     }
 
     fn note<T>(&mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {

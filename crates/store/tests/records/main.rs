@@ -9,6 +9,7 @@ mod idempotency;
 mod imports;
 mod keys;
 mod messages;
+mod schedules;
 mod scripts;
 mod short_numbers;
 mod supervisions;
