@@ -28,6 +28,9 @@ const SIGN_OF_LIFE_EVERY: Duration = Duration::from_secs(3);
 /// The longest pause before a batch is tried again.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// Rows from which on an import changes what the database knows of its tables: on SQLite nobody else writes meanwhile.
+const ANALYSED_FROM: u64 = 1000;
+
 /// Why a job stops before the end of its file.
 pub(super) enum Halt {
     /// A user wants it.
@@ -190,13 +193,15 @@ impl Run {
         }
     }
 
-    /// The whole file is stored: its last bytes are counted and the database is told of what it holds now.
+    /// The whole file is stored: its last bytes are counted, and after many rows the database is told of what it holds now.
     async fn end(&self) -> Result<(), Halt> {
         let rest =
             ImportCounts { bytes_done: self.job.file_size.saturating_sub(self.bytes), ..Default::default() };
         // Whoever cancels after the last batch finds everything done.
         self.count(rest).await?;
-        if let Err(error) = self.app.store.write(store::intake::finish_import).await {
+        if self.row >= ANALYSED_FROM
+            && let Err(error) = self.app.store.write(store::intake::finish_import).await
+        {
             tracing::warn!(import = %self.job.id, %error, "the statistics of the database are not up to date");
         }
         Ok(())
