@@ -51,6 +51,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "conversations",
         sql: include_str!("../../migrations/0016_conversations.sql"),
     },
+    Migration {
+        version: 17,
+        name: "attempts_of",
+        sql: include_str!("../../migrations/0017_attempts_of.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.
