@@ -23,6 +23,9 @@ use crate::intake::{Prepared, Record, RecordResult, seal, write_batch};
 use crate::model::{CampaignBody, CampaignGroupBody, Definition, SourceBody};
 use crate::{App, AppError};
 
+/// How often a change of a contact begins anew because others changed it meanwhile.
+const CHANGED_MEANWHILE_MAX: usize = 10;
+
 /// A contact that is to be called.
 #[derive(Clone, Debug)]
 pub struct NewPlacement {
@@ -150,7 +153,8 @@ impl App {
         }
     }
 
-    /// Changes fields of a contact, and with them its numbers where a field means one. What is not named stays.
+    /// Changes fields of a contact, and with them its numbers where a field means one. What is not named stays, also when
+    /// others change it at the same time.
     ///
     /// # Errors
     /// The caller may not, there is none, or it would not be one that can be called. Then nothing changes.
@@ -161,6 +165,21 @@ impl App {
         changes: Vec<(String, String)>,
     ) -> Result<ContactView, AppError> {
         who.may(Permission::Feed)?;
+        for _ in 0..CHANGED_MEANWHILE_MAX {
+            if let Some(changed) = self.try_to_change(who, contact, changes.clone()).await? {
+                return Ok(changed);
+            }
+        }
+        Err(AppError::Overloaded)
+    }
+
+    /// As [`Self::change_contact`]; none, and nothing changes, if the contact was changed since it was read.
+    async fn try_to_change(
+        self: &Arc<Self>,
+        who: &Principal,
+        contact: ContactId,
+        changes: Vec<(String, String)>,
+    ) -> Result<Option<ContactView>, AppError> {
         let tenant = who.tenant;
         let (known, raw) = self
             .read(move |tx| {
@@ -174,27 +193,38 @@ impl App {
         let mut context = self.intake_context(tenant, known.source).await?;
         context.group = known.group;
         context.duplicates = Default::default();
+        let campaign = context.campaign;
         let mut batch =
             self.prepare_records(context, vec![(1, Record::Contact(Box::new(raw)))], None).await?;
         for Prepared { content, .. } in &mut batch.records {
             if let Ok(ready) = content {
+                // Its place in the feed stays: nothing is promised anew.
                 ready.record.not_before = Some(known.next_at);
                 ready.record.expires_at = known.expires_at;
-                ready.record.callback = known.is_callback;
             }
         }
         let agents = self.find_agents(&batch).await?;
-        let batch = Arc::new(seal(batch, &agents));
+        let batch = seal(batch, &agents);
         let (who_in, audit_id) = (who.clone(), self.ids.next(self.clock.now()));
-        let stored = self.store_records(batch, move |tx, batch, _| {
-            let (action, target) = (Action::Update, Some(contact.0));
-            audit::note(tx, &who_in, audit_id, batch.now(), action, "contact", target, None, None)?;
-            Ok(rows::get(tx, tenant, contact)?)
-        });
-        let (results, changed) = stored.await?;
-        match (results.first().map(|result| result.contact.is_some()), changed) {
-            (Some(true), Some(changed)) => Ok(changed.into()),
-            _ => Err(refused(results.into_iter().next())),
+        let outcome = self
+            .write(move |tx| {
+                store::intake::wait_for_others(tx, known.source)?;
+                if rows::get_to_change(tx, tenant, contact)?.as_ref() != Some(&known) {
+                    return Ok(None);
+                }
+                let result = write_batch(tx, &batch)?.into_iter().next();
+                let (action, target) = (Action::Update, Some(contact.0));
+                audit::note(tx, &who_in, audit_id, batch.now(), action, "contact", target, None, None)?;
+                Ok(Some((result, rows::get(tx, tenant, contact)?)))
+            })
+            .await?;
+        match outcome {
+            None => Ok(None),
+            Some((Some(RecordResult { contact: Some(_), .. }), Some(changed))) => {
+                self.floor.contacts_added(tenant, campaign).await;
+                Ok(Some(changed.into()))
+            }
+            Some((result, _)) => Err(refused(result)),
         }
     }
 

@@ -198,3 +198,21 @@ fn nothing_is_added_for_those_who_may_not_or_to_what_is_not_there() {
         assert_eq!(outdial.contacts().await.len(), 0);
     });
 }
+
+#[test]
+fn changes_of_one_contact_at_the_same_time_are_all_kept() {
+    on_both_databases(async |outdial| {
+        let results = outdial.add(vec![contact("1", &number(1))]).await;
+        let id = results[0].contact.unwrap();
+        let before = outdial.contact("1").await.unwrap();
+        let change = |field: &str, value: &str| {
+            outdial.app.change_contact(&outdial.who, id, vec![(field.to_owned(), value.to_owned())])
+        };
+        let (name, city, born) =
+            tokio::join!(change("first_name", "Zoé"), change("city", "Lyon"), change("born", "1990-01-02"));
+        name.and(city).and(born).unwrap();
+        let after = outdial.contact("1").await.unwrap();
+        assert_eq!(json!(after.fields), json!({"first_name": "Zoé", "city": "Lyon", "born": "1990-01-02"}));
+        assert_eq!((after.phones.len(), after.priority), (before.phones.len(), before.priority));
+    });
+}

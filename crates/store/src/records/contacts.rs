@@ -195,6 +195,19 @@ pub fn get(tx: &mut Tx<'_>, tenant: TenantId, contact: ContactId) -> Result<Opti
     one(tx, "tenant_id = $1 AND id = $2", &values![tenant, contact])
 }
 
+/// The contact with this id, which nobody else changes until the end of the transaction.
+///
+/// # Errors
+/// The database failed.
+pub fn get_to_change(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    contact: ContactId,
+) -> Result<Option<Contact>, StoreError> {
+    tx.query("SELECT 1 FROM contact WHERE tenant_id = $1 AND id = $2 FOR UPDATE", &values![tenant, contact])?;
+    get(tx, tenant, contact)
+}
+
 /// The newest contact of a source that came to be since an instant and has one of these numbers.
 ///
 /// # Errors
