@@ -8,7 +8,7 @@ use store::{events, lease};
 use crate::access::{Permission, Principal, Role};
 use crate::audit::{self, Action};
 use crate::floor::{AgentSession, GroupLive, LiveView};
-use crate::model::CampaignGroupBody;
+use crate::model::{CampaignGroupBody, Definition};
 use crate::{App, AppError};
 
 /// Events in a page at most.
@@ -74,26 +74,31 @@ impl App {
             return Err(dial_mode_is_out_of_place("dial_mode"));
         }
         self.get::<CampaignGroupBody>(who, group.0).await?;
-        let state = self.floor.act(who.tenant, group, action, dial_mode, actor_of(who)).await?;
+        // Noted first: whatever happens in between, nothing is done unseen.
+        self.note_act(who, group, serde_json::json!({ "action": action, "dial_mode": dial_mode })).await?;
+        let acted = self.floor.act(who.tenant, group, action, dial_mode, actor_of(who)).await;
+        if let Err(error) = &acted {
+            let refused = serde_json::json!({ "action": action, "refused": error.code() });
+            if let Err(error) = self.note_act(who, group, refused).await {
+                tracing::warn!(%group, %error, "the audit log does not tell that an action was refused");
+            }
+        }
+        acted
+    }
+
+    async fn note_act(
+        &self,
+        who: &Principal,
+        group: GroupId,
+        after: serde_json::Value,
+    ) -> Result<(), AppError> {
         let (who, now) = (who.clone(), self.clock.now());
         let audit_id = self.ids.next(now);
-        let after = serde_json::json!({ "action": action, "dial_mode": dial_mode, "state": state });
         self.write(move |tx| {
-            let (target, after) = (Some(group.0), Some(after.clone()));
-            audit::note(
-                tx,
-                &who,
-                audit_id,
-                now,
-                Action::Act,
-                <CampaignGroupBody as crate::model::Definition>::KIND,
-                target,
-                None,
-                after,
-            )
+            let (kind, target) = (CampaignGroupBody::KIND, Some(group.0));
+            audit::note(tx, &who, audit_id, now, Action::Act, kind, target, None, Some(after.clone()))
         })
-        .await?;
-        Ok(state)
+        .await
     }
 
     /// A campaign group's state.
