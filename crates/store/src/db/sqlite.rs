@@ -382,7 +382,7 @@ mod tests {
         let mut connection = SqliteConnection::open_writer(&path).unwrap();
         connection.batch("CREATE TABLE t (what TEXT NOT NULL, bytes BLOB NULL)").unwrap();
         connection.query("PRAGMA max_page_count = 20", &[]).unwrap();
-        let (_queue, jobs) = std::sync::mpsc::channel();
+        let (_queue, jobs) = std::sync::mpsc::sync_channel(1);
         let mut writer = Writer { connection, jobs };
         let before = "INSERT INTO t VALUES ('before', NULL)";
         let refused = "INSERT INTO t VALUES (NULL, NULL)";
