@@ -3,3 +3,4 @@
 mod harness;
 mod imports;
 mod intake;
+mod plans;
