@@ -5,10 +5,11 @@ use std::time::Duration;
 use app::model::{CampaignGroupBody, ScheduleBody, SkillBody};
 use app::paging::PageRequest;
 use app::plans::PlannedRunView;
-use engine::{GroupId, GroupState, Time};
+use engine::{GroupId, GroupState, Time, Zone};
 use serde_json::json;
 use store::lease::{self, GroupRow};
 use store::values;
+use telephony::{Clock, SystemClock};
 use uuid::Uuid;
 
 use crate::harness::{Outdial, body, on_both_databases};
@@ -32,8 +33,7 @@ async fn running_elsewhere(outdial: &Outdial) -> GroupId {
 
 /// A schedule that stops the group in a second.
 async fn stop_in_a_second(outdial: &Outdial, group: GroupId) -> Uuid {
-    let soon =
-        (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(2)).to_zoned(jiff::tz::TimeZone::UTC);
+    let soon = Zone::utc().local(SystemClock.now() + Duration::from_secs(2));
     let step = json!({"time": soon.strftime("%H:%M:%S").to_string(), "action": "stop", "groups": [group]});
     let on = json!({"every": "day", "from": soon.date().to_string()});
     let schedule = json!({"name": "Evening", "on": on, "zone": "UTC", "steps": [step]});
