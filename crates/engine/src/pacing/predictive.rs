@@ -52,6 +52,8 @@ const MARGINS: [(usize, f64); 2] = [(7, 0.05), (15, 0.03)];
 /// A day with the first number of answered calls keeps one abandonment in hand, one with the second none. Measured: without
 /// it, days of one hour (5 agents, some 120 answers) broke the cap 12 times in 60; with it twice.
 const SHORT_DAY: (f64, f64) = (300.0, 600.0);
+/// No day is expected to have fewer answered calls than this where a share's spread is estimated.
+const LEAST_CALLS_IN_DAY: f64 = 100.0;
 /// Lines added in one decision at most; the next decision follows with the next event.
 const LINES_AT_ONCE: u32 = 500;
 /// A decision holds for so long while nothing that it depends on changes; then the agents are nearer to the end of
@@ -90,6 +92,8 @@ pub struct Predictive {
     decided: Option<Decision>,
     /// The logarithm of the accepted risk.
     log_risk: f64,
+    /// Answered calls that the day may be expected to have.
+    calls_in_day: f64,
     /// What is kept from the aim because the team is tiny.
     margin: f64,
     /// What the user's goal leaves of the accepted risk, 0 to 1.
@@ -119,6 +123,7 @@ impl Predictive {
             looks: Looks::default(),
             decided: None,
             log_risk: libm::log(RISK_AT_FIRST),
+            calls_in_day: LEAST_CALLS_IN_DAY,
             margin: 0.0,
             goal_share: 1.0,
             goal_checked_at: Time::EPOCH,
@@ -129,8 +134,10 @@ impl Predictive {
 
     /// The share of answered calls that may be abandoned by us, detection errors left out.
     fn cap(&self) -> f64 {
-        let by_us = self.settings.abandon_cap_percent - self.settings.machine_false_positive_percent;
-        (by_us / 100.0).max(0.0)
+        let taken = self.settings.machine_false_positive_percent / 100.0;
+        // How many they are on a day is chance, and nobody sees it: twice its spread is kept off.
+        let spread = (taken * (1.0 - taken) / self.calls_in_day.max(LEAST_CALLS_IN_DAY)).sqrt();
+        (self.settings.abandon_cap_percent / 100.0 - taken - 2.0 * spread).max(0.0)
     }
 
     /// The share that is aimed at: a distance below the cap.
@@ -204,6 +211,7 @@ impl Predictive {
         self.check_goal(view);
         let agents = view.ready_agents as usize + view.busy.len();
         self.margin = margin(agents);
+        self.calls_in_day = view.budget.expected_today() as f64;
         let free = view.ready_agents.saturating_sub(view.waiting_calls);
         let progressive = free.saturating_sub(view.ringing_lines);
         let risk = self.risk(view);

@@ -33,7 +33,7 @@ const POLICIES: [&str; 9] = [
 /// the engine's own has to hold the cap on every single day.
 const DAYS_OF_OTHERS: u32 = 20;
 /// See [`DAYS_OF_OTHERS`].
-const AGENTS_DAYS_OF_OTHERS: u32 = 2000;
+const AGENTS_DAYS_OF_OTHERS: u32 = 1000;
 
 /// Runs every scenario; with `days` all of them for so long.
 ///
