@@ -15,7 +15,12 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 need_build_tools
-[ -n "${TEST_PG_URL:-}" ] || start_postgres || fail "the benchmarks need PostgreSQL"
+# Simulations need no database.
+databases=()
+if [ "$*" != pacing ]; then
+    [ -n "${TEST_PG_URL:-}" ] || start_postgres || fail "the benchmarks need PostgreSQL"
+    databases=(--db sqlite --db "$TEST_PG_URL")
+fi
 say "building with optimisation (the first time takes some minutes)"
 cargo build --locked --release --package outdial </dev/null || fail "the build failed; the lines above say why"
 lab=()
@@ -28,4 +33,4 @@ case " $* " in
     set -- "$@" --carrier-log "$lab_dir/carrier.log"
     ;;
 esac
-"${CARGO_TARGET_DIR:-target}/release/outdial" "${lab[@]}" bench --db sqlite --db "$TEST_PG_URL" "$@"
+"${CARGO_TARGET_DIR:-target}/release/outdial" "${lab[@]}" bench "${databases[@]}" "$@"

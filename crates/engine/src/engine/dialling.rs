@@ -555,7 +555,7 @@ impl Engine {
 /// What kind of call one to this contact is now.
 fn segment_of(contact: &HopperContact, now: Time) -> Segment {
     let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(now).hour());
-    Segment::new(hour.unsigned_abs(), contact.attempts.saturating_add(1))
+    Segment::new(contact.source, hour.unsigned_abs(), contact.attempts.saturating_add(1))
 }
 
 fn has_number(contact: &HopperContact, numbers: &BTreeSet<PhoneNumber>) -> bool {

@@ -7,7 +7,7 @@ use crate::change::{Change, ContactReturned, GroupChanged};
 use crate::contact::HopperContact;
 use crate::group::{Actor, GroupAction, GroupState, transition};
 use crate::hopper::Hopper;
-use crate::ids::{AgentId, GroupId, SkillId};
+use crate::ids::{AgentId, GroupId, SkillId, SourceId};
 use crate::pacing::{Budget, Forecast, Lines, Segment};
 use crate::settings::{CampaignRules, DialMode};
 use crate::time::Time;
@@ -59,7 +59,7 @@ impl Engine {
             pacing,
             lines: Lines::default(),
             forecast: Forecast::default(),
-            segment: Segment::new(12, 1),
+            segment: Segment::new(SourceId(uuid::Uuid::nil()), 12, 1),
             next_look: Time::EPOCH,
             hopper: Hopper::default(),
             screening: BTreeMap::new(),

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::ids::SourceId;
 use crate::time::Time;
 
 use super::durations::Durations;
@@ -15,7 +16,7 @@ use super::fading;
 const LONG_RUN: Duration = Duration::from_secs(600);
 /// Weight of what is assumed of a group before its first calls: a quarter answer.
 const PRIOR: (f64, f64) = (2.5, 10.0);
-/// A segment's own record outweighs its group's from so many calls on.
+/// A segment's own record outweighs its list's, and a list's its group's, from so many calls on.
 const SEGMENT_SHRINKAGE: f64 = 60.0;
 /// The last minute outweighs the long run from so many calls' worth of ringing on.
 const RECENT_SHRINKAGE: f64 = 45.0;
@@ -23,12 +24,16 @@ const RECENT_SHRINKAGE: f64 = 45.0;
 const RECENT: Duration = Duration::from_secs(60);
 /// Calls placed within so long are looked at together.
 const COHORT: Duration = Duration::from_secs(1);
-/// Segments that are told apart; further ones count as their group.
+/// Segments that are told apart; further ones count as their list.
 const SEGMENTS_MAX: usize = 4096;
+/// Lists that are told apart; further ones count as their group.
+const LISTS_MAX: usize = 1024;
 
-/// Calls that are alike in what their chance of an answer depends on: hour of the day and attempt on the contact.
+/// Calls that are alike in what their chance of an answer depends on: list, hour of the day and attempt on the contact.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Segment {
+    /// The source that the contact is from.
+    pub list: SourceId,
     /// Hour of the day where the person is, 0 to 23.
     pub hour: u8,
     /// Which attempt on the contact it is, 1, 2 or 3 for all later ones.
@@ -37,8 +42,8 @@ pub struct Segment {
 
 impl Segment {
     /// The segment of a call.
-    pub fn new(hour: u8, attempt: u16) -> Self {
-        Self { hour, attempt: attempt.clamp(1, 3) as u8 }
+    pub fn new(list: SourceId, hour: u8, attempt: u16) -> Self {
+        Self { list, hour, attempt: attempt.clamp(1, 3) as u8 }
     }
 }
 
@@ -87,6 +92,7 @@ pub struct Recent {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forecast {
     overall: Rate,
+    lists: BTreeMap<SourceId, Rate>,
     segments: BTreeMap<Segment, Rate>,
     cohorts: VecDeque<Cohort>,
     placed: u64,
@@ -102,6 +108,7 @@ impl Default for Forecast {
     fn default() -> Self {
         Self {
             overall: Rate { answers: PRIOR.0, calls: PRIOR.1, observed_at: Time::EPOCH },
+            lists: BTreeMap::new(),
             segments: BTreeMap::new(),
             cohorts: VecDeque::new(),
             placed: 0,
@@ -128,6 +135,9 @@ impl Forecast {
     /// A call came to an end of its ringing: a person answered, or nobody did.
     pub fn resolved(&mut self, segment: Segment, placed_at: Time, now: Time, by_person: bool) {
         self.overall.observe(now, by_person);
+        if self.lists.len() < LISTS_MAX || self.lists.contains_key(&segment.list) {
+            self.lists.entry(segment.list).or_default().observe(now, by_person);
+        }
         if self.segments.len() < SEGMENTS_MAX || self.segments.contains_key(&segment) {
             self.segments.entry(segment).or_default().observe(now, by_person);
         }
@@ -140,10 +150,15 @@ impl Forecast {
         }
     }
 
-    /// The chance that a person answers a call of this kind that is placed now.
+    /// The chance that a person answers a call of this kind that is placed now: the kind's own record as far as it goes,
+    /// then its list's, then the group's.
     pub fn answer_chance(&self, segment: Segment) -> f64 {
         let overall = self.long_run();
-        let own = self.segments.get(&segment).map_or(overall, |rate| rate.shrunk(overall, SEGMENT_SHRINKAGE));
+        let shrunk = |rate: Option<&Rate>, towards| {
+            rate.map_or(towards, |rate| rate.shrunk(towards, SEGMENT_SHRINKAGE))
+        };
+        let list = shrunk(self.lists.get(&segment.list), overall);
+        let own = shrunk(self.segments.get(&segment), list);
         own.clamp(0.002, 0.98)
     }
 
@@ -195,8 +210,10 @@ impl Forecast {
 mod tests {
     use super::*;
 
-    const MORNING: Segment = Segment { hour: 9, attempt: 1 };
-    const EVENING: Segment = Segment { hour: 19, attempt: 1 };
+    const LIST: SourceId = SourceId(uuid::Uuid::nil());
+    const OTHER_LIST: SourceId = SourceId(uuid::Uuid::max());
+    const MORNING: Segment = Segment { list: LIST, hour: 9, attempt: 1 };
+    const EVENING: Segment = Segment { list: LIST, hour: 19, attempt: 1 };
 
     fn second(second: u64) -> Time {
         Time::from_micros(1_790_000_000_000_000) + Duration::from_secs(second)
@@ -223,8 +240,19 @@ mod tests {
         assert!((forecast.answer_chance(MORNING) - 0.25).abs() < 1e-9);
         learn(&mut forecast, 0..3000, 10, MORNING);
         assert!((forecast.answer_chance(MORNING) - 0.10).abs() < 0.02);
-        // Nothing is known of the evening but what is known of the group.
-        assert!((forecast.answer_chance(EVENING) - forecast.long_run()).abs() < 1e-9);
+        // Nothing is known of another list's evening but what is known of the group.
+        let unknown = Segment { list: OTHER_LIST, ..EVENING };
+        assert!((forecast.answer_chance(unknown) - forecast.long_run()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_list_has_its_own_chance_at_hours_at_which_it_was_not_called_yet() {
+        let mut forecast = Forecast::default();
+        learn(&mut forecast, 0..1000, 10, MORNING);
+        learn(&mut forecast, 1000..2000, 2, Segment { list: OTHER_LIST, ..MORNING });
+        let evening = |list| forecast.answer_chance(Segment { list, ..EVENING });
+        assert!((evening(LIST) - 0.10).abs() < 0.05, "{}", evening(LIST));
+        assert!((evening(OTHER_LIST) - 0.50).abs() < 0.05, "{}", evening(OTHER_LIST));
     }
 
     #[test]

@@ -242,7 +242,7 @@ mod tests {
             lines_in_use: ringing_lines + waiting_calls,
             forecast: &forecast,
             budget: &budget,
-            next_segment: Segment::new(12, 1),
+            next_segment: Segment::new(crate::ids::SourceId(uuid::Uuid::nil()), 12, 1),
         })
     }
 
