@@ -68,7 +68,9 @@ fn of_outdial(table: &mut String, scenarios: &[Scenario], runs: &[Vec<Report>]) 
         let line = pass_line(scenario);
         let verdict = match report.windows_over_cap {
             0 if report.share_of_u_star >= line => format!("{line}: reached"),
+            0 if line - report.share_of_u_star < 0.001 => format!("{line}: missed by less than 0.001"),
             0 => format!("{line}: missed by {:.3}", line - report.share_of_u_star),
+            1 => "1 day over the cap: missed".to_owned(),
             days => format!("{days} days over the cap: missed"),
         };
         writeln!(
