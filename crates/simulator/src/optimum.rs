@@ -7,7 +7,7 @@
 //! `min(x, N) − λ · (abandoned − ε · answered)`. It is exact for exponential times; real shapes may differ by a point
 //! (they are reported as "Markov optimum").
 //!
-//! The best policy is a switching curve: with `x` busy, so many lines and no fewer. [`curve`] finds it by policy
+//! The best policy is a switching curve: with `x` busy, so many lines and no fewer. `curve` finds it by policy
 //! iteration, and g is the upper envelope of the curves' straight lines in λ, whose lowest point is found by cutting
 //! planes. Neither takes more than some dozen steps.
 
