@@ -176,7 +176,7 @@ impl Budget {
     }
 
     /// How many calls the day may be expected to have, cautiously: as many as the smallest of the last
-    /// [`DAYS_COMPARED`] days with any, or what it has already.
+    /// three days with any, or what it has already.
     pub fn expected_today(&self) -> u64 {
         self.usual_day.max(self.day.1.answered)
     }
