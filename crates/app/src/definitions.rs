@@ -14,7 +14,7 @@ use crate::model::{
     NamedReference, ScriptBody, SinkBody, SkillBody, Stored, check_name,
 };
 use crate::paging::{Listing, PageRequest};
-use crate::{App, AppError};
+use crate::{App, AppError, NUL_REFUSED};
 
 fn typed<T: Definition>(row: rows::Definition) -> Result<Stored<T>, AppError> {
     let body = serde_json::from_value(row.body).map_err(|error| {
@@ -37,7 +37,7 @@ fn json<T: Definition>(body: &T) -> Result<serde_json::Value, AppError> {
 fn to_store<T: Definition>(body: &T) -> Result<serde_json::Value, AppError> {
     let value = json(body)?;
     if has_nul(&value) {
-        return Err(AppError::invalid("bad_text", "", "a text may not contain the character NUL"));
+        return Err(AppError::invalid("bad_text", "", NUL_REFUSED));
     }
     Ok(value)
 }

@@ -49,6 +49,9 @@ pub enum AppError {
     /// A part is not there at the moment.
     #[error("{0} is not available at the moment")]
     Unavailable(&'static str),
+    /// A part gave no answer; whether it did what was asked is not known.
+    #[error("{0} is not available at the moment")]
+    Unanswered(&'static str),
     /// The database said no.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,8 +60,8 @@ pub enum AppError {
     Internal(String),
 }
 
-/// Parts whose answer may be lost after they have done what was asked.
-const MAY_HAVE_ACTED: [&str; 2] = ["the dialler", "the intake"];
+/// Why a text is refused that PostgreSQL could not hold.
+pub const NUL_REFUSED: &str = "a text may not contain the character NUL";
 
 /// A kind of thing as people call it: `caller id pool` for `caller_id_pool`.
 pub(crate) fn in_words(kind: &str) -> String {
@@ -111,12 +114,8 @@ impl AppError {
     /// may be sent again. A commit of which nothing is known is not among them.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Overloaded => true,
-            Self::Store(error) => matches!(
-                error,
-                StoreError::Overloaded | StoreError::Contended | StoreError::Unavailable { .. }
-            ),
-            Self::Unavailable(part) => !MAY_HAVE_ACTED.contains(part),
+            Self::Overloaded | Self::Unavailable(_) => true,
+            Self::Store(error) => error.is_passing(),
             _ => false,
         }
     }
@@ -132,6 +131,7 @@ impl AppError {
             Self::StaleVersion | Self::Store(StoreError::StaleVersion) => "stale_version",
             Self::Overloaded | Self::Store(StoreError::Overloaded | StoreError::Contended) => "overloaded",
             Self::Unavailable(_)
+            | Self::Unanswered(_)
             | Self::Store(StoreError::Unavailable { .. } | StoreError::CommitUnknown) => "unavailable",
             Self::Internal(_) | Self::Store(_) => "internal",
         }
@@ -148,6 +148,6 @@ mod tests {
         assert!(AppError::from(unreachable).is_passing() && AppError::Overloaded.is_passing());
         assert!(AppError::Unavailable("the disk for uploads").is_passing());
         assert!(!AppError::from(StoreError::CommitUnknown).is_passing());
-        assert!(!AppError::Unavailable("the dialler").is_passing(), "its answer may be what was lost");
+        assert!(!AppError::Unanswered("the dialler").is_passing(), "its answer may be what was lost");
     }
 }

@@ -37,7 +37,7 @@ use std::time::Duration;
 pub use ::sinks::install_tls;
 pub use access::{Permission, Principal, Role};
 pub use audit::AuditView;
-pub use error::{AppError, Fault};
+pub use error::{AppError, Fault, NUL_REFUSED};
 pub use idempotency::Repetition;
 pub use ids::Ids;
 pub use operations::{EVENTS_MAX, EventView, GroupStatus};

@@ -1,5 +1,6 @@
 //! A contact as the feed hands it to the hopper, and the order in which contacts are called.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -221,6 +222,11 @@ impl HopperContact {
     /// The number to dial now.
     pub fn current_phone(&self) -> Option<&Phone> {
         self.phones.iter().find(|phone| phone.position == self.phone)
+    }
+
+    /// Whether one of its numbers is among these.
+    pub fn has_one_of(&self, numbers: &BTreeSet<PhoneNumber>) -> bool {
+        self.phones.iter().any(|phone| numbers.contains(&phone.number))
     }
 
     /// The next dialable number after the current one in the contact's order, going round once; the current one

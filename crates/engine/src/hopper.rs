@@ -54,11 +54,9 @@ impl Hopper {
 
     /// Takes the contacts of which some number is one of these.
     pub fn take_numbers(&mut self, numbers: &BTreeSet<PhoneNumber>) -> Vec<HopperContact> {
-        let concerned =
-            |contact: &HopperContact| contact.phones.iter().any(|phone| numbers.contains(&phone.number));
         let taken: Vec<HopperContact> = self
             .contacts
-            .extract_if(.., |_, contact| concerned(contact))
+            .extract_if(.., |_, contact| contact.has_one_of(numbers))
             .map(|(_, contact)| contact)
             .collect();
         for contact in &taken {

@@ -76,7 +76,7 @@ pub(crate) fn write(
         let mut event = NewEvent::new(*at, change.kind(), change)?;
         let mut change = Cow::Borrowed(*change);
         if event.body.contains(NUL_IN_JSON) {
-            change = Cow::Owned(without_nul(change.into_owned()));
+            change = Cow::Owned(storable(change.into_owned()));
             event = NewEvent::new(*at, change.kind(), change.as_ref())?;
         }
         told.push(event);
@@ -103,7 +103,7 @@ const NUL_IN_JSON: &str = "\\u0000";
 
 /// The change with U+FFFD for NUL, which PostgreSQL has in no text: it would refuse the whole transaction, and with it
 /// the calls of everybody who has a part in it.
-fn without_nul(mut change: Change) -> Change {
+fn storable(mut change: Change) -> Change {
     let texts = match &mut change {
         Change::ContactPlanned(change) => [change.disposition.as_mut(), change.notes.as_mut()],
         Change::ContactReturned(change) => {
@@ -119,7 +119,7 @@ fn without_nul(mut change: Change) -> Change {
         | Change::TransferEnded(_) => [None, None],
     };
     for text in texts.into_iter().flatten() {
-        *text = text.replace('\0', "\u{fffd}");
+        *text = crate::without_nul(text);
     }
     change
 }

@@ -23,6 +23,11 @@ pub mod testing;
 mod value;
 pub mod verify;
 
+/// A text as both databases can hold it: with U+FFFD for NUL, which PostgreSQL has in none.
+pub fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 pub use db::{Dialect, Store, StoreOptions, StoreTarget, Tx};
 pub use error::StoreError;
 pub use hopper::ClaimedContact;

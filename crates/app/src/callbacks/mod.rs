@@ -21,7 +21,7 @@ use crate::access::{Permission, Principal};
 use crate::audit::{self, Action};
 use crate::paging::{Listing, PageRequest};
 use crate::placing::{NewPromise, Outcome, Placing, refused};
-use crate::{App, AppError, Fault};
+use crate::{App, AppError, Fault, NUL_REFUSED};
 use place::Place;
 
 /// Longest notes, in characters (NICE CXone allows 1 000).
@@ -370,7 +370,7 @@ fn check_notes(notes: Option<&str>, faults: &mut Vec<Fault>) {
 /// PostgreSQL has no NUL in texts.
 fn check_nul(field: &'static str, text: Option<&str>, faults: &mut Vec<Fault>) {
     if text.is_some_and(|text| text.contains('\0')) {
-        faults.push(Fault::new("bad_text", field, "a text may not contain the character NUL"));
+        faults.push(Fault::new("bad_text", field, NUL_REFUSED));
     }
 }
 

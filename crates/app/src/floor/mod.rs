@@ -299,7 +299,7 @@ impl Floor {
 }
 
 fn stopped() -> AppError {
-    AppError::Unavailable("the dialler")
+    AppError::Unanswered("the dialler")
 }
 
 fn not_taken(error: SendError) -> AppError {

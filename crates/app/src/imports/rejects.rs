@@ -7,9 +7,9 @@ use contacts::{
 };
 use csv::StringRecord;
 use engine::{ImportId, TenantId};
-use store::Store;
 use store::records::imports::{self as rows, Reject};
 use store::records::{PAGE_ROWS_MAX, Page, Rows};
+use store::{Store, without_nul};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -39,16 +39,15 @@ pub(super) fn reject(read: &ReadRow, result: &RecordResult) -> Reject {
         ReadRow::Whole(Row { content: RowContent::Cells(cells), .. }) => {
             serde_json::Value::from_iter(cells.iter()).to_string()
         }
-        ReadRow::Whole(Row { content: RowContent::Json(text), .. }) => text.replace('\0', "\u{fffd}"),
-        // PostgreSQL has no NUL in texts.
-        ReadRow::Broken(broken) => broken.text.replace('\0', "\u{fffd}"),
+        ReadRow::Whole(Row { content: RowContent::Json(text), .. }) => without_nul(text),
+        ReadRow::Broken(broken) => without_nul(&broken.text),
     };
     let code = result.code.unwrap_or(RecordErrorCode::BrokenRow);
     Reject {
         row: result.row,
         code: code.as_str().to_owned(),
-        field: result.field.clone().unwrap_or_default().replace('\0', "\u{fffd}"),
-        message: result.message.clone().unwrap_or_default().replace('\0', "\u{fffd}"),
+        field: without_nul(result.field.as_deref().unwrap_or_default()),
+        message: without_nul(result.message.as_deref().unwrap_or_default()),
         raw,
     }
 }

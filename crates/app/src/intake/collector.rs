@@ -56,7 +56,7 @@ pub(super) async fn add(
             Err(mpsc::error::TrySendError::Closed(back)) => request = back,
         }
     }
-    answer.await.unwrap_or(Err(AppError::Unavailable("the intake")))
+    answer.await.unwrap_or(Err(AppError::Unanswered("the intake")))
 }
 
 impl Collectors {
@@ -213,6 +213,7 @@ fn same(error: &AppError) -> AppError {
         AppError::NotFound { what, id } => AppError::NotFound { what, id: id.clone() },
         AppError::Overloaded => AppError::Overloaded,
         AppError::Unavailable(what) => AppError::Unavailable(what),
+        AppError::Unanswered(what) => AppError::Unanswered(what),
         AppError::Store(error) => AppError::Store(error.clone()),
         other => AppError::Internal(other.to_string()),
     }

@@ -134,9 +134,8 @@ impl App {
 /// Whether what was refused may be done if it is asked for again, here or by another node.
 fn passes(error: &AppError) -> bool {
     match error {
-        AppError::Overloaded | AppError::Unavailable(_) => true,
-        AppError::Store(error) => error.is_passing_or_unknown(),
+        AppError::Unanswered(_) | AppError::Store(store::StoreError::CommitUnknown) => true,
         AppError::Conflict { code, .. } => *code == "held_elsewhere",
-        _ => false,
+        other => other.is_passing(),
     }
 }

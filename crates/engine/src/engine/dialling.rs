@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::agent::AgentState;
 use crate::callback::CallbackState;
 use crate::change::{AttemptStarted, Change, Evidence};
 use crate::contact::HopperContact;
@@ -11,12 +10,11 @@ use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
 use crate::pacing::{BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
-use crate::settings::{DialMode, RING_SECONDS_MAX, RING_SECONDS_MIN};
+use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
 
 use super::Engine;
-use super::calls::SWITCH_PATIENCE;
-use super::io::{CallEnd, CallEvent, Detected, LiveCall, Output, Supply, Unfinished, WakeReason};
+use super::io::{Output, Supply, WakeReason};
 use super::state::{AfterStored, Call, Group, Stage};
 
 /// Fewest and most contacts that a hopper is filled to. The fewest keeps small teams from asking for single
@@ -376,7 +374,7 @@ impl Engine {
                 supply.next_due.map_or(again, |due| due.max(now + Duration::from_millis(200)).min(again));
         }
         for contact in contacts {
-            if has_number(&contact, &suppressed) {
+            if contact.has_one_of(&suppressed) {
                 self.give_back(id, &contact, None);
             } else {
                 self.screen(id, contact);
@@ -414,7 +412,7 @@ impl Engine {
             group.suppressed_meanwhile.extend(numbers);
         }
         let mut concerned = group.hopper.take_numbers(numbers);
-        let has_one = |contact: &HopperContact| has_number(contact, numbers);
+        let has_one = |contact: &HopperContact| contact.has_one_of(numbers);
         concerned.extend(group.promised.extract_if(.., |contact| has_one(contact)));
         concerned.extend(
             group.screening.extract_if(.., |_, contact| has_one(contact)).map(|(_, contact)| contact),
@@ -437,107 +435,6 @@ impl Engine {
         }
     }
 
-    /// Takes over attempts that a crash left unfinished. Where the call is still up it goes on; of the others nothing is
-    /// known of how they went on, so they ended then.
-    pub(super) fn recovered(&mut self, id: GroupId, attempts: Vec<Unfinished>) {
-        // All are counted before the first is settled, or the group might come to rest in between.
-        let mut adopted = Vec::with_capacity(attempts.len());
-        for Unfinished { attempt, contact, result, live, recording } in attempts {
-            let Some(group) = self.groups.get_mut(&id) else { return self.ignore() };
-            group.calls_up += 1;
-            let live = live.filter(|_| result.is_none());
-            let stage = match (result, live) {
-                (Some(_), _) => Stage::WrapUp,
-                (None, Some(_)) => Stage::Dialling,
-                (None, None) => Stage::Ending,
-            };
-            if live.is_some() {
-                group.ringing += 1;
-            }
-            let rings = live.is_some_and(|live| !live.is_answered);
-            let segment = segment_of(&contact, self.now);
-            if rings {
-                let chance = group.forecast.answer_chance(segment);
-                group.lines.add(attempt, Line { since: self.now, chance, segment });
-            }
-            group.on_lines += u32::from(stage.takes_a_line());
-            let call = Call {
-                group: id,
-                contact,
-                stage,
-                placed_at: self.now,
-                caller_id: None,
-                segment,
-                agent: None,
-                deadline: None,
-                ringing_at: None,
-                answered_at: None,
-                connected_at: None,
-                detected: None,
-                detects: true,
-                verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
-                is_withdrawn: false,
-                is_open: rings,
-                disposal: None,
-                result,
-                ended_at: None,
-                agentless: None,
-                evidence: Evidence::default(),
-                adopted_at: live.is_some().then_some(self.now),
-                message_at: None,
-                message_ended: false,
-                asked_for_agent: false,
-                opted_out: None,
-                callback_with: None,
-                hook: None,
-                deciding: None,
-                recording,
-                is_recording: false,
-                third: None,
-                consultations: 0,
-            };
-            self.calls.insert(attempt, Box::new(call));
-            adopted.push((attempt, result, live));
-        }
-        for (attempt, result, live) in adopted {
-            match live {
-                _ if result.is_some() => self.settle(attempt),
-                Some(live) => self.go_on_with(attempt, live),
-                None => self.call_event(attempt, CallEvent::Ended(CallEnd::ByUs)),
-            }
-        }
-        self.continue_unload(id);
-    }
-
-    /// A call that is up goes on from where it is. Who answered it was not heard: doubt counts as a person.
-    fn go_on_with(&mut self, attempt: AttemptId, live: LiveCall) {
-        let now = self.now;
-        let rings = Duration::from_secs(u64::from(RING_SECONDS_MAX));
-        self.enter(attempt, Stage::Dialling, Some(rings + SWITCH_PATIENCE));
-        if !live.is_answered {
-            return;
-        }
-        self.call_event(attempt, CallEvent::Answered);
-        let agent = live.agent.filter(|agent| self.agents.contains_key(agent));
-        let Some(agent) = agent else {
-            return self.call_event(attempt, CallEvent::Detected(Detected::Person));
-        };
-        self.enter(attempt, Stage::Talking, None);
-        if let Some(call) = self.calls.get_mut(&attempt) {
-            call.agent = Some(agent);
-            call.connected_at = Some(now);
-            call.detected = Some(Detected::Person);
-        }
-        self.set_agent_state(agent, AgentState::OnCall, Some(attempt));
-        // Until their screen is back they take no further call.
-        self.afterwards_not_ready(agent, "connection_lost");
-        if let Some(agent) = self.agents.get_mut(&agent) {
-            agent.line_is_up = true;
-            agent.screen_is_gone = true;
-        }
-        self.go_on_recording(attempt);
-    }
-
     /// A call of the group is over and settled.
     pub(super) fn call_is_gone(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -553,13 +450,9 @@ impl Engine {
 }
 
 /// What kind of call one to this contact is now.
-fn segment_of(contact: &HopperContact, now: Time) -> Segment {
+pub(super) fn segment_of(contact: &HopperContact, now: Time) -> Segment {
     let hour = contact.zones.zones().first().map_or(12, |zone| zone.local(now).hour());
     Segment::new(contact.source, hour.unsigned_abs(), contact.attempts.saturating_add(1))
-}
-
-fn has_number(contact: &HopperContact, numbers: &BTreeSet<PhoneNumber>) -> bool {
-    contact.phones.iter().any(|phone| numbers.contains(&phone.number))
 }
 
 /// Whether a contact that was claimed may still be called at this instant.

@@ -18,6 +18,7 @@ mod lines;
 mod previews;
 mod promises;
 mod recordings;
+mod recovery;
 mod rounds;
 mod snapshot;
 mod state;

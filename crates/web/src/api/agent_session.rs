@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use app::callbacks::NOTES_LENGTH_MAX;
 use app::floor::{AgentSession, SessionEnd};
-use app::{AppError, Principal};
+use app::{AppError, NUL_REFUSED, Principal};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
@@ -312,7 +312,7 @@ fn check_texts(said: &Said) -> Result<(), &'static str> {
     };
     for text in texts.into_iter().flatten() {
         if text.contains('\0') {
-            return Err("a text may not contain the character NUL");
+            return Err(NUL_REFUSED);
         }
         if text.chars().count() > length_max {
             return Err(too_long);

@@ -16,19 +16,6 @@ use crate::simulate::read_scenario;
 
 /// Where scenarios are, from the folder in which the bench is started.
 const SCENARIOS: &str = "scenarios";
-/// The engine's own policy and what it is compared with.
-const POLICIES: [&str; 9] = [
-    "outdial",
-    "progressive",
-    "ratio:2",
-    "vicidial-hard",
-    "vicidial-average",
-    "vicidial-tapered",
-    "erlang",
-    "samuelson",
-    "residual-life",
-];
-
 /// The policies compared with run for so many days, and for no more than so many agents' days: enough for their means. Only
 /// the engine's own has to hold the cap on every single day.
 const DAYS_OF_OTHERS: u32 = 20;
@@ -110,7 +97,7 @@ impl Watcher for Share<'_> {
 fn run_all(scenarios: &[Scenario]) -> anyhow::Result<Vec<Vec<Report>>> {
     let mut runs: Vec<Run<'_>> = Vec::new();
     for (scenario, of) in scenarios.iter().enumerate() {
-        runs.extend((0..POLICIES.len()).map(|policy| {
+        runs.extend((0..Policy::NAMES.len()).map(|policy| {
             let days = if policy == 0 { of.days } else { of.days.min(days_of_others(of)) };
             Run { scenario, policy, days, of }
         }));
@@ -123,7 +110,8 @@ fn run_all(scenarios: &[Scenario]) -> anyhow::Result<Vec<Vec<Report>>> {
     if let Ok(style) = ProgressStyle::with_template("[{bar:40}] {percent:>3} %  {eta} left") {
         bar.set_style(style);
     }
-    let done: Mutex<Vec<Vec<Option<Report>>>> = Mutex::new(vec![vec![None; POLICIES.len()]; scenarios.len()]);
+    let done: Mutex<Vec<Vec<Option<Report>>>> =
+        Mutex::new(vec![vec![None; Policy::NAMES.len()]; scenarios.len()]);
     let waiting = Mutex::new(runs.iter());
     let work = || -> anyhow::Result<()> {
         loop {
@@ -132,7 +120,7 @@ fn run_all(scenarios: &[Scenario]) -> anyhow::Result<Vec<Vec<Report>>> {
             let scenario = Scenario { days: run.days, ..run.of.clone() };
             let mut share =
                 Share { bar: &bar, agent_hours: run.agent_hours(), shown: 0, began: Instant::now() };
-            let report = simulate::run(&scenario, &POLICIES[run.policy].parse::<Policy>()?, &mut share)?;
+            let report = simulate::run(&scenario, &Policy::NAMES[run.policy].parse::<Policy>()?, &mut share)?;
             let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             done[run.scenario][run.policy] = Some(report);
         }
