@@ -113,8 +113,10 @@ pub struct PredictiveSettings {
     pub optimize_by: OptimizeBy,
     /// The aim in its unit; not used with `abandonment_rate`.
     pub goal: f64,
-    /// Withdraw calls that have rung for 15 s when agents are suddenly gone.
-    pub emergency_brake: bool,
+    /// Withdraw calls that have rung for 15 s while their answer would too probably find no agent. They are unanswered calls
+    /// like those that the ring time-out ends. 15 s or four rings is what a phone has to ring at least by
+    /// 16 CFR 310.4(b)(4)(ii).
+    pub withdraw_when_short: bool,
     /// Weigh each ringing call by how long it has rung. Off unless you know that you may: the method may be covered by
     /// a patent (US 8,345,856) where you are.
     pub ring_age_conditioning: bool,
@@ -130,7 +132,7 @@ impl Default for PredictiveSettings {
             cap_share_used: 0.85,
             optimize_by: OptimizeBy::AbandonmentRate,
             goal: 0.0,
-            emergency_brake: true,
+            withdraw_when_short: true,
             ring_age_conditioning: false,
             machine_false_positive_percent: 0.0,
         }

@@ -366,6 +366,10 @@ impl Engine {
             for (skill, _) in &agent.skills {
                 let count = self.working.entry(*skill).or_default();
                 *count = count.saturating_add_signed(change);
+                for (other, _) in agent.skills.iter().filter(|(other, _)| other != skill) {
+                    let count = self.working_with_both.entry((*skill, *other)).or_default();
+                    *count = count.saturating_add_signed(change);
+                }
             }
         }
     }

@@ -75,6 +75,13 @@ impl Engine {
                     self.call_event(attempt, CallEvent::Detected(Detected::Person));
                 }
             }
+            (CallEvent::Answered, Stage::Ending) if call.answered_at.is_none() => {
+                // Picked up while we were hanging up: they heard nobody, whatever we had called the ending before.
+                call.answered_at = Some(now);
+                if !call.is_withdrawn {
+                    call.verdict = Some(CallResult::Dropped);
+                }
+            }
             (CallEvent::Detected(detected), Stage::Answered) => {
                 self.detected(attempt, detected);
             }

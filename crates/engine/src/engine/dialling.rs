@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::call_result::CallResult;
 use crate::callback::CallbackState;
 use crate::change::{AttemptStarted, Change, Evidence};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
-use crate::pacing::{BusyAgents, Line, PacingView, Segment};
+use crate::pacing::{Answers, BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
@@ -28,17 +29,30 @@ const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 /// How long a group that found fewer contacts than it wanted waits before it looks again, unless it knows better.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How many agents the calls of a group count on.
-fn agents_counted_on(group: &Group) -> u32 {
-    let waiting = group.waiting.len() as u32;
-    let lines_per_agent = match group.dial_mode() {
-        DialMode::Power => group.definition.settings.lines_per_agent,
-        DialMode::Progressive => 1.0,
-        DialMode::Predictive => return group.lines.expected_answers().ceil() as u32 + waiting,
-        // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
-        DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => return waiting,
-    };
-    (group.lines.len() as f64 / lines_per_agent).ceil() as u32 + waiting
+/// The agents that a group's calls count on.
+struct Wanted {
+    /// For answered calls, and for lines each of which has an agent.
+    surely: u32,
+    /// For answers that lines beyond those may bring.
+    likely: Answers,
+}
+
+impl Wanted {
+    fn by(group: &Group, now: Time) -> Self {
+        let waiting = group.waiting.len() as u32;
+        let lines = group.lines.len() as f64;
+        let lines_per_agent = match group.dial_mode() {
+            DialMode::Power => group.definition.settings.lines_per_agent,
+            DialMode::Progressive => 1.0,
+            DialMode::Predictive if group.pacing.figures().is_held_back => 1.0,
+            DialMode::Predictive => {
+                return Self { surely: waiting, likely: group.forecast.answers_to_come(&group.lines, now) };
+            }
+            // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
+            DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => f64::INFINITY,
+        };
+        Self { surely: (lines / lines_per_agent).ceil() as u32 + waiting, likely: Answers::default() }
+    }
 }
 
 impl Engine {
@@ -97,14 +111,15 @@ impl Engine {
         let campaign = group.definition.campaign;
         let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
         let working = self.working.get(&skill).copied().unwrap_or(0);
-        let ready_agents = ready.saturating_sub(self.agents_counted_on_by_others(id, group));
+        let wanted = self.wanted_by_others(id, group);
         let nobody = BusyAgents::default();
         let busy = self.busy.get(&skill).unwrap_or(&nobody);
         let budget = self.budgets.get_mut(&campaign)?.at(now);
         let group = self.groups.get_mut(&id)?;
         let view = PacingView {
             now,
-            ready_agents,
+            ready_agents: ready.saturating_sub(wanted.surely),
+            others_answers: wanted.likely,
             busy_agents: working.saturating_sub(ready),
             busy,
             ringing_lines: group.lines.len() as u32,
@@ -124,54 +139,66 @@ impl Engine {
         Some(answer)
     }
 
-    /// Withdraws calls that have rung for long enough, those that rang longest first.
+    /// Withdraws calls that have rung for long enough, those that were placed first before the others. Nobody picked them up, so
+    /// they are unanswered as those are that ring to the end. Calls on which nothing is detected ring on: machines answer
+    /// late, and where they count as people, fewer of them would make the share of abandoned calls look smaller than it is.
     fn withdraw_lines(&mut self, id: GroupId, how_many: u32) {
         let long_enough = Duration::from_secs(u64::from(RING_SECONDS_MIN));
         let now = self.now;
         let Some(group) = self.groups.get(&id) else { return };
         // Lines are in the order in which they were decided on, as their attempts' ids are.
         let old_enough = group.lines.iter().take_while(|(_, line)| now.since(line.since) >= long_enough);
-        let (mut withdrawn, mut ringing) = (0, Vec::new());
-        for (attempt, call) in old_enough.filter_map(|(attempt, _)| self.calls.get_key_value(attempt)) {
-            match (call.stage, call.ringing_at) {
-                // The switch has not said yet that it is over.
-                (Stage::Ending, _) => withdrawn += 1,
-                (Stage::Ringing, Some(since)) if now.since(since) >= long_enough => {
-                    ringing.push((since, *attempt));
-                }
-                _ => {}
+        let calls = old_enough.filter_map(|(attempt, _)| self.calls.get_key_value(attempt));
+        // Of some the switch has not said yet that they are over.
+        let withdrawn = |call: &Call| call.stage == Stage::Ending;
+        let may_be = |call: &Call| {
+            let rang = call.ringing_at.is_some_and(|since| now.since(since) >= long_enough);
+            call.stage == Stage::Ringing && call.detects && rang
+        };
+        let too_many = calls.filter(|(_, call)| withdrawn(call) || may_be(call)).take(how_many as usize);
+        let too_many: Vec<AttemptId> =
+            too_many.filter(|(_, call)| !withdrawn(call)).map(|(attempt, _)| *attempt).collect();
+        for attempt in too_many {
+            if let Some(call) = self.calls.get_mut(&attempt) {
+                call.verdict = Some(CallResult::NoAnswer);
             }
-        }
-        ringing.sort_unstable();
-        for (_, attempt) in ringing.into_iter().take((how_many as usize).saturating_sub(withdrawn)) {
             self.end_call(attempt);
         }
     }
 
-    /// Ready agents of the group whom the lines of other groups count on: those whom they have in common with it, as far as
-    /// their own do not suffice.
-    fn agents_counted_on_by_others(&self, id: GroupId, group: &Group) -> u32 {
+    /// What other groups' calls want of the agents that the group shares with them: those who are ready and sure to be wanted, as
+    /// far as the others' own do not suffice, and answers that may come.
+    fn wanted_by_others(&self, id: GroupId, group: &Group) -> Wanted {
+        let mut wanted = Wanted { surely: 0, likely: Answers::default() };
         if self.groups.len() < 2 {
-            return 0;
+            return wanted;
         }
         let skill = group.definition.skill;
-        let Some(shared) = self.shared_skills.get(&skill) else { return 0 };
+        let Some(shared) = self.shared_skills.get(&skill) else { return wanted };
         let others = self
             .groups
             .iter()
             .filter(|(other, group)| **other != id && shared.contains(&group.definition.skill));
-        others
-            .map(|(_, other)| {
-                let wanted = agents_counted_on(other);
-                if wanted == 0 {
-                    return 0;
-                }
-                let theirs = other.definition.skill;
+        for (_, other) in others {
+            let theirs = other.definition.skill;
+            let by_other = Wanted::by(other, self.now);
+            if by_other.surely > 0 {
                 let common = self.ready_with_both(skill, theirs);
                 let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
-                wanted.saturating_sub(own).min(common)
-            })
-            .sum()
+                wanted.surely += by_other.surely.saturating_sub(own).min(common);
+            }
+            wanted.likely = wanted.likely.and(by_other.likely.part(self.share_of_agents(theirs, skill)));
+        }
+        wanted
+    }
+
+    /// The part of a skill's agents at work who have the other one, too.
+    fn share_of_agents(&self, of: SkillId, with: SkillId) -> f64 {
+        if of == with {
+            return 1.0;
+        }
+        let both = self.working_with_both.get(&(of, with)).copied().unwrap_or(0);
+        f64::from(both) / f64::from(self.working.get(&of).copied().unwrap_or(0).max(1))
     }
 
     /// How many ready agents have both skills.
@@ -428,7 +455,7 @@ impl Engine {
         let concerned = |call: &Call| call.group == id && unanswered(call) && is_one(call);
         for attempt in self.calls_where(concerned) {
             if let Some(call) = self.calls.get_mut(&attempt) {
-                call.verdict = Some(crate::call_result::CallResult::DoNotCall);
+                call.verdict = Some(CallResult::DoNotCall);
                 call.is_withdrawn = true;
             }
             self.end_call(attempt);

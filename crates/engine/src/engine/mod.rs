@@ -54,6 +54,8 @@ pub struct Engine {
     ready: BTreeMap<SkillId, BTreeSet<(u8, Time, AgentId)>>,
     /// Logged-in agents of each skill who are not on a break.
     working: BTreeMap<SkillId, u32>,
+    /// Those of them who have another skill, too.
+    working_with_both: BTreeMap<(SkillId, SkillId), u32>,
     /// Skills that some agent has together with the key; the key itself is among them.
     shared_skills: BTreeMap<SkillId, BTreeSet<SkillId>>,
     /// Agents of each skill who are not free.
@@ -98,6 +100,7 @@ impl Engine {
             left: BTreeMap::new(),
             ready: BTreeMap::new(),
             working: BTreeMap::new(),
+            working_with_both: BTreeMap::new(),
             shared_skills: BTreeMap::new(),
             busy: BTreeMap::new(),
             budgets: BTreeMap::new(),

@@ -9,6 +9,7 @@ use crate::time::Time;
 
 use super::durations::Durations;
 use super::fading;
+use super::{Answers, Lines};
 
 /// What is the long run, at least: answers come sooner than the end of calls that nobody answers, so a record of
 /// seconds, which is all that many calls a second leave of [`fading::OBSERVATIONS`], would be of answers after a burst
@@ -186,6 +187,20 @@ impl Forecast {
             recent.exposure += cohort.calls - to_come;
         }
         recent
+    }
+
+    /// The answers that these lines may still bring. Calls count by how many were placed when, not by which of them still ring.
+    pub fn answers_to_come(&self, lines: &Lines, now: Time) -> Answers {
+        if lines.is_empty() {
+            return Answers::default();
+        }
+        Self::of_lines(lines, self.recent(now).to_come)
+    }
+
+    /// The answers of lines of which so many have the time of their answer still before them.
+    pub(super) fn of_lines(lines: &Lines, to_come: f64) -> Answers {
+        let flow = (to_come / lines.len() as f64).clamp(0.02, 1.0);
+        Answers::alike(lines.len(), lines.expected_answers() * flow / lines.len() as f64)
     }
 
     /// By how much more (or less) people answer in the last minute than in the long run, cautiously.

@@ -93,13 +93,44 @@ impl Lines {
     }
 }
 
+/// How many people may still answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Answers {
+    /// On average.
+    pub expected: f64,
+    /// The variance of that number.
+    pub variance: f64,
+}
+
+impl Answers {
+    /// Of so many lines that have the same chance each.
+    pub fn alike(lines: usize, chance: f64) -> Self {
+        let expected = lines as f64 * chance;
+        Self { expected, variance: expected * (1.0 - chance) }
+    }
+
+    /// These and others.
+    pub fn and(self, others: Self) -> Self {
+        Self { expected: self.expected + others.expected, variance: self.variance + others.variance }
+    }
+
+    /// Of these, the part that by chance goes to agents of whom `share` of theirs are.
+    pub fn part(self, share: f64) -> Self {
+        let unshared = self.expected - self.variance;
+        let expected = self.expected * share;
+        Self { expected, variance: (expected - unshared * share * share).max(0.0) }
+    }
+}
+
 /// What a pacing policy sees of a campaign group.
 #[derive(Clone, Copy, Debug)]
 pub struct PacingView<'a> {
     /// The present instant.
     pub now: Time,
-    /// Agents who could take a call at once and whom no line of another group counts on.
+    /// Agents who could take a call at once and whom no call of another group has for sure.
     pub ready_agents: u32,
+    /// Answers that lines of other groups may still bring to the same agents.
+    pub others_answers: Answers,
     /// Agents of the group who are talking, wrapping up or reserved.
     pub busy_agents: u32,
     /// Each of them. Only agents with the group's skill; those of other groups' calls are among them.
@@ -118,6 +149,16 @@ pub struct PacingView<'a> {
     pub budget: &'a Budget,
     /// What kind of call would be placed next.
     pub next_segment: Segment,
+}
+
+impl PacingView<'_> {
+    /// Agents whom a line can be given almost without relying on chance: who could take a call at once, less waiting calls and
+    /// the answers to be expected of other groups, with one standard deviation more.
+    pub fn free_agents(&self) -> u32 {
+        let Answers { expected, variance } = self.others_answers;
+        let likely = (expected + variance.sqrt()).ceil() as u32;
+        self.ready_agents.saturating_sub(self.waiting_calls).saturating_sub(likely)
+    }
 }
 
 /// Something that a policy is told besides what it sees.
@@ -186,7 +227,7 @@ pub struct LinesPerAgent(pub f64);
 
 impl Pacing for LinesPerAgent {
     fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
-        let free_agents = view.ready_agents.saturating_sub(view.waiting_calls);
+        let free_agents = view.free_agents();
         // Rounded down: half a line too few costs an agent a moment, half a line too many costs a person silence.
         let lines = (f64::from(free_agents) * self.0).floor() as u32;
         lines.saturating_sub(view.ringing_lines)
@@ -234,6 +275,7 @@ mod tests {
         policy.lines_to_add(&PacingView {
             now: Time::EPOCH,
             ready_agents,
+            others_answers: Answers::default(),
             busy_agents: 0,
             busy: &busy,
             ringing_lines,

@@ -109,6 +109,15 @@ pub(super) enum Truth {
     Connected { waited: Duration },
 }
 
+/// People who answered a campaign's calls, and how many of them were abandoned.
+#[derive(Clone, Default)]
+struct Campaign {
+    days: Vec<(u64, u64)>,
+    quarters: BTreeMap<Time, (u64, u64)>,
+    /// As the engine counts.
+    booked: BTreeMap<Time, (u64, u64)>,
+}
+
 /// Counts while a run goes on.
 pub(super) struct Measure {
     day_start: Time,
@@ -119,10 +128,7 @@ pub(super) struct Measure {
     talk_seconds: f64,
     productive: f64,
     at_work: f64,
-    days: Vec<(u64, u64)>,
-    quarters: BTreeMap<Time, (u64, u64)>,
-    /// As the engine counts.
-    booked: BTreeMap<Time, (u64, u64)>,
+    campaigns: Vec<Campaign>,
     waits: Vec<f32>,
     pub dialled: u64,
     within: u64,
@@ -133,7 +139,7 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    pub fn new(hours: f64) -> Self {
+    pub fn new(hours: f64, campaigns: usize) -> Self {
         let slices = (hours * 3600.0 / SLICE_SECONDS).ceil().max(1.0) as usize;
         Self {
             day_start: Time::EPOCH,
@@ -143,9 +149,7 @@ impl Measure {
             talk_seconds: 0.0,
             productive: 0.0,
             at_work: 0.0,
-            days: Vec::new(),
-            quarters: BTreeMap::new(),
-            booked: BTreeMap::new(),
+            campaigns: vec![Campaign::default(); campaigns],
             waits: Vec::new(),
             dialled: 0,
             within: 0,
@@ -159,7 +163,7 @@ impl Measure {
     pub fn day_begins(&mut self, at: Time) {
         self.day_start = at;
         self.ran_out = None;
-        self.days.push((0, 0));
+        self.campaigns.iter_mut().for_each(|campaign| campaign.days.push((0, 0)));
     }
 
     /// Nobody is left to dial for the rest of the day.
@@ -224,10 +228,11 @@ impl Measure {
     }
 
     /// A call is over: as the engine books it, and as it was.
-    pub fn ended(&mut self, at: Time, result: CallResult, truth: Truth) {
+    pub fn ended(&mut self, at: Time, campaign: usize, result: CallResult, truth: Truth) {
         self.lines = self.lines.saturating_sub(1);
+        let counts = &mut self.campaigns[campaign];
         if result.answered_by_person() {
-            let quarter = self.booked.entry(slot_of(at)).or_default();
+            let quarter = counts.booked.entry(slot_of(at)).or_default();
             quarter.0 += 1;
             quarter.1 += u64::from(result.is_abandonment());
         }
@@ -240,11 +245,11 @@ impl Measure {
                 0
             }
         };
-        if let Some(day) = self.days.last_mut() {
+        if let Some(day) = counts.days.last_mut() {
             day.0 += 1;
             day.1 += abandoned;
         }
-        let quarter = self.quarters.entry(slot_of(at)).or_default();
+        let quarter = counts.quarters.entry(slot_of(at)).or_default();
         quarter.0 += 1;
         quarter.1 += abandoned;
         let slice = self.slice(at);
@@ -252,21 +257,22 @@ impl Measure {
         slice.abandoned += abandoned as f64;
     }
 
-    /// What the engine counted so far, by quarter of an hour: what a database would hold.
-    pub fn booked(&self) -> &BTreeMap<Time, (u64, u64)> {
-        &self.booked
+    /// What the engine counted so far for a campaign, by quarter of an hour: what a database would hold.
+    pub fn booked(&self, campaign: usize) -> &BTreeMap<Time, (u64, u64)> {
+        &self.campaigns[campaign].booked
     }
 
     pub fn report(mut self, policy: String, cap: f64, optimum: &Optimum, seconds: f64) -> Report {
-        let answered: u64 = self.days.iter().map(|(answered, _)| answered).sum();
-        let abandoned: u64 = self.days.iter().map(|(_, abandoned)| abandoned).sum();
         let rate = |(answered, abandoned): (u64, u64)| ratio(abandoned as f64, answered as f64);
-        let called: Vec<_> = self.days.iter().copied().filter(|(answered, _)| *answered > 0).collect();
-        let blocks = self
-            .days
-            .chunks(BLOCK_DAYS)
-            .map(|days| days.iter().fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1)));
+        let together =
+            |days: &[(u64, u64)]| days.iter().fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
+        let days = || self.campaigns.iter().map(|campaign| campaign.days.as_slice());
+        let (answered, abandoned) = together(&days().map(together).collect::<Vec<_>>());
+        let called: Vec<_> = days().flatten().copied().filter(|(answered, _)| *answered > 0).collect();
+        let blocks = days().flat_map(|days| days.chunks(BLOCK_DAYS)).map(together);
         let worst_block = blocks.map(rate).fold(0.0, f64::max);
+        let worst_24_hours = self.campaigns.iter().map(Campaign::worst_24_hours).fold(0.0, f64::max);
+        let days = days().map(<[_]>::len).max().unwrap_or(0);
         let slices: Vec<TimeSlice> = self
             .slices
             .iter()
@@ -274,7 +280,7 @@ impl Measure {
             .map(|(index, slice)| {
                 // The last one may be shorter.
                 let length = (self.hours * 3600.0 - index as f64 * SLICE_SECONDS).min(SLICE_SECONDS);
-                optimum.slice(index, slice, length * self.days.len() as f64)
+                optimum.slice(index, slice, length * days as f64)
             })
             .collect();
         // With nobody left to dial there is nothing to be better at.
@@ -300,7 +306,7 @@ impl Measure {
             talk_minutes_per_hour: rounded(60.0 * ratio(self.talk_seconds, self.at_work)),
             abandon_rate: rounded(rate((answered, abandoned))),
             abandon_rate_worst_day: rounded(called.iter().copied().map(rate).fold(0.0, f64::max)),
-            abandon_rate_worst_24h: rounded(self.worst_24_hours()),
+            abandon_rate_worst_24h: rounded(worst_24_hours),
             abandon_rate_worst_block: rounded(worst_block),
             windows: called.len() as u32,
             windows_over_cap: called.iter().filter(|day| rate(**day) > cap).count() as u32,
@@ -318,7 +324,9 @@ impl Measure {
             over_the_day: slices,
         }
     }
+}
 
+impl Campaign {
     /// The highest rate in any 24 hours with enough calls to speak of one.
     fn worst_24_hours(&self) -> f64 {
         let quarters: Vec<_> = self.quarters.iter().collect();

@@ -203,7 +203,8 @@ impl Pacing for Vicidial {
         self.notice_the_day(now);
         if now >= self.next_sample {
             self.next_sample = now + Duration::from_secs(1);
-            self.idle += f64::from(view.ready_agents) - f64::from(view.waiting_calls);
+            self.idle +=
+                f64::from(view.ready_agents) - f64::from(view.waiting_calls) - view.others_answers.expected;
             self.agents += f64::from(view.ready_agents + view.busy_agents);
             self.samples += 1.0;
         }
@@ -316,9 +317,10 @@ impl Pacing for ExpectedValue {
                 free * f64::from(agents)
             })
             .sum();
-        let free = f64::from(view.ready_agents) - f64::from(view.waiting_calls) + soon;
+        let (ready, waiting) = (f64::from(view.ready_agents), f64::from(view.waiting_calls));
+        let free = ready - waiting - view.others_answers.expected + soon;
         let lines = (free / view.forecast.long_run().max(0.01)).floor().max(0.0) as u32;
-        let progressive = view.ready_agents.saturating_sub(view.waiting_calls);
+        let progressive = view.free_agents();
         lines.max(progressive).saturating_sub(view.ringing_lines)
     }
 }

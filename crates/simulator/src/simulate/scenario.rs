@@ -82,6 +82,8 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
 pub struct GroupScenario {
     /// Its name; agents name it. Without one: `group`, `group 2` and so on, by its place.
     pub name: String,
+    /// Whose it is: the cap holds for each campaign by itself. Groups that name none are all of one.
+    pub campaign: Option<String>,
     /// Whom it calls.
     pub population: Option<String>,
     /// Calls at once at most.
@@ -225,6 +227,7 @@ impl Default for GroupScenario {
     fn default() -> Self {
         Self {
             name: String::new(),
+            campaign: None,
             population: None,
             lines_max: 100_000,
             calls_per_second_max: 10_000,

@@ -18,9 +18,9 @@ use crate::simulate::read_scenario;
 const SCENARIOS: &str = "scenarios";
 /// The policies compared with run for so many days, and for no more than so many agents' days: enough for their means. Only
 /// the engine's own has to hold the cap on every single day.
-const DAYS_OF_OTHERS: u32 = 20;
+const DAYS_OF_OTHERS: u32 = 10;
 /// See [`DAYS_OF_OTHERS`].
-const AGENTS_DAYS_OF_OTHERS: u32 = 1000;
+const AGENTS_DAYS_OF_OTHERS: u32 = 500;
 
 /// Runs every scenario; with `days` all of them for so long.
 ///

@@ -78,7 +78,7 @@ fn of_outdial(table: &mut String, scenarios: &[Scenario], runs: &[Vec<Report>]) 
             "| {} | {} | {} | {:.1} % | {:.1} % | {:.1} % | {:.2} % | {:.2} % | {} | {:.1} | {:.1} s | {:.1} µs | {:.0} k | {verdict} |",
             scenario.name,
             agents(scenario),
-            report.windows,
+            scenario.days,
             report.utilisation * 100.0,
             report.u_star * 100.0,
             report.share_of_u_star * 100.0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pacing::probability::{Count, normal_below, normal_loss};
-use crate::pacing::{Busy, BusyAgents, Forecast, Occupation, PacingView};
+use crate::pacing::{Answers, Busy, BusyAgents, Forecast, Occupation, PacingView};
 use crate::time::Time;
 
 /// Agents and lines up to which sums are computed exactly.
@@ -12,6 +12,9 @@ const EXACT_MAX: usize = 120;
 const LOOK_AGE: Duration = Duration::from_millis(250);
 /// Of the agents of a large team, one in so many may have changed since the last look.
 const CHANGES: u64 = 64;
+
+/// Other groups' lines are taken to be no more than their answers by this, which bounds what counting them takes.
+const OTHERS_CHANCE_LEAST: f64 = 0.05;
 
 /// How many busy agents will be free: the sum and variance of their chances, and for small teams the whole distribution.
 #[derive(Clone, Debug)]
@@ -47,10 +50,10 @@ pub(super) struct Outlook<'a> {
     freed: &'a Freed,
     /// How many of the lines there are.
     lines: usize,
-    /// Each line's chance of an answer from now on, if they are alike.
-    chance: f64,
-    answers: f64,
-    spread: f64,
+    /// Of these lines, from now on.
+    answers: Answers,
+    /// Of other groups' lines, to the same agents.
+    others: Answers,
     /// By how much more people answer than in the long run.
     pub surge: f64,
     is_exact: bool,
@@ -128,21 +131,19 @@ impl Looks {
             }
         };
         self.calls = Some(calls);
-        let (answers, spread) = match by_age {
-            false if lines > 0 => {
+        let answers = match by_age {
+            _ if lines == 0 => Answers::default(),
+            false => {
                 // Calls placed since the look have all their time before them.
                 let to_come = calls.to_come + view.forecast.calls_placed().abs_diff(calls.placed) as f64;
-                let flow = (to_come / lines as f64).clamp(0.02, 1.0);
-                let answers = view.lines.expected_answers() * flow;
-                (answers, answers * (1.0 - answers / lines as f64))
+                Forecast::of_lines(view.lines, to_come)
             }
-            false => (0.0, 0.0),
-            true => view.lines.iter().fold((0.0, 0.0), |(sum, spread), (_, line)| {
+            true => view.lines.iter().fold(Answers::default(), |sum, (_, line)| {
                 let age = view.now.since(line.since).as_secs_f64();
                 let to_come = view.forecast.ring.lasts_longer_than(age);
                 let unanswered = 1.0 - line.chance * (1.0 - to_come);
                 let chance = (line.chance * to_come / unanswered.max(1e-9)).clamp(0.0, 1.0);
-                (sum + chance, spread + chance * (1.0 - chance))
+                sum.and(Answers::alike(1, chance))
             }),
         };
         let freed = self.freed.get_or_insert_with(|| {
@@ -152,9 +153,8 @@ impl Looks {
             free: i64::from(view.ready_agents) - i64::from(view.waiting_calls),
             freed,
             lines,
-            chance: answers / lines.max(1) as f64,
             answers,
-            spread,
+            others: view.others_answers,
             surge: calls.surge,
             is_exact,
         }
@@ -171,8 +171,51 @@ impl Outlook<'_> {
         }
     }
 
+    /// Each line's chance of an answer from now on, if they are alike.
+    fn chance(&self) -> f64 {
+        self.answers.expected / self.lines.max(1) as f64
+    }
+
+    /// How many lines there are too many: without them the chance that the answer of one of the others finds no agent would
+    /// be at most `risk`.
+    pub fn lines_over(&self, risk: f64) -> u32 {
+        let danger = |lines: usize| match &self.freed.count {
+            Some(freed) if self.is_exact => self.count(lines - 1).reaches(self.free, freed),
+            _ => {
+                let answers = self.others.and(Answers::alike(lines - 1, self.chance()));
+                let mean = self.free as f64 + self.freed.expected - answers.expected;
+                normal_below((0.5 - mean) / (self.freed.variance + answers.variance).max(1e-6).sqrt())
+            }
+        };
+        // The danger falls with every line that is not there. Usually they all fit, so that is asked first.
+        let (mut fit, mut too_many) = (0, self.lines + 1);
+        let mut asked = self.lines;
+        while too_many - fit > 1 {
+            if danger(asked) <= risk {
+                fit = asked
+            } else {
+                too_many = asked
+            }
+            asked = fit.midpoint(too_many);
+        }
+        (self.lines - fit) as u32
+    }
+
+    /// How many people will answer so many of these lines and those of other groups.
+    fn count(&self, lines: usize) -> Count {
+        let mut count = Count::alike(lines, self.chance());
+        // The binomial distribution of that mean and variance.
+        let Answers { expected, variance } = self.others;
+        if expected > 0.0 {
+            let chance = (1.0 - variance / expected).max(OTHERS_CHANCE_LEAST);
+            let lines = (expected / chance).ceil();
+            (0..lines as usize).for_each(|_| count.add(expected / lines));
+        }
+        count
+    }
+
     fn exactly(&self, freed: &Count, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
-        let mut answers = Count::alike(self.lines, self.chance);
+        let mut answers = self.count(self.lines);
         (0..base).for_each(|_| answers.add(chance));
         let mut lines = base;
         while lines < base + most && answers.reaches(self.free, freed) <= risk {
@@ -208,20 +251,21 @@ impl Outlook<'_> {
 
     /// By how much agents outnumber answers on average.
     pub fn surplus(&self) -> f64 {
-        self.free as f64 + self.freed.expected - self.answers
+        self.free as f64 + self.freed.expected - self.answers.expected - self.others.expected
     }
 
     /// The variance of that number.
     pub fn variance(&self) -> f64 {
-        self.freed.variance + self.spread
+        self.freed.variance + self.answers.variance + self.others.variance
     }
 
-    /// Abandonments to be expected of the lines that ring.
+    /// Abandonments to be expected of these lines.
     pub fn pending_abandonments(&self) -> f64 {
         if self.lines == 0 {
             return 0.0;
         }
         let spread = self.variance().max(1e-6).sqrt();
-        spread * normal_loss(self.surplus() / spread)
+        let own = self.answers.expected / (self.answers.expected + self.others.expected).max(1e-9);
+        own * spread * normal_loss(self.surplus() / spread)
     }
 }

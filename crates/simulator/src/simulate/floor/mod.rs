@@ -8,9 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::detection::MachineAction;
 use engine::pacing::SlotCount;
-use engine::settings::PredictiveSettings;
+use engine::settings::{CONNECT_WITHIN, PredictiveSettings};
 use engine::{
     Actor, AgentDefinition, AgentEvent, AgentId, AgentState, AnsweredCalls, AttemptId, CallEnd, CallEvent,
     CallResult, CallingHours, CampaignId, CampaignRules, Change, Command, Engine, GroupAction,
@@ -68,6 +67,8 @@ enum Due {
 
 struct Group {
     scenario: GroupScenario,
+    /// By place among the campaigns.
+    campaign: usize,
     population: String,
     world: World,
     /// What the optimum has to know of its people.
@@ -132,6 +133,10 @@ fn group_id(index: usize) -> GroupId {
     GroupId(Uuid::from_u128(0x6000 + index as u128))
 }
 
+fn group_index(id: GroupId) -> usize {
+    (id.0.as_u128() - 0x6000) as usize
+}
+
 fn skill_id(index: usize) -> SkillId {
     SkillId(Uuid::from_u128(0x5000 + index as u128))
 }
@@ -145,7 +150,13 @@ impl<'a> Floor<'a> {
         let populations = scenario.populations();
         let first = populations.keys().next().cloned().unwrap_or_default();
         let mut groups = Vec::new();
+        let mut campaigns: Vec<Option<String>> = Vec::new();
         for (index, group) in scenario.groups().into_iter().enumerate() {
+            let campaign = campaigns.iter().position(|known| *known == group.campaign);
+            let campaign = campaign.unwrap_or_else(|| {
+                campaigns.push(group.campaign.clone());
+                campaigns.len() - 1
+            });
             let name = group.population.clone().unwrap_or_else(|| first.clone());
             let people = populations.get(&name).cloned().unwrap_or_default();
             let seed = scenario.seed.wrapping_mul(1000).wrapping_add(index as u64);
@@ -156,6 +167,7 @@ impl<'a> Floor<'a> {
             let (talk_seconds, wrap_seconds) = (mean_seconds(&people.talk), mean_seconds(&people.wrap));
             groups.push(Group {
                 scenario: group,
+                campaign,
                 population: name,
                 world,
                 reach,
@@ -166,6 +178,7 @@ impl<'a> Floor<'a> {
                 taken: 0,
             });
         }
+        let campaigns = campaigns.len();
         let mut floor = Self {
             scenario,
             policy: *policy,
@@ -186,7 +199,7 @@ impl<'a> Floor<'a> {
             calls: FxHashMap::default(),
             over: FxHashMap::default(),
             inbox: VecDeque::new(),
-            measure: Measure::new(scenario.hours),
+            measure: Measure::new(scenario.hours, campaigns),
         };
         floor.boot();
         Ok(floor)
@@ -212,21 +225,10 @@ impl<'a> Floor<'a> {
             self.policy.maker(self.cap(), day),
         );
         self.is_up = true;
-        let slots: Vec<SlotCount> = self
-            .measure
-            .booked()
-            .iter()
-            .map(|(start, (answered, abandoned))| SlotCount {
-                start: *start,
-                answered: *answered as u32,
-                abandoned: *abandoned as u32,
-            })
-            .collect();
-        let answered = AnsweredCalls { since: slots.first().map(|slot| slot.start), slots };
         for index in 0..self.groups.len() {
             // Whom the engine had taken and not dialled goes with it.
             self.groups[index].taken = 0;
-            let definition = self.definition(index, answered.clone());
+            let definition = self.definition(index);
             self.give(Input::Command(Command::PutGroup(Box::new(definition))));
         }
         let mut next = 0;
@@ -248,7 +250,20 @@ impl<'a> Floor<'a> {
         }
     }
 
-    fn definition(&self, index: usize, answered: AnsweredCalls) -> GroupDefinition {
+    /// What a database would hold of the calls that people of the group's campaign answered.
+    fn answered(&self, group: &Group) -> AnsweredCalls {
+        let booked = self.measure.booked(group.campaign).iter();
+        let slots: Vec<SlotCount> = booked
+            .map(|(start, (answered, abandoned))| SlotCount {
+                start: *start,
+                answered: *answered as u32,
+                abandoned: *abandoned as u32,
+            })
+            .collect();
+        AnsweredCalls { since: slots.first().map(|slot| slot.start), slots }
+    }
+
+    fn definition(&self, index: usize) -> GroupDefinition {
         let group = &self.groups[index].scenario;
         let detection = self.scenario.detection;
         let settings = GroupSettings {
@@ -257,7 +272,6 @@ impl<'a> Floor<'a> {
             calls_per_second_max: group.calls_per_second_max,
             ring_timeout_seconds: group.ring_timeout_seconds,
             wrap_up_seconds_max: 0,
-            machine_action: if detection.enabled { MachineAction::HangUp } else { MachineAction::Connect },
             predictive: PredictiveSettings {
                 abandon_cap_percent: self.scenario.cap_percent,
                 cap_share_used: self.scenario.cap_share_used,
@@ -269,16 +283,16 @@ impl<'a> Floor<'a> {
             },
             ..GroupSettings::default()
         };
-        let rules = CampaignRules::plain(CallingHours::always(), 100);
+        let mut rules = CampaignRules::plain(CallingHours::always(), 100);
+        rules.detection.off_from_attempt = (!detection.enabled).then_some(1);
         GroupDefinition {
             group: group_id(index),
-            // A cap holds for each campaign; a scenario's groups share one.
-            campaign: CampaignId(Uuid::from_u128(0xc000)),
+            campaign: CampaignId(Uuid::from_u128(0xc000 + self.groups[index].campaign as u128)),
             skill: skill_id(index),
             settings,
             rules: Arc::new(rules),
             state: GroupState::Active,
-            answered,
+            answered: self.answered(&self.groups[index]),
         }
     }
 
@@ -323,7 +337,9 @@ impl<'a> Floor<'a> {
             // People come one after the other, a second apart, and all in the first half of their shift.
             let later = nth.min(LAST_COMES).min((until - shift.from) * 1800.0);
             self.at(shift.from * 3600.0 + later, Due::Comes(agent));
-            self.at(until * 3600.0, Due::Leaves(agent));
+            // Who works to the end takes the calls that still ring when dialling stops.
+            let stays = if until < self.scenario.hours { 0.0 } else { self.last_lines_seconds() };
+            self.at(until * 3600.0 + stays, Due::Leaves(agent));
             for pause in &shift.breaks {
                 let at = pause.at * 3600.0 + nth * pause.stagger_seconds;
                 self.at(at, Due::Breaks(agent));
@@ -334,6 +350,12 @@ impl<'a> Floor<'a> {
             self.at(at * 3600.0, Due::Dies);
         }
         self.at(self.scenario.hours * 3600.0, Due::DayEnds);
+    }
+
+    /// How long a line may ring and wait after dialling has stopped.
+    fn last_lines_seconds(&self) -> f64 {
+        let rings = self.groups.iter().map(|group| f64::from(group.scenario.ring_timeout_seconds));
+        rings.fold(0.0, f64::max) + self.scenario.detection.seconds + CONNECT_WITHIN.as_secs_f64()
     }
 
     fn until_night(&mut self) {
@@ -401,8 +423,12 @@ impl<'a> Floor<'a> {
             }
             Output::Fetch { group, fence, wanted, .. } => self.fetch(group, fence, wanted),
             Output::Dial(request) => {
-                let group = (request.group.0.as_u128() - 0x6000) as usize;
-                self.dial(request.attempt, group, request.number, request.attempt_number);
+                self.dial(
+                    request.attempt,
+                    group_index(request.group),
+                    request.number,
+                    request.attempt_number,
+                );
             }
             Output::HangUp(attempt) => {
                 if self.calls.contains_key(&attempt) {
@@ -446,9 +472,10 @@ impl<'a> Floor<'a> {
                     }
                     None => self.over.remove(&ended.attempt).unwrap_or(Truth::NoPerson),
                 };
-                self.measure.ended(ended.at, ended.result, truth);
+                let campaign = self.groups[group_index(ended.group)].campaign;
+                self.measure.ended(ended.at, campaign, ended.result, truth);
                 if ended.connected_at.is_some() {
-                    let group = &self.groups[(ended.group.0.as_u128() - 0x6000) as usize];
+                    let group = &self.groups[group_index(ended.group)];
                     let talk = if truth == Truth::NoPerson { MACHINE_TALK } else { group.talk_seconds };
                     self.measure.handled(ended.at, talk + group.wrap_seconds);
                 }
@@ -560,7 +587,8 @@ impl<'a> Floor<'a> {
                 Truth::Connected { .. } => CallResult::Answer,
                 Truth::NoPerson => CallResult::SystemError,
             };
-            self.measure.ended(self.now, result, truth);
+            let campaign = self.groups[call.group].campaign;
+            self.measure.ended(self.now, campaign, result, truth);
         }
         self.is_up = false;
         self.inbox.clear();

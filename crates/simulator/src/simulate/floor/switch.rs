@@ -17,6 +17,8 @@ pub(super) const MACHINE_TALK: f64 = 6.0;
 
 /// A call that was placed.
 pub(super) struct Call {
+    /// By place among the groups.
+    pub group: usize,
     pub outcome: Outcome,
     pub answered_at: Option<Time>,
     pub told: bool,
@@ -123,6 +125,7 @@ impl Floor<'_> {
         let timeout = f64::from(self.groups[group].scenario.ring_timeout_seconds);
         let ring = outcome.ring.as_secs_f64();
         let call = Call {
+            group,
             outcome,
             answered_at: None,
             told: false,
@@ -222,7 +225,10 @@ impl Floor<'_> {
             return;
         }
         self.call(attempt, CallEvent::Answered);
-        if detection.seconds > 0.0 {
+        if !detection.enabled {
+            // The engine does not ask who it is.
+            self.flush();
+        } else if detection.seconds > 0.0 {
             self.flush();
             self.at(detection.seconds, Due::Decided(attempt));
         } else {
@@ -236,12 +242,8 @@ impl Floor<'_> {
         let Some(call) = self.calls.get(&attempt) else { return };
         let detected = match call.outcome.kind {
             OutcomeKind::Fax => Detected::Fax,
-            OutcomeKind::Machine { .. } if detection.enabled && !wrong(detection.false_person_percent) => {
-                Detected::Machine
-            }
-            OutcomeKind::Human { .. } if detection.enabled && wrong(detection.false_machine_percent) => {
-                Detected::Machine
-            }
+            OutcomeKind::Machine { .. } if !wrong(detection.false_person_percent) => Detected::Machine,
+            OutcomeKind::Human { .. } if wrong(detection.false_machine_percent) => Detected::Machine,
             _ => Detected::Person,
         };
         self.tell(attempt, CallEvent::Detected(detected));
