@@ -73,6 +73,7 @@ fn of(name: &str, record: &GroupRecord, agents: u32) -> Scenario {
         cap_percent: predictive.abandon_cap_percent,
         cap_share_used: predictive.cap_share_used,
         ring_age_conditioning: predictive.ring_age_conditioning,
+        withdraw_when_short: predictive.withdraw_when_short,
         optimize_by: predictive.optimize_by,
         goal: predictive.goal,
         detection: Detection {

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub goal: f64,
     /// Whether the engine's own policy weighs each ringing call by its age.
     pub ring_age_conditioning: bool,
+    /// Whether it withdraws calls that have rung for 15 s while agents are short.
+    pub withdraw_when_short: bool,
     /// The people who are called, by name. Without any: the base population, called `people`.
     pub population: BTreeMap<String, Population>,
     /// Who calls whom. Without any: one group for the first population.
@@ -212,6 +214,7 @@ impl Default for Scenario {
             optimize_by: OptimizeBy::AbandonmentRate,
             goal: 0.0,
             ring_age_conditioning: false,
+            withdraw_when_short: true,
             population: BTreeMap::new(),
             group: Vec::new(),
             agents: Vec::new(),

@@ -59,6 +59,29 @@ fn agents_come_go_and_take_breaks_and_groups_share_them() {
 }
 
 #[test]
+fn each_campaign_has_days_of_its_own() {
+    let text = |campaigns: [&str; 2]| {
+        let groups = campaigns.map(|campaign| format!(r#"{{"campaign": "{campaign}"}}"#)).join(", ");
+        format!(r#"{{"days": 2, "hours": 3, "group": [{groups}]}}"#)
+    };
+    assert_eq!(run_with(&text(["a", "a"]), "outdial").windows, 2);
+    assert_eq!(run_with(&text(["a", "b"]), "outdial").windows, 4);
+}
+
+#[test]
+fn who_works_to_the_end_takes_the_calls_that_still_ring() {
+    let text = |until: &str| {
+        format!(
+            r#"{{"days": 1, "hours": 0.2, "agents": [{{"count": 50{until}}}],
+                "population": {{"p": {{"patience": {{"constant": {{"value": 60}}}}}}}}}}"#
+        )
+    };
+    assert_eq!(run_with(&text(""), "progressive").abandoned, 0);
+    let gone = run_with(&text(r#", "until": 0.19"#), "progressive");
+    assert!(gone.abandoned > 0, "those who leave before the end leave lines behind: {gone:?}");
+}
+
+#[test]
 fn after_a_restart_those_work_whose_shift_it_is() {
     let dialled = |restarts: &str| {
         let text = format!(

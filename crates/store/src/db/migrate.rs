@@ -56,6 +56,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "attempts_of",
         sql: include_str!("../../migrations/0017_attempts_of.sql"),
     },
+    Migration {
+        version: 18,
+        name: "withdrawing",
+        sql: include_str!("../../migrations/0018_withdrawing.sql"),
+    },
 ];
 
 /// Where it is kept which of them were applied.
@@ -204,6 +209,21 @@ mod later_tests {
             let bodies: Vec<_> = found.iter().map(|(_, body, _)| body.clone()).collect();
             assert_eq!(bodies, wanted);
             assert_eq!(found.iter().map(|(_, _, version)| *version).collect::<Vec<_>>(), [2, 1, 2, 2]);
+        }
+    }
+
+    #[tokio::test]
+    async fn groups_whose_brake_was_off_before_the_eighteenth_withdraw_no_lines() {
+        use serde_json::json;
+        for database in databases() {
+            let with = |predictive: serde_json::Value| json!({"settings": {"predictive": predictive}});
+            let stored = [
+                ("campaign_group", with(json!({"emergency_brake": false, "goal": 1}))),
+                ("campaign_group", with(json!({"goal": 1}))),
+            ];
+            let wanted = [with(json!({"withdraw_when_short": false, "goal": 1})), stored[1].1.clone()];
+            let found = database.store.write(move |tx| migrated(tx, 18, &stored)).await.unwrap();
+            assert_eq!(found.iter().map(|(_, body, _)| body.clone()).collect::<Vec<_>>(), wanted);
         }
     }
 

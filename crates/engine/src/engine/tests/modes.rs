@@ -402,8 +402,8 @@ impl Pacing for TwoTooMany {
     }
 }
 
-#[test]
-fn lines_that_are_too_many_are_withdrawn_once_and_only_after_they_have_rung_for_fifteen_seconds() {
+/// One agent and five ringing lines, of which two are too many from now on.
+fn two_too_many() -> Floor {
     let settings = GroupSettings { lines_per_agent: 5.0, ..with_mode(DialMode::Power) };
     let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
     floor.run(1);
@@ -414,10 +414,20 @@ fn lines_that_are_too_many_are_withdrawn_once_and_only_after_they_have_rung_for_
         floor.call(attempt, CallEvent::Ringing);
     }
     floor.engine.groups.get_mut(&group_id(1)).unwrap().pacing = Box::new(TwoTooMany);
-    let withdrawn = |floor: &Floor| {
-        let calls = floor.engine.calls.iter();
-        calls.filter(|(_, call)| call.stage == Stage::Ending).map(|(id, _)| *id).collect::<Vec<_>>()
-    };
+    floor
+}
+
+fn withdrawn(floor: &Floor) -> Vec<AttemptId> {
+    let calls = floor.engine.calls.iter();
+    let mut found: Vec<_> =
+        calls.filter(|(_, call)| call.stage == Stage::Ending).map(|(id, _)| *id).collect();
+    found.sort_unstable();
+    found
+}
+
+#[test]
+fn lines_that_are_too_many_are_withdrawn_once_and_only_after_they_have_rung_for_fifteen_seconds() {
+    let mut floor = two_too_many();
     floor.pass(14);
     floor.input(Input::Woken);
     assert_eq!(withdrawn(&floor), []);
@@ -427,4 +437,38 @@ fn lines_that_are_too_many_are_withdrawn_once_and_only_after_they_have_rung_for_
         floor.input(Input::Woken);
         assert_eq!(withdrawn(&floor), floor.dialled[..2], "those that rang longest");
     }
+}
+
+#[test]
+fn a_withdrawn_line_is_one_that_nobody_answered() {
+    let mut floor = two_too_many();
+    floor.pass(15);
+    floor.input(Input::Woken);
+    floor.call(floor.dialled[0], CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.planned.last().map(|planned| planned.result), Some(Some(CallResult::NoAnswer)));
+}
+
+#[test]
+fn who_picks_up_while_their_line_is_withdrawn_counts_as_abandoned() {
+    let mut floor = two_too_many();
+    floor.pass(15);
+    floor.input(Input::Woken);
+    let attempt = floor.dialled[0];
+    floor.call(attempt, CallEvent::Answered);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByUs));
+    floor.store_all();
+    assert_eq!(floor.planned.last().map(|planned| planned.result), Some(Some(CallResult::Dropped)));
+    let budget = floor.engine.budgets.values().next().unwrap();
+    assert_eq!((budget.today().answered, budget.today().abandoned), (1, 1));
+}
+
+#[test]
+fn lines_on_which_nothing_is_detected_ring_on() {
+    let mut floor = two_too_many();
+    let undetected = floor.dialled[0];
+    floor.engine.calls.get_mut(&undetected).unwrap().detects = false;
+    floor.pass(15);
+    floor.input(Input::Woken);
+    assert_eq!(withdrawn(&floor), floor.dialled[1..3]);
 }

@@ -278,8 +278,8 @@ impl<'a> Floor<'a> {
                 optimize_by: self.scenario.optimize_by,
                 goal: self.scenario.goal,
                 ring_age_conditioning: self.scenario.ring_age_conditioning,
+                withdraw_when_short: self.scenario.withdraw_when_short,
                 machine_false_positive_percent: detection.false_machine_percent,
-                ..PredictiveSettings::default()
             },
             ..GroupSettings::default()
         };
