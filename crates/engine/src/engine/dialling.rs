@@ -38,7 +38,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn by(group: &Group, now: Time) -> Self {
+    fn by(group: &Group) -> Self {
         let waiting = group.waiting.len() as u32;
         let lines = group.lines.len() as f64;
         let lines_per_agent = match group.dial_mode() {
@@ -46,7 +46,11 @@ impl Wanted {
             DialMode::Progressive => 1.0,
             DialMode::Predictive if group.pacing.figures().is_held_back => 1.0,
             DialMode::Predictive => {
-                return Self { surely: waiting, likely: group.forecast.answers_to_come(&group.lines, now) };
+                // Of a group that was stopped, nobody has looked at the lines since.
+                let most =
+                    Answers { expected: group.lines.expected_answers(), variance: group.lines.variance() };
+                let likely = if group.to_come.expected < most.expected { group.to_come } else { most };
+                return Self { surely: waiting, likely };
             }
             // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
             DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => f64::INFINITY,
@@ -82,6 +86,15 @@ impl Engine {
 
     fn dial_group(&mut self, id: GroupId) {
         let Some((lines, withdraw)) = self.ask_pacing(id) else { return };
+        self.dial_lines(id, lines, withdraw);
+        if self.groups.len() > 1
+            && let Some(group) = self.groups.get_mut(&id)
+        {
+            group.to_come = group.forecast.answers_to_come(&group.lines, self.now);
+        }
+    }
+
+    fn dial_lines(&mut self, id: GroupId, lines: u32, withdraw: u32) {
         if withdraw > 0 {
             self.withdraw_lines(id, withdraw);
         }
@@ -181,7 +194,7 @@ impl Engine {
             .filter(|(other, group)| **other != id && shared.contains(&group.definition.skill));
         for (_, other) in others {
             let theirs = other.definition.skill;
-            let by_other = Wanted::by(other, self.now);
+            let by_other = Wanted::by(other);
             if by_other.surely > 0 {
                 let common = self.ready_with_both(skill, theirs);
                 let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;

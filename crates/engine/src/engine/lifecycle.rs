@@ -8,7 +8,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupAction, GroupState, transition};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, GroupId, SkillId, SourceId};
-use crate::pacing::{Budget, Forecast, Lines, Segment};
+use crate::pacing::{Answers, Budget, Forecast, Lines, Segment};
 use crate::settings::{CampaignRules, DialMode};
 use crate::time::Time;
 
@@ -59,6 +59,7 @@ impl Engine {
             pacing,
             lines: Lines::default(),
             forecast: Forecast::default(),
+            to_come: Answers::default(),
             segment: Segment::new(SourceId(uuid::Uuid::nil()), 12, 1),
             next_look: Time::EPOCH,
             hopper: Hopper::default(),

@@ -9,7 +9,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, ContactId, GroupId, SkillId};
-use crate::pacing::{Forecast, Lines, Pacing, Segment};
+use crate::pacing::{Answers, Forecast, Lines, Pacing, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
@@ -38,6 +38,8 @@ pub(super) struct Group {
     pub lines: Lines,
     /// What was learned of its calls and agents.
     pub forecast: Forecast,
+    /// Answers that its lines may still bring, as of the last look that groups with common agents took at it.
+    pub to_come: Answers,
     /// What kind of call was placed last.
     pub segment: Segment,
     /// When pacing looks again by itself.

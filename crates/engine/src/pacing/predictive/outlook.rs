@@ -13,8 +13,17 @@ const LOOK_AGE: Duration = Duration::from_millis(250);
 /// Of the agents of a large team, one in so many may have changed since the last look.
 const CHANGES: u64 = 64;
 
-/// Other groups' lines are taken to be no more than their answers by this, which bounds what counting them takes.
+/// Other groups' lines are taken to be answered with this chance at least, which bounds what counting them takes.
 const OTHERS_CHANCE_LEAST: f64 = 0.05;
+
+/// How many lines of equal chances bring answers of that mean and variance (the binomial distribution).
+fn lines_that_bring(answers: Answers) -> usize {
+    let Answers { expected, variance } = answers;
+    if expected <= 0.0 {
+        return 0;
+    }
+    (expected / (1.0 - variance / expected).max(OTHERS_CHANCE_LEAST)).ceil() as usize
+}
 
 /// How many busy agents will be free: the sum and variance of their chances, and for small teams the whole distribution.
 #[derive(Clone, Debug)]
@@ -110,7 +119,7 @@ impl Looks {
     /// placed when, or each by its own age.
     pub fn outlook(&mut self, view: &PacingView<'_>, horizon: f64, by_age: bool) -> Outlook<'_> {
         let lines = view.lines.len();
-        let is_exact = view.busy.len() + lines <= EXACT_MAX;
+        let is_exact = view.busy.len() + lines + lines_that_bring(view.others_answers) <= EXACT_MAX;
         let changes = if is_exact { 0 } else { view.busy.len() as u64 / CHANGES };
         let max_age = if is_exact { Duration::ZERO } else { LOOK_AGE };
         let is_fresh = |freed: &Freed| {
@@ -204,13 +213,8 @@ impl Outlook<'_> {
     /// How many people will answer so many of these lines and those of other groups.
     fn count(&self, lines: usize) -> Count {
         let mut count = Count::alike(lines, self.chance());
-        // The binomial distribution of that mean and variance.
-        let Answers { expected, variance } = self.others;
-        if expected > 0.0 {
-            let chance = (1.0 - variance / expected).max(OTHERS_CHANCE_LEAST);
-            let lines = (expected / chance).ceil();
-            (0..lines as usize).for_each(|_| count.add(expected / lines));
-        }
+        let others = lines_that_bring(self.others);
+        (0..others).for_each(|_| count.add(self.others.expected / others as f64));
         count
     }
 
