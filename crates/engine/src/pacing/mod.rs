@@ -269,10 +269,22 @@ pub fn policy(settings: &GroupSettings) -> Box<dyn Pacing> {
 mod tests {
     use super::*;
 
-    fn lines(policy: &mut dyn Pacing, ready_agents: u32, ringing_lines: u32, waiting_calls: u32) -> u32 {
-        let (busy, lines, forecast) = (BusyAgents::default(), Lines::default(), Forecast::default());
+    /// What a policy is asked, where so many agents are ready and nobody is busy.
+    fn with_view<T>(
+        ready_agents: u32,
+        ringing_lines: u32,
+        waiting_calls: u32,
+        ask: impl FnOnce(&PacingView<'_>) -> T,
+    ) -> T {
+        let (busy, mut lines, mut forecast) = (BusyAgents::default(), Lines::default(), Forecast::default());
         let budget = Budget::new(crate::Zone::utc(), None, Vec::new(), Time::EPOCH);
-        policy.lines_to_add(&PacingView {
+        let segment = Segment::new(crate::ids::SourceId(uuid::Uuid::nil()), 12, 1);
+        for line in 0..ringing_lines {
+            forecast.placed(Time::EPOCH);
+            let attempt = AttemptId(uuid::Uuid::from_u128(u128::from(line)));
+            lines.add(attempt, Line { since: Time::EPOCH, chance: 0.25, segment });
+        }
+        ask(&PacingView {
             now: Time::EPOCH,
             ready_agents,
             others_answers: Answers::default(),
@@ -284,8 +296,44 @@ mod tests {
             lines_in_use: ringing_lines + waiting_calls,
             forecast: &forecast,
             budget: &budget,
-            next_segment: Segment::new(crate::ids::SourceId(uuid::Uuid::nil()), 12, 1),
+            next_segment: segment,
         })
+    }
+
+    fn lines(policy: &mut dyn Pacing, ready_agents: u32, ringing_lines: u32, waiting_calls: u32) -> u32 {
+        with_view(ready_agents, ringing_lines, waiting_calls, |view| policy.lines_to_add(view))
+    }
+
+    #[test]
+    fn lines_are_too_many_while_their_answers_would_find_nobody() {
+        let too_many = |withdraw_when_short: bool, ready_agents: u32| {
+            let settings = crate::settings::PredictiveSettings { withdraw_when_short, ..Default::default() };
+            with_view(ready_agents, 6, 0, |view| Predictive::new(&settings).lines_to_withdraw(view))
+        };
+        assert_eq!(too_many(true, 0), 6);
+        assert_eq!(too_many(false, 0), 0);
+        assert!((1..6).contains(&too_many(true, 1)), "one agent is enough for some of them");
+        assert_eq!(too_many(true, 3), 0);
+    }
+
+    #[test]
+    fn answers_for_a_part_of_the_agents_are_those_of_lines_with_that_part_of_the_chance() {
+        let (part, alike) = (Answers::alike(10, 0.3).part(0.5), Answers::alike(10, 0.15));
+        assert!((part.expected - alike.expected).abs() < 1e-12, "{part:?}");
+        assert!((part.variance - alike.variance).abs() < 1e-12, "{part:?}");
+    }
+
+    #[test]
+    fn progressive_keeps_an_agent_for_each_answer_that_others_may_get() {
+        let free = |expected: f64, variance: f64| {
+            with_view(5, 0, 1, |view| {
+                let others_answers = Answers { expected, variance };
+                LinesPerAgent(1.0).lines_to_add(&PacingView { others_answers, ..*view })
+            })
+        };
+        assert_eq!(free(0.0, 0.0), 4);
+        assert_eq!(free(1.0, 1.0), 2);
+        assert_eq!(free(9.0, 4.0), 0);
     }
 
     #[test]

@@ -317,19 +317,6 @@ fn an_overdrawn_budget_leaves_progressive_dialling() {
 }
 
 #[test]
-fn withdrawing_lines_while_agents_are_short_makes_room_for_others() {
-    let busy = |withdraw_when_short: bool| {
-        let mut settings = predictive();
-        settings.predictive.withdraw_when_short = withdraw_when_short;
-        let mut model = Model::new(5, 0.25, settings, 8);
-        model.run(DAY);
-        assert!(model.answered.rate() <= 0.03, "{:?}", model.answered);
-        model.utilisation()
-    };
-    assert!(busy(true) > busy(false), "{} against {}", busy(true), busy(false));
-}
-
-#[test]
 fn a_goal_below_the_cap_keeps_agents_less_busy() {
     let utilisation = |settings: GroupSettings| {
         let mut model = Model::new(20, 0.25, settings, 6);
