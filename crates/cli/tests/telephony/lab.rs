@@ -103,7 +103,8 @@ impl Lab {
     }
 
     fn wait_for_asterisk(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        // The first one after its tree was made reads everything from the disk.
+        let deadline = Instant::now() + Duration::from_secs(120);
         while !self.answers() {
             assert!(Instant::now() < deadline, "Asterisk does not answer: {}", self.words());
             std::thread::sleep(Duration::from_millis(50));
