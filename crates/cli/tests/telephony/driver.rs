@@ -215,10 +215,9 @@ async fn calls_that_nobody_answers_end_as_the_network_says() {
         wanted.push(EventKind::Ended(end));
         assert_eq!(told, wanted, "{number}");
     }
-    let log = lab.carrier_log(0);
-    let at =
-        |word: &str| log.iter().find(|line| line.word == word && line.called == "+447700900002").unwrap().at;
-    let rang = at("CANCEL") - at("RINGING");
+    let rings = "+447700900002";
+    let cancelled = lab.carrier_notes(0, "CANCEL", rings).await;
+    let rang = cancelled.at - lab.carrier_notes(0, "RINGING", rings).await.at;
     assert!((14.5..16.5).contains(&rang), "it rang for {rang} s on the wire");
     println!("{} kinds of unanswered calls, each told as the network said", expected.len());
 }
@@ -287,7 +286,7 @@ async fn the_same_attempt_never_rings_twice() {
     desk.detected(attempt).await;
     desk.hang_up(attempt).await;
     assert_eq!(lab.invites(0, PERSON), 1);
-    let invite = lab.carrier_log(0).into_iter().find(|line| line.word == "INVITE").unwrap();
+    let invite = lab.carrier_notes(0, "INVITE", PERSON).await;
     assert!(invite.rest.contains("+442079460999"), "the caller id is on the wire: {}", invite.rest);
 }
 

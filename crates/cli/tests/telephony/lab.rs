@@ -222,6 +222,19 @@ impl Lab {
         lines(&self.files.path().join(format!("carrier{carrier}.log")))
     }
 
+    /// Waits until a carrier noted something of a number: what Asterisk tells may come before its message on the wire.
+    pub async fn carrier_notes(&self, carrier: usize, word: &str, called: &str) -> Line {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let log = self.carrier_log(carrier);
+            if let Some(found) = log.iter().find(|line| line.word == word && line.called == called) {
+                return found.clone();
+            }
+            assert!(Instant::now() < deadline, "no {word} of {called} at carrier {carrier}: {log:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// What a phone (0, 1) noted.
     pub fn phone_log(&self, phone: usize) -> Vec<Line> {
         lines(&self.files.path().join(format!("phone{phone}.log")))

@@ -160,30 +160,32 @@ impl Engine {
         self.change_agent_state(id, AgentState::NotReady, Some(reason.to_owned()));
     }
 
-    /// Takes the oldest waiting call that they have the skill for, else waits for one.
+    /// Waits for a call; one that waits for them already comes to them at once ([`Self::serve_waiting`]).
     pub(super) fn becomes_ready(&mut self, id: AgentId) {
         self.set_afterwards(id, Afterwards::Ready);
         if self.agents.get(&id).is_some_and(|agent| agent.consulted_on.is_some()) {
             return self.hold_agent(id);
         }
         self.change_agent_state(id, AgentState::Ready, None);
-        let Some(agent) = self.agents.get(&id) else { return };
-        let waiting = self.groups.values().filter(|group| agent.has_skill(group.definition.skill));
-        let oldest = waiting.filter_map(|group| group.waiting.front()).min_by_key(|attempt| {
-            self.calls.get(*attempt).and_then(|call| call.answered_at).unwrap_or(Time::NEVER)
-        });
-        if let Some(attempt) = oldest.copied() {
-            self.connect(attempt, id);
-        }
     }
 
     /// The agent for a call: the preferred one if ready, else the most proficient, else who has waited longest.
     pub(super) fn choose_agent(&self, skill: SkillId, preferred: Option<AgentId>) -> Option<AgentId> {
+        self.choose_agent_among(skill, preferred, |_| true)
+    }
+
+    pub(super) fn choose_agent_among(
+        &self,
+        skill: SkillId,
+        preferred: Option<AgentId>,
+        may_be: impl Fn(&Agent) -> bool,
+    ) -> Option<AgentId> {
         let ready = self.ready.get(&skill)?;
-        let is_ready = |agent: &Agent| agent.state == AgentState::Ready && agent.has_skill(skill);
+        let is_ready = |agent: &&Agent| agent.state == AgentState::Ready && agent.has_skill(skill);
+        let agent = |id: &AgentId| self.agents.get(id).filter(|agent| may_be(agent));
         preferred
-            .filter(|id| self.agents.get(id).is_some_and(is_ready))
-            .or_else(|| ready.first().map(|(_, _, id)| *id))
+            .filter(|id| agent(id).filter(is_ready).is_some())
+            .or_else(|| ready.iter().map(|(_, _, id)| *id).find(|id| agent(id).is_some()))
     }
 
     pub(super) fn begin_wrap_up(&mut self, id: AgentId, attempt: AttemptId, result: CallResult) {

@@ -121,9 +121,8 @@ impl Engine {
     pub(super) fn transfer(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.asked_for_agent = true;
-        let preferred = call.contact.preferred_agent;
-        let Some(skill) = self.groups.get(&call.group).map(|group| group.definition.skill) else { return };
-        match self.choose_agent(skill, preferred) {
+        let Some(call) = self.calls.get(&attempt) else { return };
+        match self.agent_for(call) {
             Some(agent) => self.connect(attempt, agent),
             None => self.play_safe_harbour(attempt),
         }

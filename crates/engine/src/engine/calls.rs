@@ -78,7 +78,7 @@ impl Engine {
             (CallEvent::Answered, Stage::Ending) if call.answered_at.is_none() => {
                 // Picked up while we were hanging up: they heard nobody, whatever we had called the ending before.
                 call.answered_at = Some(now);
-                if !call.is_withdrawn {
+                if !call.is_suppressed {
                     call.verdict = Some(CallResult::Dropped);
                 }
             }
@@ -127,16 +127,13 @@ impl Engine {
             // Their agent's phone failed: another one, or none.
             return self.transfer(attempt);
         }
-        let (group_id, reserved, preferred) = (call.group, call.agent, call.contact.preferred_agent);
-        let answered_at = call.answered_at.unwrap_or(self.now);
-        let Some(group) = self.groups.get(&group_id) else { return };
-        let agent = reserved.or_else(|| self.choose_agent(group.definition.skill, preferred));
-        if let Some(agent) = agent {
+        let (group, answered_at) = (call.group, call.answered_at.unwrap_or(self.now));
+        if let Some(agent) = call.agent.or_else(|| self.agent_for(call)) {
             return self.connect(attempt, agent);
         }
         let patience = (CONNECT_WITHIN - MESSAGE_TAKES).saturating_sub(self.now.since(answered_at));
         self.enter(attempt, Stage::Waiting, Some(patience));
-        if let Some(group) = self.groups.get_mut(&group_id) {
+        if let Some(group) = self.groups.get_mut(&group) {
             group.waiting.push_back(attempt);
         }
     }
@@ -353,7 +350,7 @@ impl Engine {
 
     /// Whether what is next is no script's to say: the person asked for it themselves, or the feed says who may be called.
     fn needs_no_script(&self, attempt: AttemptId) -> bool {
-        self.calls.get(&attempt).is_some_and(|call| call.opted_out.is_some() || call.is_withdrawn)
+        self.calls.get(&attempt).is_some_and(|call| call.opted_out.is_some() || call.is_suppressed)
     }
 
     /// Decides what is next for the contact.
@@ -378,7 +375,7 @@ impl Engine {
             plan = Plan { next, phone_status: PhoneStatus::Suppressed, suppress: true };
         }
         let number = contact.current_phone().map(|phone| phone.number);
-        if call.is_withdrawn {
+        if call.is_suppressed {
             // Of the person nothing was learned: what was known of them stays.
             plan = once_more(rules.attempts_max, contact, self.now);
         }
@@ -392,7 +389,7 @@ impl Engine {
         if let (Some(priority), PlannedNext::Dial { rank: Some(rank), .. }) = (changes.priority, &mut next) {
             *rank = rank.with_priority(priority);
         }
-        let (outcome, in_a_row) = if call.is_withdrawn {
+        let (outcome, in_a_row) = if call.is_suppressed {
             (contact.last_result, contact.last_result_in_a_row)
         } else {
             (Some(result), in_a_row(contact, Some(result)))

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::call_result::CallResult;
 use crate::callback::CallbackState;
-use crate::change::{AttemptStarted, Change, Evidence};
+use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
-use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
-use crate::pacing::{Answers, BusyAgents, Line, PacingView, Segment};
+use crate::ids::{AgentId, AttemptId, GroupId};
+use crate::pacing::{BusyAgents, Line, PacingView, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
@@ -29,42 +29,13 @@ const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 /// How long a group that found fewer contacts than it wanted waits before it looks again, unless it knows better.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// The agents that a group's calls count on.
-struct Wanted {
-    /// For answered calls, and for lines each of which has an agent.
-    surely: u32,
-    /// For answers that lines beyond those may bring.
-    likely: Answers,
-}
-
-impl Wanted {
-    fn by(group: &Group) -> Self {
-        let waiting = group.waiting.len() as u32;
-        let lines = group.lines.len() as f64;
-        let lines_per_agent = match group.dial_mode() {
-            DialMode::Power => group.definition.settings.lines_per_agent,
-            DialMode::Progressive => 1.0,
-            DialMode::Predictive if group.pacing.figures().is_held_back => 1.0,
-            DialMode::Predictive => {
-                // Of a group that was stopped, nobody has looked at the lines since.
-                let most =
-                    Answers { expected: group.lines.expected_answers(), variance: group.lines.variance() };
-                let likely = if group.to_come.expected < most.expected { group.to_come } else { most };
-                return Self { surely: waiting, likely };
-            }
-            // The agent of a preview is reserved and so is not counted as ready, and a message needs none.
-            DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => f64::INFINITY,
-        };
-        Self { surely: (lines / lines_per_agent).ceil() as u32 + waiting, likely: Answers::default() }
-    }
-}
-
 impl Engine {
     /// Places as many calls as every running group may, the groups taking turns at being first.
     pub(super) fn dial(&mut self) {
         if self.groups.is_empty() {
             return;
         }
+        self.serve_waiting();
         let mut running = std::mem::take(&mut self.running);
         running.extend(self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id));
         self.first_group = (self.first_group + 1) % running.len().max(1);
@@ -179,53 +150,6 @@ impl Engine {
         }
     }
 
-    /// What other groups' calls want of the agents that the group shares with them: those who are ready and sure to be wanted, as
-    /// far as the others' own do not suffice, and answers that may come.
-    fn wanted_by_others(&self, id: GroupId, group: &Group) -> Wanted {
-        let mut wanted = Wanted { surely: 0, likely: Answers::default() };
-        if self.groups.len() < 2 {
-            return wanted;
-        }
-        let skill = group.definition.skill;
-        let Some(shared) = self.shared_skills.get(&skill) else { return wanted };
-        let others = self
-            .groups
-            .iter()
-            .filter(|(other, group)| **other != id && shared.contains(&group.definition.skill));
-        for (_, other) in others {
-            let theirs = other.definition.skill;
-            let by_other = Wanted::by(other);
-            if by_other.surely > 0 {
-                let common = self.ready_with_both(skill, theirs);
-                let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
-                wanted.surely += by_other.surely.saturating_sub(own).min(common);
-            }
-            wanted.likely = wanted.likely.and(by_other.likely.part(self.share_of_agents(theirs, skill)));
-        }
-        wanted
-    }
-
-    /// The part of a skill's agents at work who have the other one, too.
-    fn share_of_agents(&self, of: SkillId, with: SkillId) -> f64 {
-        if of == with {
-            return 1.0;
-        }
-        let both = self.working_with_both.get(&(of, with)).copied().unwrap_or(0);
-        f64::from(both) / f64::from(self.working.get(&of).copied().unwrap_or(0).max(1))
-    }
-
-    /// How many ready agents have both skills.
-    fn ready_with_both(&self, one: SkillId, other: SkillId) -> u32 {
-        let ready = |skill| self.ready.get(&skill).map_or(0, BTreeSet::len);
-        if one == other {
-            return ready(one) as u32;
-        }
-        let (fewer, wanted) = if ready(one) <= ready(other) { (one, other) } else { (other, one) };
-        let agents = self.ready.get(&fewer).into_iter().flatten();
-        let has_both = |id: &AgentId| self.agents.get(id).is_some_and(|agent| agent.has_skill(wanted));
-        agents.filter(|(_, _, id)| has_both(id)).count() as u32
-    }
-
     /// Whether the group's limit on calls per second lets another call go now; if not, a timer says when.
     fn call_rate_allows(&mut self, id: GroupId) -> bool {
         let Some(group) = self.groups.get(&id) else { return false };
@@ -286,9 +210,10 @@ impl Engine {
         let agentless = agentless.filter(|_| agent.is_none() && group.dial_mode() == DialMode::Agentless);
         group.segment = segment;
         group.forecast.placed(self.now);
+        let has_agent = agent.is_none() && group.dials_one_to_one();
         if agent.is_none() {
             // Whose agent is held for it takes nobody else's.
-            group.lines.add(attempt, Line { since: self.now, chance, segment });
+            group.lines.add(attempt, Line { since: self.now, chance, segment, has_agent });
         }
         let started = AttemptStarted {
             attempt,
@@ -303,39 +228,12 @@ impl Engine {
             at: self.now,
         };
         let call = Call {
-            group: id,
-            contact,
-            stage: Stage::Recording,
-            placed_at: self.now,
             caller_id,
-            segment,
             agent,
-            deadline: None,
-            ringing_at: None,
-            answered_at: None,
-            connected_at: None,
-            detected: None,
             detects,
-            verdict: None,
-            is_withdrawn: false,
-            is_open: true,
-            disposal: None,
-            result: None,
-            ended_at: None,
+            has_agent,
             agentless,
-            evidence: Evidence::default(),
-            adopted_at: None,
-            message_at: None,
-            message_ended: false,
-            asked_for_agent: false,
-            opted_out: None,
-            callback_with: None,
-            hook: None,
-            deciding: None,
-            recording: None,
-            is_recording: false,
-            third: None,
-            consultations: 0,
+            ..Call::new(id, contact, Stage::Recording, segment, self.now)
         };
         self.change(Change::AttemptStarted(started));
         self.promise_moved(id, &call.contact, CallbackState::Dialled, agent, None, None);
@@ -469,7 +367,7 @@ impl Engine {
         for attempt in self.calls_where(concerned) {
             if let Some(call) = self.calls.get_mut(&attempt) {
                 call.verdict = Some(CallResult::DoNotCall);
-                call.is_withdrawn = true;
+                call.is_suppressed = true;
             }
             self.end_call(attempt);
         }

@@ -20,6 +20,7 @@ mod promises;
 mod recordings;
 mod recovery;
 mod rounds;
+mod sharing;
 mod snapshot;
 mod state;
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
-use crate::change::Evidence;
 use crate::ids::{AttemptId, GroupId};
 use crate::pacing::Line;
 use crate::settings::RING_SECONDS_MAX;
@@ -36,43 +35,16 @@ impl Engine {
             let segment = segment_of(&contact, self.now);
             if rings {
                 let chance = group.forecast.answer_chance(segment);
-                group.lines.add(attempt, Line { since: self.now, chance, segment });
+                group.lines.add(attempt, Line { since: self.now, chance, segment, has_agent: false });
             }
             group.on_lines += u32::from(stage.takes_a_line());
             let call = Call {
-                group: id,
-                contact,
-                stage,
-                placed_at: self.now,
-                caller_id: None,
-                segment,
-                agent: None,
-                deadline: None,
-                ringing_at: None,
-                answered_at: None,
-                connected_at: None,
-                detected: None,
-                detects: true,
                 verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
-                is_withdrawn: false,
                 is_open: rings,
-                disposal: None,
                 result,
-                ended_at: None,
-                agentless: None,
-                evidence: Evidence::default(),
                 adopted_at: live.is_some().then_some(self.now),
-                message_at: None,
-                message_ended: false,
-                asked_for_agent: false,
-                opted_out: None,
-                callback_with: None,
-                hook: None,
-                deciding: None,
                 recording,
-                is_recording: false,
-                third: None,
-                consultations: 0,
+                ..Call::new(id, contact, stage, segment, self.now)
             };
             self.calls.insert(attempt, Box::new(call));
             adopted.push((attempt, result, live));

@@ -81,6 +81,16 @@ impl Group {
         self.definition.settings.dial_mode
     }
 
+    /// Whether each call that is placed now has an agent of its own, and none is a bet on who will be free.
+    pub fn dials_one_to_one(&self) -> bool {
+        match self.dial_mode() {
+            DialMode::Progressive => true,
+            DialMode::Power => self.definition.settings.lines_per_agent <= 1.0,
+            DialMode::Predictive => self.pacing.figures().is_held_back,
+            DialMode::Preview | DialMode::PushPreview | DialMode::Agentless => false,
+        }
+    }
+
     /// How many contacts are claimed and not called.
     pub fn in_hand(&self) -> usize {
         self.hopper.len() + self.screening.len() + self.promised.len()
@@ -195,11 +205,13 @@ pub(super) struct Call {
     pub detected: Option<super::io::Detected>,
     /// Whether it is to be found out who answers.
     pub detects: bool,
+    /// An agent is kept for its answer: it may take one whom others' lines count on.
+    pub has_agent: bool,
     /// The result that it gets if we end it; known before the end.
     pub verdict: Option<CallResult>,
     /// Its number was suppressed before anybody picked up: the feed says whether and on which number its contact may be
     /// called.
-    pub is_withdrawn: bool,
+    pub is_suppressed: bool,
     /// Pacing has not learned yet whether a person answers it.
     pub is_open: bool,
     /// Said by the agent before the call was over.
@@ -236,6 +248,54 @@ pub(super) struct Call {
     pub third: Option<Consultation>,
     /// How many were consulted so far.
     pub consultations: u32,
+}
+
+impl Call {
+    /// A call to somebody of whom nothing is known but who it is for.
+    pub fn new(
+        group: GroupId,
+        contact: HopperContact,
+        stage: Stage,
+        segment: Segment,
+        placed_at: Time,
+    ) -> Self {
+        Self {
+            group,
+            contact,
+            stage,
+            placed_at,
+            caller_id: None,
+            segment,
+            agent: None,
+            deadline: None,
+            ringing_at: None,
+            answered_at: None,
+            connected_at: None,
+            detected: None,
+            detects: true,
+            has_agent: false,
+            verdict: None,
+            is_suppressed: false,
+            is_open: true,
+            disposal: None,
+            result: None,
+            ended_at: None,
+            agentless: None,
+            evidence: Evidence::default(),
+            adopted_at: None,
+            message_at: None,
+            message_ended: false,
+            asked_for_agent: false,
+            opted_out: None,
+            callback_with: None,
+            hook: None,
+            deciding: None,
+            recording: None,
+            is_recording: false,
+            third: None,
+            consultations: 0,
+        }
+    }
 }
 
 /// A third party whom an agent consults.

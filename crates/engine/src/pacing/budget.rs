@@ -181,6 +181,11 @@ impl Budget {
         self.usual_day.max(self.day.1.answered)
     }
 
+    /// Whether there was a day with calls before today, by which to tell how many a day has.
+    pub fn knows_usual_day(&self) -> bool {
+        self.usual_day > 0
+    }
+
     /// The smallest of the last days with calls before today; 0 if there is none.
     fn smallest_of_last_days(&self) -> u64 {
         let mut days: Vec<(jiff::civil::Date, u64)> = Vec::new();

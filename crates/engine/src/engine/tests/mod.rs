@@ -11,6 +11,7 @@ mod modes;
 mod predictive;
 mod recordings;
 mod scripts;
+mod sharing;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -544,6 +545,12 @@ impl Floor {
             assert_eq!(group.ringing as usize, ringing, "lines are miscounted");
             let on_lines = calls.filter(|call| call.stage.takes_a_line()).count();
             assert_eq!(group.on_lines as usize, on_lines, "lines in use are miscounted");
+            let with_agent = group.lines.iter().filter(|(_, line)| line.has_agent).count();
+            assert_eq!(group.lines.with_agent() as usize, with_agent, "lines with an agent are miscounted");
+            let served = group.waiting.iter().filter(|waiting| {
+                self.engine.calls.get(*waiting).is_some_and(|call| self.engine.agent_for(call).is_some())
+            });
+            assert_eq!(served.count(), 0, "somebody waits while an agent is ready for them");
         }
     }
 }
