@@ -119,7 +119,8 @@ impl Engine {
     /// Connects calls that wait, those that were answered first before the others, as far as agents are there for them.
     pub(super) fn serve_waiting(&mut self) {
         let is_ready = |skill| self.ready.get(&skill).is_some_and(|ready| !ready.is_empty());
-        let served = self.groups.values().filter(|group| is_ready(group.definition.skill));
+        let served = self.groups.values().filter(|group| !group.waiting.is_empty());
+        let served = served.filter(|group| is_ready(group.definition.skill));
         let mut waiting: Vec<_> = served.flat_map(|group| group.waiting.iter().copied()).collect();
         waiting.sort_unstable_by_key(|attempt| {
             (self.calls.get(attempt).and_then(|call| call.answered_at), *attempt)
