@@ -169,7 +169,7 @@ impl Engine {
         self.change_agent_state(id, AgentState::Ready, None);
     }
 
-    /// The agent for a call: the preferred one if ready, else the most proficient, else who has waited longest.
+    /// The agent who comes first: the preferred one if ready, else the most proficient, else who has waited longest.
     pub(super) fn choose_agent(&self, skill: SkillId, preferred: Option<AgentId>) -> Option<AgentId> {
         self.choose_agent_among(skill, preferred, |_| true)
     }

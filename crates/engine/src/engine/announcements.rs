@@ -121,10 +121,10 @@ impl Engine {
     pub(super) fn transfer(&mut self, attempt: AttemptId) {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.asked_for_agent = true;
-        let Some(call) = self.calls.get(&attempt) else { return };
-        match self.agent_for(call) {
-            Some(agent) => self.connect(attempt, agent),
-            None => self.play_safe_harbour(attempt),
+        // They were no bet on who would be free: whoever is ready takes them.
+        call.has_agent = true;
+        if !self.serve(attempt) {
+            self.play_safe_harbour(attempt);
         }
     }
 }

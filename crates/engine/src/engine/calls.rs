@@ -128,8 +128,11 @@ impl Engine {
             return self.transfer(attempt);
         }
         let (group, answered_at) = (call.group, call.answered_at.unwrap_or(self.now));
-        if let Some(agent) = call.agent.or_else(|| self.agent_for(call)) {
-            return self.connect(attempt, agent);
+        if let Some(own) = call.agent {
+            return self.connect(attempt, own);
+        }
+        if self.serve(attempt) {
+            return;
         }
         let patience = (CONNECT_WITHIN - MESSAGE_TAKES).saturating_sub(self.now.since(answered_at));
         self.enter(attempt, Stage::Waiting, Some(patience));
@@ -162,6 +165,8 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         let was_talking = call.stage == Stage::Talking;
         let agent = call.agent.take();
+        // They had an agent, and so do not have to leave the others' to them.
+        call.has_agent |= agent.is_some();
         if let Some(agent) = agent {
             if was_talking {
                 call.agent = Some(agent);
@@ -183,6 +188,9 @@ impl Engine {
         if let Some(group) = self.groups.get_mut(&call.group) {
             if was.rings() && !stage.rings() {
                 group.ringing = group.ringing.saturating_sub(1);
+            }
+            if call.has_agent && was.may_want_agent() && !stage.may_want_agent() {
+                group.kept = group.kept.saturating_sub(1);
             }
             if was.takes_a_line() && !stage.takes_a_line() {
                 group.on_lines = group.on_lines.saturating_sub(1);

@@ -30,7 +30,8 @@ const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Places as many calls as every running group may, the groups taking turns at being first.
+    /// Connects calls that wait as far as agents are there, then places as many calls as every running group may, the groups taking
+    /// turns at being first.
     pub(super) fn dial(&mut self) {
         if self.groups.is_empty() {
             return;
@@ -102,7 +103,8 @@ impl Engine {
         let group = self.groups.get_mut(&id)?;
         let view = PacingView {
             now,
-            ready_agents: ready.saturating_sub(wanted.surely),
+            // Those who are kept for the group's own lines stay, whoever waits.
+            ready_agents: ready.saturating_sub(wanted.surely).max(group.kept.min(ready)),
             others_answers: wanted.likely,
             busy_agents: working.saturating_sub(ready),
             busy,
@@ -211,9 +213,10 @@ impl Engine {
         group.segment = segment;
         group.forecast.placed(self.now);
         let has_agent = agent.is_none() && group.dials_one_to_one();
+        group.kept += u32::from(has_agent);
         if agent.is_none() {
             // Whose agent is held for it takes nobody else's.
-            group.lines.add(attempt, Line { since: self.now, chance, segment, has_agent });
+            group.lines.add(attempt, Line { since: self.now, chance, segment });
         }
         let started = AttemptStarted {
             attempt,

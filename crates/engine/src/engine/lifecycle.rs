@@ -76,6 +76,7 @@ impl Engine {
             calls_up: 0,
             on_lines: 0,
             ringing: 0,
+            kept: 0,
             waiting: VecDeque::new(),
             unload_actor: Actor::Unknown,
             unload_is_forced: false,
@@ -277,6 +278,8 @@ impl Engine {
             // A running group allows both.
             let _ = self.act(id, action, None, Actor::Itself);
         }
+        // Agents who looked at its last previews are free.
+        self.serve_waiting();
     }
 
     /// Counts of campaigns that have no group here any more come from the database when one is loaded again.

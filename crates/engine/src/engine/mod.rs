@@ -146,6 +146,8 @@ impl Engine {
             Input::Suppressed { group, numbers } => self.suppressed(group, &numbers),
             Input::Woken => {}
         }
+        // Whoever waits for an agent who has come with this input has them before their patience ends in the same instant.
+        self.serve_waiting();
         self.fire_timers();
         self.dial();
     }

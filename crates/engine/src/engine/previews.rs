@@ -59,15 +59,12 @@ impl Engine {
         let pushes = group.dial_mode() == DialMode::PushPreview;
         let mut room = lines_max.saturating_sub(group.on_lines);
         while room > 0 {
-            let takes = |id: &AgentId| pushes || self.agents.get(id).is_some_and(|agent| agent.asked);
-            let ready = self.ready.get(&skill);
-            let first = ready.and_then(|ready| ready.iter().map(|(_, _, id)| *id).find(takes));
-            let Some(agent) = first else { return };
+            let kept = self.kept_from(group_id);
+            // Who has asked does not wait for other campaigns' lines.
+            let takes = |agent: &Agent| agent.asked || pushes && kept.leaves(agent);
+            let Some(agent) = self.choose_agent_among(skill, None, takes) else { return };
             let Some(contact) = self.next_callable(group_id) else { return };
-            let own =
-                contact.preferred_agent.filter(|own| self.choose_agent(skill, Some(*own)) == Some(*own));
-            let takes = |id: &AgentId| pushes || self.agents.get(id).is_some_and(|agent| agent.asked);
-            let agent = own.filter(takes).unwrap_or(agent);
+            let agent = self.choose_agent_among(skill, contact.preferred_agent, takes).unwrap_or(agent);
             let Some(number) = contact.current_phone().map(|phone| phone.number) else { return };
             self.show_preview(group_id, agent, contact, number, seconds);
             room -= 1;

@@ -13,7 +13,7 @@ use crate::treatment::FinalReason;
 
 use super::Engine;
 use super::io::WakeReason;
-use super::state::{Call, Group};
+use super::state::{Agent, Call, Group};
 
 /// How long a due callback rests in the store whose agent is not at work; they may come at any moment.
 const ABSENT_REST: Duration = Duration::from_secs(30);
@@ -142,10 +142,12 @@ impl Engine {
                 continue;
             }
             let is_personal = promise.agent.is_some();
-            let agent = match promise.agent {
-                Some(own) => self.choose_agent(skill, Some(own)).filter(|chosen| *chosen == own),
-                None => self.ready_agent_except(skill, &promise.refused_by),
+            let kept = self.kept_from(id);
+            let may_be = |agent: &Agent| match promise.agent {
+                Some(own) => agent.id == own && kept.leaves(agent),
+                None => !promise.refused_by.contains(&agent.id) && kept.leaves(agent),
             };
+            let agent = self.choose_agent_among(skill, promise.agent, may_be);
             match agent {
                 Some(agent) if room && delivery == CallbackDelivery::Dial && is_personal => {
                     self.dial_for(id, contact, agent);
@@ -284,11 +286,6 @@ impl Engine {
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.attempt = attempt;
         }
-    }
-
-    fn ready_agent_except(&self, skill: SkillId, refused: &[AgentId]) -> Option<AgentId> {
-        let ready = self.ready.get(&skill)?;
-        ready.iter().map(|(_, _, id)| *id).find(|id| !refused.contains(id))
     }
 
     fn all_have_refused(&self, skill: SkillId, refused: &[AgentId]) -> bool {

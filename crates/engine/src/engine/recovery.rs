@@ -35,13 +35,15 @@ impl Engine {
             let segment = segment_of(&contact, self.now);
             if rings {
                 let chance = group.forecast.answer_chance(segment);
-                group.lines.add(attempt, Line { since: self.now, chance, segment, has_agent: false });
+                group.lines.add(attempt, Line { since: self.now, chance, segment });
             }
             group.on_lines += u32::from(stage.takes_a_line());
+            group.kept += u32::from(rings && group.dials_one_to_one());
             let call = Call {
                 verdict: live.is_none().then_some(crate::call_result::CallResult::SystemError),
                 is_open: rings,
                 result,
+                has_agent: rings && group.dials_one_to_one(),
                 adopted_at: live.is_some().then_some(self.now),
                 recording,
                 ..Call::new(id, contact, stage, segment, self.now)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{AgentId, GroupId, SkillId};
+use crate::ids::{AgentId, AttemptId, GroupId, SkillId};
 use crate::pacing::Answers;
 use crate::settings::DialMode;
 
@@ -19,9 +19,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub fn by(group: &Group) -> Self {
-        let kept = group.lines.with_agent();
-        let surely = group.waiting.len() as u32 + kept;
-        let bets = (group.lines.len() as u32).saturating_sub(kept);
+        let surely = group.waiting.len() as u32 + group.kept;
+        let bets = (group.lines.len() as u32).saturating_sub(group.kept);
         match group.dial_mode() {
             DialMode::Power => {
                 let agents = f64::from(bets) / group.definition.settings.lines_per_agent;
@@ -43,6 +42,26 @@ impl Wanted {
     }
 }
 
+/// Agents who are kept for other campaigns' lines.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// The skills of those lines' groups.
+    skills: Vec<SkillId>,
+    /// All that have one of them are needed.
+    all: bool,
+}
+
+impl Kept {
+    fn counts_on(&self, agent: &Agent) -> bool {
+        self.skills.iter().any(|skill| agent.has_skill(*skill))
+    }
+
+    /// Whether an agent may be taken.
+    pub fn leaves(&self, agent: &Agent) -> bool {
+        !self.all || !self.counts_on(agent)
+    }
+}
+
 impl Engine {
     /// What other groups' calls want of the agents that the group shares with them: those who are ready and sure to be wanted, as
     /// far as the others' own do not suffice, and answers that may come.
@@ -52,27 +71,53 @@ impl Engine {
         for other in self.sharing_agents_with(id, skill) {
             let theirs = other.definition.skill;
             let by_other = Wanted::by(other);
-            if by_other.surely > 0 {
-                let common = self.ready_with_both(skill, theirs);
-                let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
-                wanted.surely += by_other.surely.saturating_sub(own).min(common);
-            }
+            wanted.surely += self.needed_in_common(by_other.surely, theirs, skill);
             wanted.likely = wanted.likely.and(by_other.likely.part(self.share_of_agents(theirs, skill)));
         }
         wanted
     }
 
-    /// For how many lines of other groups agents are kept from a call, by the skill that these have.
-    fn kept_from(&self, call: &Call) -> BTreeMap<SkillId, u32> {
-        let mut kept = BTreeMap::new();
-        let Some(group) = self.groups.get(&call.group).filter(|_| !call.has_agent) else { return kept };
-        for other in self.sharing_agents_with(call.group, group.definition.skill) {
-            let lines = other.lines.with_agent();
-            if lines > 0 {
-                *kept.entry(other.definition.skill).or_default() += lines;
-            }
+    /// The agents whom a group's bets have to leave to other campaigns' lines.
+    pub(super) fn kept_from(&self, id: GroupId) -> Kept {
+        let Some(group) = self.groups.get(&id) else { return Kept::default() };
+        let lines = self.lines_of_other_campaigns(id, group);
+        let skill = group.definition.skill;
+        let needed = self.needed_for(&lines, skill);
+        let mut kept = Kept { skills: lines.into_keys().collect(), all: false };
+        if needed > 0 {
+            let ready = self.ready.get(&skill).into_iter().flatten();
+            let counted_on =
+                ready.filter(|(_, _, id)| self.agents.get(id).is_some_and(|agent| kept.counts_on(agent)));
+            kept.all = counted_on.count() as u32 <= needed;
         }
         kept
+    }
+
+    /// For how many lines agents are kept who may be a group's as well, by the skill of those lines' groups. Of groups of one
+    /// campaign, which have one budget, whoever has answered comes before those who may.
+    fn lines_of_other_campaigns(&self, id: GroupId, group: &Group) -> BTreeMap<SkillId, u32> {
+        let mut lines = BTreeMap::new();
+        for other in self.sharing_agents_with(id, group.definition.skill) {
+            if other.kept > 0 && other.definition.campaign != group.definition.campaign {
+                *lines.entry(other.definition.skill).or_default() += other.kept;
+            }
+        }
+        lines
+    }
+
+    /// How many of a skill's ready agents are needed for lines of other skills.
+    fn needed_for(&self, lines: &BTreeMap<SkillId, u32>, skill: SkillId) -> u32 {
+        lines.iter().map(|(theirs, lines)| self.needed_in_common(*lines, *theirs, skill)).sum()
+    }
+
+    /// How many of the ready agents that two skills have in common one of them needs, for so many: as far as its own do not suffice.
+    fn needed_in_common(&self, needed: u32, theirs: SkillId, skill: SkillId) -> u32 {
+        if needed == 0 {
+            return 0;
+        }
+        let common = self.ready_with_both(skill, theirs);
+        let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
+        needed.saturating_sub(own).min(common)
     }
 
     /// The other groups for which some of a group's agents work.
@@ -105,15 +150,11 @@ impl Engine {
         agents.filter(|(_, _, id)| has_both(id)).count() as u32
     }
 
-    /// The agent for a call that is answered: none who is needed for the lines for which other groups were promised one.
-    pub(super) fn agent_for(&self, call: &Call) -> Option<AgentId> {
+    /// The agent for a call that is answered. One that was a bet leaves those to other campaigns who are kept for their lines.
+    fn agent_for(&self, call: &Call) -> Option<AgentId> {
         let skill = self.groups.get(&call.group)?.definition.skill;
-        let kept = self.kept_from(call);
-        let is_spare = |agent: &Agent| {
-            let ready = |skill| self.ready.get(skill).map_or(0, BTreeSet::len);
-            kept.iter().all(|(skill, lines)| !agent.has_skill(*skill) || ready(skill) > *lines as usize)
-        };
-        self.choose_agent_among(skill, call.contact.preferred_agent, is_spare)
+        let kept = if call.has_agent { Kept::default() } else { self.kept_from(call.group) };
+        self.choose_agent_among(skill, call.contact.preferred_agent, |agent| kept.leaves(agent))
     }
 
     /// Connects calls that wait, those that were answered first before the others, as far as agents are there for them.
@@ -125,10 +166,51 @@ impl Engine {
         waiting.sort_unstable_by_key(|attempt| {
             (self.calls.get(attempt).and_then(|call| call.answered_at), *attempt)
         });
+        // Whose bets have found nobody; the next of them does not either.
+        let mut in_vain = BTreeSet::new();
         for attempt in waiting {
             let Some(call) = self.calls.get(&attempt) else { continue };
-            if let Some(agent) = self.agent_for(call) {
-                self.connect(attempt, agent);
+            let (group, is_bet) = (call.group, !call.has_agent);
+            if is_bet && in_vain.contains(&group) {
+                continue;
+            }
+            if !self.serve(attempt) {
+                in_vain.insert(group);
+            }
+        }
+    }
+
+    /// Connects a call to whoever is there for it; says whether somebody is.
+    pub(super) fn serve(&mut self, attempt: AttemptId) -> bool {
+        let Some(call) = self.calls.get(&attempt) else { return false };
+        let (group, is_bet) = (call.group, !call.has_agent);
+        let Some(agent) = self.agent_for(call) else { return false };
+        self.connect(attempt, agent);
+        if is_bet {
+            self.pay_for_bet(group);
+        }
+        true
+    }
+
+    /// After a bet of a group has got an agent: where that was one whom a line of its own counted on, that line is a bet from now
+    /// on, so that it takes nobody who is kept for another campaign's.
+    fn pay_for_bet(&mut self, id: GroupId) {
+        while let Some(group) = self.groups.get(&id).filter(|group| group.kept > 0) {
+            let skill = group.definition.skill;
+            let needed = self.needed_for(&self.lines_of_other_campaigns(id, group), skill);
+            let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
+            if group.kept + needed <= ready {
+                return;
+            }
+            let has_agent = |attempt: &&AttemptId| {
+                self.calls.get(*attempt).is_some_and(|call| call.has_agent && call.stage.may_want_agent())
+            };
+            let Some(latest) = group.lines.latest_first().find(has_agent).copied() else { return };
+            if let Some(call) = self.calls.get_mut(&latest) {
+                call.has_agent = false;
+            }
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.kept -= 1;
             }
         }
     }

@@ -69,6 +69,8 @@ pub(super) struct Group {
     pub on_lines: u32,
     /// Of those, how many are dialling or ringing.
     pub ringing: u32,
+    /// For how many of those whose answer or answerer is not known an agent is kept.
+    pub kept: u32,
     /// Answered calls that wait for an agent, the oldest first.
     pub waiting: std::collections::VecDeque<AttemptId>,
     /// Who asked for the unload under way.
@@ -181,6 +183,11 @@ impl Stage {
         matches!(self, Self::Recording | Self::Dialling | Self::Ringing)
     }
 
+    /// Whether nobody knows yet whether an agent will be wanted.
+    pub fn may_want_agent(self) -> bool {
+        self.rings() || matches!(self, Self::Answered | Self::Deciding)
+    }
+
     pub fn takes_a_line(self) -> bool {
         !matches!(self, Self::WrapUp | Self::Script)
     }
@@ -205,7 +212,8 @@ pub(super) struct Call {
     pub detected: Option<super::io::Detected>,
     /// Whether it is to be found out who answers.
     pub detects: bool,
-    /// An agent is kept for its answer: it may take one whom others' lines count on.
+    /// It was dialled for an agent who was ready and whom nothing else counted on: one is kept for it while its stage
+    /// [may want one](Stage::may_want_agent), and it may take one who is kept for another.
     pub has_agent: bool,
     /// The result that it gets if we end it; known before the end.
     pub verdict: Option<CallResult>,

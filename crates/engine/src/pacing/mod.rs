@@ -35,16 +35,12 @@ pub struct Line {
     pub chance: f64,
     /// What kind of call it is.
     pub segment: Segment,
-    /// It was placed for an agent who was ready and whom no other line counted on: one is kept for it until it is known who
-    /// answers.
-    pub has_agent: bool,
 }
 
 /// The lines of a group that are dialling or ringing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lines {
     lines: BTreeMap<AttemptId, Line>,
-    with_agent: u32,
     expected: f64,
     variance: f64,
 }
@@ -53,7 +49,6 @@ impl Lines {
     /// Another line.
     pub fn add(&mut self, attempt: AttemptId, line: Line) {
         if self.lines.insert(attempt, line).is_none() {
-            self.with_agent += u32::from(line.has_agent);
             self.expected += line.chance;
             self.variance += line.chance * (1.0 - line.chance);
         }
@@ -62,7 +57,6 @@ impl Lines {
     /// A line that rings no more.
     pub fn remove(&mut self, attempt: AttemptId) -> Option<Line> {
         let line = self.lines.remove(&attempt)?;
-        self.with_agent -= u32::from(line.has_agent);
         if self.lines.is_empty() {
             // Sums that were added to and taken from many times are set right.
             (self.expected, self.variance) = (0.0, 0.0);
@@ -83,11 +77,6 @@ impl Lines {
         self.lines.is_empty()
     }
 
-    /// For how many of them an agent is kept.
-    pub fn with_agent(&self) -> u32 {
-        self.with_agent
-    }
-
     /// How many people are expected to answer.
     pub fn expected_answers(&self) -> f64 {
         self.expected
@@ -96,6 +85,11 @@ impl Lines {
     /// The variance of that number.
     pub fn variance(&self) -> f64 {
         self.variance
+    }
+
+    /// Whose they are, the one that was decided on last at the front.
+    pub fn latest_first(&self) -> impl Iterator<Item = &AttemptId> {
+        self.lines.keys().rev()
     }
 
     /// Each of them.
@@ -170,7 +164,7 @@ pub struct PacingView<'a> {
 impl PacingView<'_> {
     /// Agents whom a line can be given almost without relying on chance: who could take a call at once, less waiting calls and
     /// the answers to be expected of other groups, with two standard deviations more. Measured (S14, 200 days): with one, those who
-    /// are kept for the line are missed elsewhere so often that it costs two points of U*.
+    /// are kept for the line are missed elsewhere so often that it costs three points of U*.
     pub fn free_agents(&self) -> u32 {
         let Answers { expected, variance } = self.others_answers;
         let likely = (expected + 2.0 * variance.sqrt()).ceil() as u32;
@@ -299,7 +293,7 @@ mod tests {
         for line in 0..ringing_lines {
             forecast.placed(Time::EPOCH);
             let attempt = AttemptId(uuid::Uuid::from_u128(u128::from(line)));
-            lines.add(attempt, Line { since: Time::EPOCH, chance: 0.25, segment, has_agent: false });
+            lines.add(attempt, Line { since: Time::EPOCH, chance: 0.25, segment });
         }
         ask(&PacingView {
             now: Time::EPOCH,

@@ -545,12 +545,19 @@ impl Floor {
             assert_eq!(group.ringing as usize, ringing, "lines are miscounted");
             let on_lines = calls.filter(|call| call.stage.takes_a_line()).count();
             assert_eq!(group.on_lines as usize, on_lines, "lines in use are miscounted");
-            let with_agent = group.lines.iter().filter(|(_, line)| line.has_agent).count();
-            assert_eq!(group.lines.with_agent() as usize, with_agent, "lines with an agent are miscounted");
-            let served = group.waiting.iter().filter(|waiting| {
-                self.engine.calls.get(*waiting).is_some_and(|call| self.engine.agent_for(call).is_some())
-            });
-            assert_eq!(served.count(), 0, "somebody waits while an agent is ready for them");
+            let calls = self.engine.calls.values().filter(|call| call.group == *id);
+            let kept = calls.filter(|call| call.has_agent && call.stage.may_want_agent()).count();
+            assert_eq!(group.kept as usize, kept, "calls for which an agent is kept are miscounted");
+            let ready = self.engine.ready.get(&group.definition.skill).map_or(0, BTreeSet::len);
+            let others_lines = self
+                .engine
+                .groups
+                .values()
+                .any(|other| other.kept > 0 && other.definition.campaign != group.definition.campaign);
+            for waiting in group.waiting.iter().filter_map(|waiting| self.engine.calls.get(waiting)) {
+                let may_wait = ready == 0 || (others_lines && !waiting.has_agent);
+                assert!(may_wait, "somebody waits while an agent is ready for them");
+            }
         }
     }
 }
