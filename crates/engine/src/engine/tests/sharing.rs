@@ -82,8 +82,9 @@ fn every_line_that_was_dialled_for_an_agent_keeps_one_whatever_skills_the_groups
         floor.answer(bet);
     }
     assert_eq!(floor.connecting.len(), 2);
-    for kept in floor.dialled[10..].to_vec() {
-        floor.answer(kept);
+    let kept = floor.dialled.split_off(10);
+    for line in kept {
+        floor.answer(line);
     }
     assert_eq!(floor.connecting.len(), 4);
 }
