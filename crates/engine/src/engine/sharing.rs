@@ -1,4 +1,4 @@
-//! Groups that share agents: what each leaves to the others, and who is kept for whom.
+//! Who gets a call, and what groups that share agents leave to each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -213,7 +213,8 @@ pub(super) struct Call {
     /// Whether it is to be found out who answers.
     pub detects: bool,
     /// It was dialled for an agent who was ready and whom nothing else counted on: one is kept for it while its stage
-    /// [may want one](Stage::may_want_agent), and it may take one who is kept for another.
+    /// [may want one](Stage::may_want_agent), and it may take one who is kept for another. So may a call whose agent's phone
+    /// failed, and one whose called party asked for an agent.
     pub has_agent: bool,
     /// The result that it gets if we end it; known before the end.
     pub verdict: Option<CallResult>,

@@ -56,7 +56,7 @@ const RESERVE_POWER: f64 = 0.7;
 /// without it, days of one hour (5 agents, some 120 answers) broke the cap 12 times in 60; with one at most twice.
 const SHORT_DAY: f64 = 300.0;
 /// The most that is kept in hand so, and the most on a day of which it is not known how long it will be. Measured (S14, three seeds of
-/// 200 days): with one at most for every day, four of 1800 days broke the cap; with this one, at .4 points of U* less.
+/// 200 days): with one at most for every day, four of 1800 days broke the cap; with this one of 1800, at .4 points of U* less.
 const SPARE_MOST: (f64, f64) = (1.5, 1.0);
 /// While nobody has answered yet nobody may be abandoned, so a day would begin with as many answers as one abandonment needs
 /// under progressive dialling alone. Where the last days had so many answered calls at least, one abandonment may come before the

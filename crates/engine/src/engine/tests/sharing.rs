@@ -162,3 +162,14 @@ fn a_bet_that_takes_the_agent_of_its_own_groups_line_costs_no_other_group_theirs
     floor.answer(of_other);
     assert_eq!(floor.connecting.iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>(), [bet, of_other]);
 }
+
+#[test]
+fn a_person_whose_agents_phone_fails_is_no_bet_any_more() {
+    let (mut floor, _) = two_groups();
+    let first = floor.dialled[0];
+    floor.answer(first);
+    floor.call(first, CallEvent::AgentFailed);
+    let [(one, failed), (again, other)] = floor.connecting[..] else { panic!("{:?}", floor.connecting) };
+    assert_eq!((one, again), (first, first));
+    assert_ne!(failed, other, "the one who was kept");
+}
