@@ -144,7 +144,7 @@ impl CallerIdRules {
         }
         let source = self.sources.get(&source).copied().unwrap_or_default();
         let levels = [source, group, self.campaign];
-        let from = levels.iter().position(|level| *level != CallerIdSetting::default())?;
+        let from = levels.iter().position(|level| level.number.is_some() || level.pool.is_some())?;
         let otherwise = levels[from..].iter().find_map(|level| level.number);
         match levels[from].pool {
             Some(pool) => Some(CallerIdRule::Pool { pool, otherwise }),

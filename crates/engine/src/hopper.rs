@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashSet;
+
 use crate::contact::{HopperContact, Rank};
 use crate::ids::ContactId;
 use crate::phone::PhoneNumber;
@@ -9,8 +11,9 @@ use crate::phone::PhoneNumber;
 /// A campaign group's hopper. A contact is in it at most once.
 #[derive(Debug, Default)]
 pub struct Hopper {
-    contacts: BTreeMap<(Rank, ContactId), HopperContact>,
-    members: BTreeSet<ContactId>,
+    /// Boxed, as a contact is large, the tree moves what it holds, and a contact goes from here to its call.
+    contacts: BTreeMap<(Rank, ContactId), Box<HopperContact>>,
+    members: FxHashSet<ContactId>,
 }
 
 impl Hopper {
@@ -30,7 +33,7 @@ impl Hopper {
     }
 
     /// Adds a contact; false, and nothing changes, if it is there already.
-    pub fn add(&mut self, contact: HopperContact) -> bool {
+    pub fn add(&mut self, contact: Box<HopperContact>) -> bool {
         if !self.members.insert(contact.contact) {
             return false;
         }
@@ -39,22 +42,24 @@ impl Hopper {
     }
 
     /// Takes the first contact of which this holds.
-    pub fn take_first(&mut self, mut wanted: impl FnMut(&HopperContact) -> bool) -> Option<HopperContact> {
-        let key = *self.contacts.iter().find(|(_, contact)| wanted(contact))?.0;
-        let contact = self.contacts.remove(&key)?;
+    pub fn take_first(
+        &mut self,
+        mut wanted: impl FnMut(&HopperContact) -> bool,
+    ) -> Option<Box<HopperContact>> {
+        let (_, contact) = self.contacts.extract_if(.., |_, contact| wanted(contact)).next()?;
         self.members.remove(&contact.contact);
         Some(contact)
     }
 
     /// Takes every contact.
-    pub fn take_all(&mut self) -> Vec<HopperContact> {
+    pub fn take_all(&mut self) -> Vec<Box<HopperContact>> {
         self.members.clear();
         std::mem::take(&mut self.contacts).into_values().collect()
     }
 
     /// Takes the contacts of which some number is one of these.
-    pub fn take_numbers(&mut self, numbers: &BTreeSet<PhoneNumber>) -> Vec<HopperContact> {
-        let taken: Vec<HopperContact> = self
+    pub fn take_numbers(&mut self, numbers: &BTreeSet<PhoneNumber>) -> Vec<Box<HopperContact>> {
+        let taken: Vec<Box<HopperContact>> = self
             .contacts
             .extract_if(.., |_, contact| contact.has_one_of(numbers))
             .map(|(_, contact)| contact)

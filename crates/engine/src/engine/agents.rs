@@ -180,7 +180,7 @@ impl Engine {
         preferred: Option<AgentId>,
         may_be: impl Fn(&Agent) -> bool,
     ) -> Option<AgentId> {
-        let ready = self.ready.get(&skill)?;
+        let ready = &self.team(skill).ready;
         let is_ready = |agent: &&Agent| agent.state == AgentState::Ready && agent.has_skill(skill);
         let agent = |id: &AgentId| self.agents.get(id).filter(|agent| may_be(agent));
         preferred
@@ -287,8 +287,12 @@ impl Engine {
     /// Changes an agent's state, keeps the lists right, has it stored and tells their screen.
     pub(super) fn set_agent_state(&mut self, id: AgentId, state: AgentState, attempt: Option<AttemptId>) {
         self.leave_ready_lists(id);
-        self.count_working(id, -1);
         let now = self.now;
+        let Some(agent) = self.agents.get_mut(&id) else { return };
+        let comes_or_goes = agent.state.is_at_work() != state.is_at_work();
+        if comes_or_goes {
+            self.count_working(id, -1);
+        }
         let Some(agent) = self.agents.get_mut(&id) else { return };
         if state != AgentState::NotReady {
             agent.reason = None;
@@ -319,7 +323,9 @@ impl Engine {
         }
         let (reason, attempt) = (agent.reason.clone(), agent.attempt);
         self.move_timer(no_more, None, WakeReason::AgentDeadline(id));
-        self.count_working(id, 1);
+        if comes_or_goes {
+            self.count_working(id, 1);
+        }
         self.join_ready_lists(id);
         self.change(Change::AgentChanged(AgentChanged { agent: id, state, reason, attempt, at: now }));
         self.tell_state(id);
@@ -335,12 +341,13 @@ impl Engine {
         let Some(agent) = self.agents.get(&id) else { return };
         if agent.state == AgentState::Ready {
             for (skill, proficiency) in &agent.skills {
-                self.ready.entry(*skill).or_default().insert((u8::MAX - proficiency, agent.since, id));
+                let team = self.teams.entry(*skill).or_default();
+                team.ready.insert((u8::MAX - proficiency, agent.since, id));
             }
         }
         let Some(busy) = busy(agent) else { return };
         for (skill, _) in &agent.skills {
-            self.busy.entry(*skill).or_default().add(busy);
+            self.teams.entry(*skill).or_default().busy.add(busy);
         }
     }
 
@@ -348,28 +355,28 @@ impl Engine {
         let Some(agent) = self.agents.get(&id) else { return };
         if agent.state == AgentState::Ready {
             for (skill, proficiency) in &agent.skills {
-                if let Some(ready) = self.ready.get_mut(skill) {
-                    ready.remove(&(u8::MAX - proficiency, agent.since, id));
+                if let Some(team) = self.teams.get_mut(skill) {
+                    team.ready.remove(&(u8::MAX - proficiency, agent.since, id));
                 }
             }
             return;
         }
         let Some(busy) = busy(agent) else { return };
         for (skill, _) in &agent.skills {
-            if let Some(agents) = self.busy.get_mut(skill) {
-                agents.remove(busy);
+            if let Some(team) = self.teams.get_mut(skill) {
+                team.busy.remove(busy);
             }
         }
     }
 
     pub(super) fn count_working(&mut self, id: AgentId, change: i32) {
         let Some(agent) = self.agents.get(&id) else { return };
-        if !matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady) {
+        if agent.state.is_at_work() {
             for (skill, _) in &agent.skills {
-                let count = self.working.entry(*skill).or_default();
-                *count = count.saturating_add_signed(change);
+                let team = self.teams.entry(*skill).or_default();
+                team.at_work = team.at_work.saturating_add_signed(change);
                 for (other, _) in agent.skills.iter().filter(|(other, _)| other != skill) {
-                    let count = self.working_with_both.entry((*skill, *other)).or_default();
+                    let count = team.at_work_with.entry(*other).or_default();
                     *count = count.saturating_add_signed(change);
                 }
             }

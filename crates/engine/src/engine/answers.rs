@@ -65,7 +65,7 @@ impl Engine {
             answered_at: call.answered_at,
             until: self.now + script.within,
         };
-        let (group, contact) = (call.group, Box::new(call.contact.clone()));
+        let (group, contact) = (call.group, call.contact.clone());
         let hook = Hook::Detected(picked_up);
         self.outputs.push_back(Output::RunHook(HookRequest { group, question, contact, hook }));
     }

@@ -31,7 +31,7 @@ pub(super) struct Held {
 impl Engine {
     /// Takes the first contact from the hopper whom a number can be shown to now. Those who may not be called any more
     /// are taken as well, so that nobody waits in the hopper for a number when their hours are over.
-    pub(super) fn first_with_caller_id(&mut self, id: GroupId) -> Option<HopperContact> {
+    pub(super) fn first_with_caller_id(&mut self, id: GroupId) -> Option<Box<HopperContact>> {
         let Self { groups, caller_ids, now, .. } = self;
         let Group { definition, hopper, held, .. } = groups.get_mut(&id)?;
         let is_held = |held: &Held| {
@@ -79,7 +79,7 @@ impl Engine {
         let waits = |contact: &HopperContact| self.no_caller_id_until(id, contact).is_some();
         (!hopper.is_empty() || !promised.is_empty())
             && (hopper.is_empty() || group.held.is_some_and(|held| self.now < held.until))
-            && promised.iter().all(waits)
+            && promised.iter().all(|contact| waits(contact))
     }
 
     /// Chooses the number that a call to this contact shows, and counts it.

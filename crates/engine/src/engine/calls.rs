@@ -427,7 +427,7 @@ impl Engine {
 
     /// Has the plan stored and forgets the call.
     pub(super) fn close_books(&mut self, attempt: AttemptId, planned: ContactPlanned) {
-        let Some(call) = self.calls.swap_remove(&attempt) else { return };
+        let Some(call) = self.calls.remove(&attempt) else { return };
         let planned = self.keep_promise(&call, planned);
         self.change(Change::ContactPlanned(planned));
         if let Some(agent) = call.agent {

@@ -9,14 +9,14 @@ use crate::change::{AttemptStarted, Change};
 use crate::contact::HopperContact;
 use crate::group::GroupState;
 use crate::ids::{AgentId, AttemptId, GroupId};
-use crate::pacing::{BusyAgents, Line, PacingView, Segment};
+use crate::pacing::{Line, PacingView, Segment, Wish};
 use crate::phone::PhoneNumber;
 use crate::settings::{DialMode, RING_SECONDS_MIN};
 use crate::time::Time;
 
 use super::Engine;
 use super::io::{Output, Supply, WakeReason};
-use super::state::{AfterStored, Call, Group, Stage};
+use super::state::{AfterStored, Call, Stage, Team};
 
 /// Fewest and most contacts that a hopper is filled to. The fewest keeps small teams from asking for single
 /// contacts; the most bounds memory and how long a contact is kept from other groups.
@@ -30,24 +30,25 @@ const LOOK_AGAIN_AT_AGENTS: Duration = Duration::from_millis(500);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Connects calls that wait as far as agents are there, then places as many calls as every running group may, the groups taking
-    /// turns at being first.
+    /// Places as many calls as every running group may, the groups taking turns at being first.
     pub(super) fn dial(&mut self) {
         if self.groups.is_empty() {
             return;
         }
-        self.serve_waiting();
         let mut running = std::mem::take(&mut self.running);
         running.extend(self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id));
         self.first_group = (self.first_group + 1) % running.len().max(1);
         for turn in 0..running.len() {
             let id = running[(self.first_group + turn) % running.len()];
+            let Some(group) = self.groups.get(&id) else { continue };
+            let (mode, has_promised) = (group.dial_mode(), !group.promised.is_empty());
             if self.lines_are_up {
-                self.offer_promises(id);
-                match self.groups.get(&id).map(Group::dial_mode) {
-                    Some(DialMode::Preview | DialMode::PushPreview) => self.offer_previews(id),
-                    Some(_) => self.dial_group(id),
-                    None => {}
+                if has_promised {
+                    self.offer_promises(id);
+                }
+                match mode {
+                    DialMode::Preview | DialMode::PushPreview => self.offer_previews(id),
+                    _ => self.dial_group(id),
                 }
             }
             self.feed(id);
@@ -57,8 +58,8 @@ impl Engine {
     }
 
     fn dial_group(&mut self, id: GroupId) {
-        let Some((lines, withdraw)) = self.ask_pacing(id) else { return };
-        self.dial_lines(id, lines, withdraw);
+        let Some(wish) = self.ask_pacing(id) else { return };
+        self.grant(id, wish);
         if self.groups.len() > 1
             && let Some(group) = self.groups.get_mut(&id)
         {
@@ -66,13 +67,17 @@ impl Engine {
         }
     }
 
-    fn dial_lines(&mut self, id: GroupId, lines: u32, withdraw: u32) {
-        if withdraw > 0 {
-            self.withdraw_lines(id, withdraw);
+    /// Does what pacing wants, as far as the group's limits let it.
+    fn grant(&mut self, id: GroupId, wish: Wish) {
+        if wish.withdraw > 0 {
+            self.withdraw_lines(id, wish.withdraw);
+        }
+        if wish.add == 0 {
+            return;
         }
         let Some(group) = self.groups.get(&id) else { return };
         let mode = group.dial_mode();
-        let lines = lines.min(group.definition.settings.lines_max.saturating_sub(group.on_lines));
+        let lines = wish.add.min(group.definition.settings.lines_max.saturating_sub(group.on_lines));
         for _ in 0..lines {
             if !self.call_rate_allows(id) {
                 break;
@@ -88,26 +93,21 @@ impl Engine {
         }
     }
 
-    /// How many lines to add, and how many to withdraw.
-    fn ask_pacing(&mut self, id: GroupId) -> Option<(u32, u32)> {
+    /// What pacing wants done.
+    fn ask_pacing(&mut self, id: GroupId) -> Option<Wish> {
         let now = self.now;
-        let group = self.groups.get(&id)?;
-        let skill = group.definition.skill;
-        let campaign = group.definition.campaign;
-        let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
-        let working = self.working.get(&skill).copied().unwrap_or(0);
-        let wanted = self.wanted_by_others(id, group);
-        let nobody = BusyAgents::default();
-        let busy = self.busy.get(&skill).unwrap_or(&nobody);
-        let budget = self.budgets.get_mut(&campaign)?.at(now);
+        let wanted = self.wanted_by_others(id);
         let group = self.groups.get_mut(&id)?;
+        let team = self.teams.get(&group.definition.skill).unwrap_or(Team::nobody());
+        let (ready, working) = (team.ready.len() as u32, team.at_work);
+        let budget = self.budgets.get_mut(&group.definition.campaign)?.at(now);
         let view = PacingView {
             now,
             // Those who are kept for the group's own lines stay, whoever waits.
             ready_agents: ready.saturating_sub(wanted.surely).max(group.kept.min(ready)),
             others_answers: wanted.likely,
             busy_agents: working.saturating_sub(ready),
-            busy,
+            busy: &team.busy,
             ringing_lines: group.lines.len() as u32,
             lines: &group.lines,
             waiting_calls: group.waiting.len() as u32,
@@ -116,13 +116,13 @@ impl Engine {
             budget,
             next_segment: group.segment,
         };
-        let answer = (group.pacing.lines_to_add(&view), group.pacing.lines_to_withdraw(&view));
+        let wish = group.pacing.wish(&view);
         if group.dial_mode() == DialMode::Predictive && working > 0 && group.next_look <= now {
             group.next_look = now + LOOK_AGAIN_AT_AGENTS;
             let at = group.next_look;
             self.set_timer(at, WakeReason::Pacing(id));
         }
-        Some(answer)
+        Some(wish)
     }
 
     /// Withdraws calls that have rung for long enough, those that were placed first before the others. Nobody picked them up, so
@@ -154,9 +154,10 @@ impl Engine {
 
     /// Whether the group's limit on calls per second lets another call go now; if not, a timer says when.
     fn call_rate_allows(&mut self, id: GroupId) -> bool {
-        let Some(group) = self.groups.get(&id) else { return false };
+        let Some(group) = self.groups.get_mut(&id) else { return false };
         let at = group.next_call_at;
-        if at > self.now {
+        if at > self.now && group.next_call_timer != at {
+            group.next_call_timer = at;
             self.set_timer(at, WakeReason::CallRate(id));
         }
         at <= self.now
@@ -173,7 +174,7 @@ impl Engine {
 
     /// The first contact in the hopper that may still be called at this instant, showing a number that may be shown;
     /// those who may not be called go back.
-    pub(super) fn next_callable(&mut self, id: GroupId) -> Option<HopperContact> {
+    pub(super) fn next_callable(&mut self, id: GroupId) -> Option<Box<HopperContact>> {
         loop {
             let contact = self.first_with_caller_id(id)?;
             if may_be_called(&contact, self.now) {
@@ -188,7 +189,7 @@ impl Engine {
     pub(super) fn start_attempt(
         &mut self,
         id: GroupId,
-        contact: HopperContact,
+        contact: Box<HopperContact>,
         agent: Option<AgentId>,
     ) -> Option<AttemptId> {
         let caller_id = match self.choose_caller_id(id, &contact) {
@@ -253,7 +254,7 @@ impl Engine {
             return;
         }
         let settings = &group.definition.settings;
-        let working = self.working.get(&group.definition.skill).copied().unwrap_or(0);
+        let working = self.team(group.definition.skill).at_work;
         let lines_per_agent = match settings.dial_mode {
             DialMode::Power => settings.lines_per_agent,
             DialMode::Predictive => (1.5 / group.forecast.long_run()).clamp(1.0, 20.0),
@@ -318,7 +319,7 @@ impl Engine {
             if contact.has_one_of(&suppressed) {
                 self.give_back(id, &contact, None);
             } else {
-                self.screen(id, contact);
+                self.screen(id, Box::new(contact));
             }
         }
         let Some(group) = self.groups.get(&id) else { return };

@@ -14,7 +14,7 @@ use super::state::{Call, Disposal, Group, Stage};
 
 impl Engine {
     /// Takes contacts that were claimed: those whom a pre-call script must pass wait for its verdict.
-    pub(super) fn screen(&mut self, id: GroupId, contact: HopperContact) {
+    pub(super) fn screen(&mut self, id: GroupId, contact: Box<HopperContact>) {
         let Some(group) = self.groups.get_mut(&id) else { return };
         if group.definition.rules.scripts.pre_call.is_none() {
             return self.take_up(id, contact);
@@ -22,7 +22,6 @@ impl Engine {
         let question = self.next_question;
         self.next_question += 1;
         group.screening.insert(question, contact.clone());
-        let contact = Box::new(contact);
         self.outputs.push_back(Output::RunHook(HookRequest {
             group: id,
             question,
@@ -71,7 +70,7 @@ impl Engine {
     fn passed(
         &mut self,
         id: GroupId,
-        mut contact: HopperContact,
+        mut contact: Box<HopperContact>,
         phone: Option<u8>,
         caller_id: Option<crate::phone::PhoneNumber>,
     ) {
@@ -179,7 +178,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&attempt) else { return };
         call.stage = Stage::Script;
         call.hook = Some((question, planned));
-        let (group, contact, agent) = (call.group, Box::new(call.contact.clone()), call.agent);
+        let (group, contact, agent) = (call.group, call.contact.clone(), call.agent);
         self.asked.insert(question, attempt);
         if let Some(agent) = agent {
             self.wrap_up_is_over(agent);

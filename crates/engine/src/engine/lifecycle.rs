@@ -14,7 +14,7 @@ use crate::time::Time;
 
 use super::Engine;
 use super::io::{AgentDefinition, Command, GroupDefinition, Output};
-use super::state::{AfterStored, Afterwards, Agent, Group, Stage};
+use super::state::{AfterStored, Afterwards, Agent, Group, Stage, Team};
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command) {
@@ -72,6 +72,7 @@ impl Engine {
             fetch_not_before: Time::EPOCH,
             ran_dry: false,
             next_call_at: Time::EPOCH,
+            next_call_timer: Time::EPOCH,
             held: None,
             calls_up: 0,
             on_lines: 0,
@@ -129,7 +130,7 @@ impl Engine {
         agent.needs_line = definition.needs_line;
         agent.is_removed = false;
         if loses_none {
-            share_skills(&mut self.shared_skills, agent);
+            share_skills(&mut self.teams, agent);
         } else {
             self.note_shared_skills();
         }
@@ -154,15 +155,17 @@ impl Engine {
             agent.is_removed && agent.state == AgentState::LoggedOut && agent.consulted_on.is_none()
         };
         if self.agents.get(&id).is_some_and(is_done) {
-            self.agents.swap_remove(&id);
+            self.agents.remove(&id);
             self.note_shared_skills();
         }
     }
 
     fn note_shared_skills(&mut self) {
-        self.shared_skills.clear();
+        for team in self.teams.values_mut() {
+            team.skills.clear();
+        }
         for agent in self.agents.values() {
-            share_skills(&mut self.shared_skills, agent);
+            share_skills(&mut self.teams, agent);
         }
     }
 
@@ -312,7 +315,7 @@ impl Engine {
         }
         for attempt in calls {
             self.end_consultation(attempt);
-            if let Some(call) = self.calls.swap_remove(&attempt) {
+            if let Some(call) = self.calls.remove(&attempt) {
                 self.outputs.push_back(Output::HangUp(attempt));
                 if let Some(agent) = call.agent {
                     self.free_agent(agent);
@@ -330,8 +333,8 @@ fn claims_otherwise(was: &CampaignRules, is: &CampaignRules) -> bool {
 }
 
 /// Notes which skills an agent has together.
-fn share_skills(shared: &mut BTreeMap<SkillId, BTreeSet<SkillId>>, agent: &Agent) {
+fn share_skills(teams: &mut BTreeMap<SkillId, Team>, agent: &Agent) {
     for (skill, _) in &agent.skills {
-        shared.entry(*skill).or_default().extend(agent.skills.iter().map(|(other, _)| *other));
+        teams.entry(*skill).or_default().skills.extend(agent.skills.iter().map(|(other, _)| *other));
     }
 }

@@ -35,11 +35,11 @@ pub use io::{
 };
 use rounds::Round;
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
-use state::{AfterStored, Agent, Call, Group, Left, Table};
+use state::{AfterStored, Agent, Call, Group, Left, Table, Team};
 
 use crate::caller_id::CallerIds;
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
-use crate::pacing::{self, Budget, BusyAgents, PolicyMaker};
+use crate::pacing::{self, Budget, PolicyMaker};
 use crate::time::Time;
 
 /// All decisions about the campaign groups that share agents. See the module's documentation.
@@ -51,16 +51,7 @@ pub struct Engine {
     calls: Table<AttemptId, Box<Call>>,
     /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
     left: BTreeMap<AttemptId, Left>,
-    /// Ready agents of each skill: best proficiency first, then longest ready.
-    ready: BTreeMap<SkillId, BTreeSet<(u8, Time, AgentId)>>,
-    /// Logged-in agents of each skill who are not on a break.
-    working: BTreeMap<SkillId, u32>,
-    /// Those of them who have another skill, too.
-    working_with_both: BTreeMap<(SkillId, SkillId), u32>,
-    /// Skills that some agent has together with the key; the key itself is among them.
-    shared_skills: BTreeMap<SkillId, BTreeSet<SkillId>>,
-    /// Agents of each skill who are not free.
-    busy: BTreeMap<SkillId, BusyAgents>,
+    teams: BTreeMap<SkillId, Team>,
     /// What may be abandoned in each campaign.
     budgets: BTreeMap<CampaignId, Budget>,
     caller_ids: CallerIds,
@@ -99,11 +90,7 @@ impl Engine {
             agents: Table::default(),
             calls: Table::default(),
             left: BTreeMap::new(),
-            ready: BTreeMap::new(),
-            working: BTreeMap::new(),
-            working_with_both: BTreeMap::new(),
-            shared_skills: BTreeMap::new(),
-            busy: BTreeMap::new(),
+            teams: BTreeMap::new(),
             budgets: BTreeMap::new(),
             caller_ids: CallerIds::default(),
             policies,
@@ -148,13 +135,15 @@ impl Engine {
         }
         // Whoever waits for an agent who has come with this input has them before their patience ends in the same instant.
         self.serve_waiting();
-        self.fire_timers();
+        if self.fire_timers() {
+            self.serve_waiting();
+        }
         self.dial();
     }
 
     /// The next thing to do, in order; `None` when all has been handed out.
     pub fn poll(&mut self) -> Option<Output> {
-        if self.outputs.is_empty() {
+        if self.outputs.is_empty() && !self.rounds.is_empty() {
             self.hand_out_changes();
         }
         self.outputs.pop_front()
@@ -183,6 +172,11 @@ impl Engine {
         calls
     }
 
+    /// The agents of a skill.
+    fn team(&self, skill: SkillId) -> &Team {
+        self.teams.get(&skill).unwrap_or(Team::nobody())
+    }
+
     fn ignore(&mut self) {
         self.ignored_inputs += 1;
     }
@@ -204,13 +198,15 @@ impl Engine {
         }
     }
 
-    /// Acts on every timer that is due. A timer whose owner is gone does nothing.
-    fn fire_timers(&mut self) {
+    /// Acts on every timer that is due, and says whether any was. A timer whose owner is gone does nothing.
+    fn fire_timers(&mut self) -> bool {
+        let mut fired = false;
         while let Some(&(at, reason)) = self.timers.first() {
             if at > self.now {
                 break;
             }
             self.timers.pop_first();
+            fired = true;
             match reason {
                 WakeReason::CallDeadline(attempt) => self.call_deadline(attempt, at),
                 WakeReason::AgentDeadline(agent) => self.agent_deadline(agent, at),
@@ -221,6 +217,7 @@ impl Engine {
                 | WakeReason::CallerIds(_) => {}
             }
         }
+        fired
     }
 }
 

@@ -76,7 +76,7 @@ impl Engine {
         &mut self,
         group: GroupId,
         agent: AgentId,
-        contact: HopperContact,
+        contact: Box<HopperContact>,
         number: PhoneNumber,
         seconds: u32,
     ) {
@@ -187,7 +187,7 @@ impl Engine {
     }
 
     fn agents_previewing(&self, group: GroupId, concerned: impl Fn(&HopperContact) -> bool) -> Vec<AgentId> {
-        let is_one = |(of, contact): &(GroupId, HopperContact)| *of == group && concerned(contact);
+        let is_one = |(of, contact): &(GroupId, Box<HopperContact>)| *of == group && concerned(contact);
         let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(is_one);
         let mut agents: Vec<_> = self.agents.values().filter(previews).map(|agent| agent.id).collect();
         agents.sort_unstable();

@@ -36,7 +36,7 @@ enum Way {
 
 impl Engine {
     /// Puts a contact that may be called now where it waits for its call.
-    pub(super) fn take_up(&mut self, id: GroupId, mut contact: HopperContact) {
+    pub(super) fn take_up(&mut self, id: GroupId, mut contact: Box<HopperContact>) {
         let Some(group) = self.groups.get(&id) else { return };
         let Some(promise) = &contact.promise else {
             if let Some(group) = self.groups.get_mut(&id) {
@@ -115,15 +115,12 @@ impl Engine {
     }
 
     fn is_anybody_at_work(&self, group: &Group) -> bool {
-        self.working.get(&group.definition.skill).is_some_and(|working| *working > 0)
+        self.team(group.definition.skill).at_work > 0
     }
 
     /// Offers due callbacks to agents who are ready for them.
     pub(super) fn offer_promises(&mut self, id: GroupId) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        if group.promised.is_empty() {
-            return;
-        }
         let settings = &group.definition.settings;
         let (skill, seconds) = (group.definition.skill, settings.preview_seconds_max);
         let (delivery, lines_max) = (settings.callbacks.delivery, settings.lines_max);
@@ -167,7 +164,7 @@ impl Engine {
     }
 
     /// An agent looked at a callback and did not take it: another may.
-    pub(super) fn promise_refused(&mut self, id: GroupId, mut contact: HopperContact, by: AgentId) {
+    pub(super) fn promise_refused(&mut self, id: GroupId, mut contact: Box<HopperContact>, by: AgentId) {
         if let Some(promise) = &mut contact.promise
             && !promise.refused_by.contains(&by)
         {
@@ -280,7 +277,7 @@ impl Engine {
         planned
     }
 
-    fn dial_for(&mut self, id: GroupId, contact: HopperContact, agent: AgentId) {
+    fn dial_for(&mut self, id: GroupId, contact: Box<HopperContact>, agent: AgentId) {
         self.set_agent_state(agent, AgentState::Reserved, None);
         let attempt = self.start_attempt(id, contact, Some(agent));
         if let Some(agent) = self.agents.get_mut(&agent) {
@@ -289,7 +286,7 @@ impl Engine {
     }
 
     fn all_have_refused(&self, skill: SkillId, refused: &[AgentId]) -> bool {
-        let working = self.working.get(&skill).copied().unwrap_or(0);
+        let working = self.team(skill).at_work;
         !refused.is_empty() && working as usize <= refused.len()
     }
 

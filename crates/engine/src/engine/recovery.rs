@@ -46,7 +46,7 @@ impl Engine {
                 has_agent: rings && group.dials_one_to_one(),
                 adopted_at: live.is_some().then_some(self.now),
                 recording,
-                ..Call::new(id, contact, stage, segment, self.now)
+                ..Call::new(id, Box::new(contact), stage, segment, self.now)
             };
             self.calls.insert(attempt, Box::new(call));
             adopted.push((attempt, result, live));

@@ -47,7 +47,7 @@ impl Engine {
     }
 
     pub(super) fn stored(&mut self, ticket: u64) {
-        let Some((_, after)) = self.after_stored.swap_remove(&ticket) else { return };
+        let Some((_, after)) = self.after_stored.remove(&ticket) else { return };
         for what in after {
             match what {
                 AfterStored::PlaceCall(attempt) => self.place_call(attempt),
@@ -68,7 +68,7 @@ impl Engine {
     /// Drops what was decided under a group's lease and not stored yet, and tells what waited for it.
     pub(super) fn drop_changes(&mut self, group: GroupId) -> Vec<AfterStored> {
         let group = Some(group);
-        let mut waiting: Vec<_> = self.after_stored.extract_if(.., |_, (of, _)| *of == group).collect();
+        let mut waiting: Vec<_> = self.after_stored.extract_if(|_, (of, _)| *of == group).collect();
         waiting.sort_unstable_by_key(|(ticket, _)| *ticket);
         let waiting = waiting.into_iter().flat_map(|(_, (_, after))| after);
         let open = self.rounds.extract_if(.., |round| round.group == group);

@@ -65,8 +65,9 @@ impl Kept {
 impl Engine {
     /// What other groups' calls want of the agents that the group shares with them: those who are ready and sure to be wanted, as
     /// far as the others' own do not suffice, and answers that may come.
-    pub(super) fn wanted_by_others(&self, id: GroupId, group: &Group) -> Wanted {
+    pub(super) fn wanted_by_others(&self, id: GroupId) -> Wanted {
         let mut wanted = Wanted { surely: 0, likely: Answers::default() };
+        let Some(group) = self.groups.get(&id).filter(|_| self.groups.len() > 1) else { return wanted };
         let skill = group.definition.skill;
         for other in self.sharing_agents_with(id, skill) {
             let theirs = other.definition.skill;
@@ -85,7 +86,7 @@ impl Engine {
         let needed = self.needed_for(&lines, skill);
         let mut kept = Kept { skills: lines.into_keys().collect(), all: false };
         if needed > 0 {
-            let ready = self.ready.get(&skill).into_iter().flatten();
+            let ready = self.team(skill).ready.iter();
             let counted_on =
                 ready.filter(|(_, _, id)| self.agents.get(id).is_some_and(|agent| kept.counts_on(agent)));
             kept.all = counted_on.count() as u32 <= needed;
@@ -116,17 +117,15 @@ impl Engine {
             return 0;
         }
         let common = self.ready_with_both(skill, theirs);
-        let own = self.ready.get(&theirs).map_or(0, BTreeSet::len) as u32 - common;
+        let own = self.team(theirs).ready.len() as u32 - common;
         needed.saturating_sub(own).min(common)
     }
 
     /// The other groups for which some of a group's agents work.
     fn sharing_agents_with(&self, id: GroupId, skill: SkillId) -> impl Iterator<Item = &Group> {
-        let shared = self.shared_skills.get(&skill).filter(|_| self.groups.len() > 1);
-        shared.into_iter().flat_map(move |shared| {
-            let others = self.groups.iter().filter(move |(other, _)| **other != id);
-            others.map(|(_, other)| other).filter(|other| shared.contains(&other.definition.skill))
-        })
+        let shared = &self.team(skill).skills;
+        let others = self.groups.iter().filter(move |(other, _)| **other != id);
+        others.map(|(_, other)| other).filter(|other| shared.contains(&other.definition.skill))
     }
 
     /// The part of a skill's agents at work who have the other one, too.
@@ -134,18 +133,20 @@ impl Engine {
         if of == with {
             return 1.0;
         }
-        let both = self.working_with_both.get(&(of, with)).copied().unwrap_or(0);
-        f64::from(both) / f64::from(self.working.get(&of).copied().unwrap_or(0).max(1))
+        let team = self.team(of);
+        let both = team.at_work_with.get(&with).copied().unwrap_or(0);
+        f64::from(both) / f64::from(team.at_work.max(1))
     }
 
     /// How many ready agents have both skills.
     fn ready_with_both(&self, one: SkillId, other: SkillId) -> u32 {
-        let ready = |skill| self.ready.get(&skill).map_or(0, BTreeSet::len);
+        let ready = |skill| &self.team(skill).ready;
         if one == other {
-            return ready(one) as u32;
+            return ready(one).len() as u32;
         }
-        let (fewer, wanted) = if ready(one) <= ready(other) { (one, other) } else { (other, one) };
-        let agents = self.ready.get(&fewer).into_iter().flatten();
+        let (fewer, wanted) =
+            if ready(one).len() <= ready(other).len() { (one, other) } else { (other, one) };
+        let agents = ready(fewer).iter();
         let has_both = |id: &AgentId| self.agents.get(id).is_some_and(|agent| agent.has_skill(wanted));
         agents.filter(|(_, _, id)| has_both(id)).count() as u32
     }
@@ -159,25 +160,41 @@ impl Engine {
 
     /// Connects calls that wait, those that were answered first before the others, as far as agents are there for them.
     pub(super) fn serve_waiting(&mut self) {
-        let is_ready = |skill| self.ready.get(&skill).is_some_and(|ready| !ready.is_empty());
-        let served = self.groups.values().filter(|group| !group.waiting.is_empty());
-        let served = served.filter(|group| is_ready(group.definition.skill));
-        let mut waiting: Vec<_> = served.flat_map(|group| group.waiting.iter().copied()).collect();
+        // Whoever is served may leave an agent to others whom they were kept from.
+        while self.serve_those_who_wait() {}
+    }
+
+    /// Goes through them once; says whether any was connected.
+    fn serve_those_who_wait(&mut self) -> bool {
+        let mut waiting = Vec::new();
+        for group in self.groups.values() {
+            if !group.waiting.is_empty() && !self.team(group.definition.skill).ready.is_empty() {
+                waiting.extend(&group.waiting);
+            }
+        }
+        // This is asked at every input, and mostly nobody waits whom somebody could take.
+        if waiting.is_empty() {
+            return false;
+        }
         waiting.sort_unstable_by_key(|attempt| {
             (self.calls.get(attempt).and_then(|call| call.answered_at), *attempt)
         });
         // Whose bets have found nobody; the next of them does not either.
         let mut in_vain = BTreeSet::new();
+        let mut any_served = false;
         for attempt in waiting {
             let Some(call) = self.calls.get(&attempt) else { continue };
             let (group, is_bet) = (call.group, !call.has_agent);
             if is_bet && in_vain.contains(&group) {
                 continue;
             }
-            if !self.serve(attempt) {
+            if self.serve(attempt) {
+                any_served = true;
+            } else {
                 in_vain.insert(group);
             }
         }
+        any_served
     }
 
     /// Connects a call to whoever is there for it; says whether somebody is.
@@ -198,14 +215,15 @@ impl Engine {
         while let Some(group) = self.groups.get(&id).filter(|group| group.kept > 0) {
             let skill = group.definition.skill;
             let needed = self.needed_for(&self.lines_of_other_campaigns(id, group), skill);
-            let ready = self.ready.get(&skill).map_or(0, BTreeSet::len) as u32;
+            let ready = self.team(skill).ready.len() as u32;
             if group.kept + needed <= ready {
                 return;
             }
             let has_agent = |attempt: &&AttemptId| {
                 self.calls.get(*attempt).is_some_and(|call| call.has_agent && call.stage.may_want_agent())
             };
-            let Some(latest) = group.lines.latest_first().find(has_agent).copied() else { return };
+            let latest = group.lines.iter().rev().map(|(attempt, _)| attempt).find(has_agent).copied();
+            let Some(latest) = latest else { return };
             if let Some(call) = self.calls.get_mut(&latest) {
                 call.has_agent = false;
             }

@@ -130,8 +130,8 @@ impl Engine {
         let skill = group.definition.skill;
         let agentless = group.dial_mode() == DialMode::Agentless;
         let nobody_asked = || !self.agents.values().any(|agent| agent.asked && agent.has_skill(skill));
-        let working = self.working.get(&skill).copied().unwrap_or(0);
-        let ready = self.ready.get(&skill).map_or(0, std::collections::BTreeSet::len) as u32;
+        let team = self.team(skill);
+        let (working, ready) = (team.at_work, team.ready.len() as u32);
         let idle_reason = if group.ringing > 0 {
             None
         } else if !group.is_running() {

@@ -9,7 +9,7 @@ use crate::contact::HopperContact;
 use crate::group::{Actor, GroupState};
 use crate::hopper::Hopper;
 use crate::ids::{AgentId, AttemptId, ContactId, GroupId, SkillId};
-use crate::pacing::{Answers, Forecast, Lines, Pacing, Segment};
+use crate::pacing::{Answers, BusyAgents, Forecast, Lines, Pacing, Segment};
 use crate::phone::PhoneNumber;
 use crate::settings::{AgentlessSettings, DialMode};
 use crate::time::Time;
@@ -19,7 +19,7 @@ use super::io::{GroupDefinition, ThirdParty};
 
 /// What is looked up at every input. Its order is that of what was put in and taken out, the same in every run: the hash
 /// has no random seed, as ids are our own and nobody can choose them to collide.
-pub(super) type Table<K, V> = indexmap::IndexMap<K, V, rustc_hash::FxBuildHasher>;
+pub(super) type Table<K, V> = rustc_hash::FxHashMap<K, V>;
 
 /// What is to happen once changes are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,9 +46,10 @@ pub(super) struct Group {
     pub next_look: Time,
     pub hopper: Hopper,
     /// Contacts that a pre-call script is asked about, by the question.
-    pub screening: BTreeMap<u64, HopperContact>,
+    pub screening: BTreeMap<u64, Box<HopperContact>>,
     /// Due callbacks that wait for an agent to look at them, the first due first.
-    pub promised: Vec<HopperContact>,
+    #[expect(clippy::vec_box, reason = "they come boxed from the hopper and go so into calls")]
+    pub promised: Vec<Box<HopperContact>>,
     /// Names the latest question for contacts.
     pub fence: u64,
     pub fetching: bool,
@@ -61,6 +62,8 @@ pub(super) struct Group {
     pub ran_dry: bool,
     /// When the next call may be placed, by the group's limit on calls per second.
     pub next_call_at: Time,
+    /// For when the engine was last asked to be woken for that.
+    pub next_call_timer: Time,
     /// Every contact in the hopper waits for a number that may be shown.
     pub held: Option<Held>,
     /// Calls that are not over.
@@ -103,6 +106,35 @@ impl Group {
     }
 }
 
+/// The agents of a skill.
+#[derive(Default)]
+pub(super) struct Team {
+    /// Who is ready: best proficiency first, then longest ready.
+    pub ready: BTreeSet<(u8, Time, AgentId)>,
+    /// How many are logged in and not on a break.
+    pub at_work: u32,
+    /// Of those, how many have another skill, too.
+    pub at_work_with: BTreeMap<SkillId, u32>,
+    /// The skills that some of them have; the team's own is among them.
+    pub skills: BTreeSet<SkillId>,
+    /// Who is not free.
+    pub busy: BusyAgents,
+}
+
+impl Team {
+    /// One without agents.
+    pub fn nobody() -> &'static Self {
+        static NOBODY: Team = Team {
+            ready: BTreeSet::new(),
+            at_work: 0,
+            at_work_with: BTreeMap::new(),
+            skills: BTreeSet::new(),
+            busy: BusyAgents::none(),
+        };
+        &NOBODY
+    }
+}
+
 pub(super) struct Agent {
     pub id: AgentId,
     pub skills: Vec<(SkillId, u8)>,
@@ -112,7 +144,7 @@ pub(super) struct Agent {
     pub since: Time,
     /// The call they are on, or finishing.
     pub attempt: Option<AttemptId>,
-    pub preview: Option<(GroupId, HopperContact)>,
+    pub preview: Option<(GroupId, Box<HopperContact>)>,
     /// Whether they asked for a contact to preview.
     pub asked: bool,
     /// The group whose call they finish, or finished last.
@@ -195,7 +227,7 @@ impl Stage {
 
 pub(super) struct Call {
     pub group: GroupId,
-    pub contact: HopperContact,
+    pub contact: Box<HopperContact>,
     pub stage: Stage,
     /// When it was decided on.
     pub placed_at: Time,
@@ -263,7 +295,7 @@ impl Call {
     /// A call to somebody of whom nothing is known but who it is for.
     pub fn new(
         group: GroupId,
-        contact: HopperContact,
+        contact: Box<HopperContact>,
         stage: Stage,
         segment: Segment,
         placed_at: Time,

@@ -47,6 +47,11 @@ pub struct BusyAgents {
 }
 
 impl BusyAgents {
+    /// Everybody is free.
+    pub const fn none() -> Self {
+        Self { counts: BTreeMap::new(), len: 0, changes: 0 }
+    }
+
     /// Another agent is not free.
     pub fn add(&mut self, busy: Busy) {
         *self.counts.entry(busy.rounded()).or_default() += 1;

@@ -181,8 +181,11 @@ impl Durations {
 
     /// So many lived from one age to another.
     fn live(&mut self, many: f64, from: f64, until: f64) {
-        for bucket in bucket_of(from)..=bucket_of(until) {
-            self.passed[bucket] += many * (part_of(bucket, until) - part_of(bucket, from));
+        let (first, last) = (bucket_of(from), bucket_of(until));
+        for bucket in first..=last {
+            let begun = if bucket == first { part_of(bucket, from) } else { 0.0 };
+            let done = if bucket == last { part_of(bucket, until) } else { 1.0 };
+            self.passed[bucket] += many * (done - begun);
         }
         self.lived += many * (until - from);
     }
@@ -198,10 +201,12 @@ impl Durations {
         self.total *= keep;
         self.lived *= keep;
         self.under_way.retain(|unit, _| now.since(middle(*unit)) < UNDER_WAY_MAX);
-        let under_way: Vec<_> = self.under_way.iter().map(|(unit, many)| (middle(*unit), *many)).collect();
-        for (began, many) in under_way {
-            self.live(f64::from(many), age(began, self.worked_out_at), age(began, now));
+        let under_way = std::mem::take(&mut self.under_way);
+        for (unit, many) in &under_way {
+            let began = middle(*unit);
+            self.live(f64::from(*many), age(began, self.worked_out_at), age(began, now));
         }
+        self.under_way = under_way;
         self.worked_out_at = now;
     }
 

@@ -9,10 +9,10 @@ mod busy;
 pub mod durations;
 mod fading;
 pub mod forecast;
+mod lines;
 mod predictive;
 mod probability;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,83 +20,11 @@ pub use budget::{Budget, SlotCount, WindowCount};
 pub use busy::{Busy, BusyAgents, Occupation};
 pub use durations::Durations;
 pub use forecast::{Forecast, Segment};
+pub use lines::{Line, Lines};
 pub use predictive::Predictive;
 
-use crate::ids::AttemptId;
 use crate::settings::{DialMode, GroupSettings};
 use crate::time::Time;
-
-/// A call that is dialling or ringing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Line {
-    /// When it was decided on.
-    pub since: Time,
-    /// The chance of a person's answer, as it was thought then.
-    pub chance: f64,
-    /// What kind of call it is.
-    pub segment: Segment,
-}
-
-/// The lines of a group that are dialling or ringing.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lines {
-    lines: BTreeMap<AttemptId, Line>,
-    expected: f64,
-    variance: f64,
-}
-
-impl Lines {
-    /// Another line.
-    pub fn add(&mut self, attempt: AttemptId, line: Line) {
-        if self.lines.insert(attempt, line).is_none() {
-            self.expected += line.chance;
-            self.variance += line.chance * (1.0 - line.chance);
-        }
-    }
-
-    /// A line that rings no more.
-    pub fn remove(&mut self, attempt: AttemptId) -> Option<Line> {
-        let line = self.lines.remove(&attempt)?;
-        if self.lines.is_empty() {
-            // Sums that were added to and taken from many times are set right.
-            (self.expected, self.variance) = (0.0, 0.0);
-        } else {
-            self.expected = (self.expected - line.chance).max(0.0);
-            self.variance = (self.variance - line.chance * (1.0 - line.chance)).max(0.0);
-        }
-        Some(line)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
-
-    /// How many people are expected to answer.
-    pub fn expected_answers(&self) -> f64 {
-        self.expected
-    }
-
-    /// The variance of that number.
-    pub fn variance(&self) -> f64 {
-        self.variance
-    }
-
-    /// Whose they are, the one that was decided on last at the front.
-    pub fn latest_first(&self) -> impl Iterator<Item = &AttemptId> {
-        self.lines.keys().rev()
-    }
-
-    /// Each of them.
-    pub fn iter(&self) -> impl Iterator<Item = (&AttemptId, &Line)> {
-        self.lines.iter()
-    }
-}
 
 /// How many people may still answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -200,17 +128,27 @@ pub struct PacingFigures {
     pub is_held_back: bool,
 }
 
+/// What a policy wants done at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// How many calls to place, on top of those under way. Limits on lines and on calls per second are the engine's
+    /// business, not the policy's.
+    pub add: u32,
+    /// How many lines that have rung for 15 s to withdraw.
+    pub withdraw: u32,
+}
+
+impl Wish {
+    /// So many more calls.
+    pub fn to_add(add: u32) -> Self {
+        Self { add, withdraw: 0 }
+    }
+}
+
 /// A policy that decides how many calls to place.
 pub trait Pacing: Send + Sync {
-    /// How many calls to place now, on top of those under way. Limits on lines and on calls per second are the
-    /// engine's business, not the policy's.
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32;
-
-    /// How many lines that have rung for 15 s to withdraw now.
-    fn lines_to_withdraw(&mut self, view: &PacingView<'_>) -> u32 {
-        let _ = view;
-        0
-    }
+    /// What is to be done, on what is seen.
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish;
 
     /// Something happened.
     fn observe(&mut self, now: Time, observation: Observation) {
@@ -237,11 +175,11 @@ pub type PolicyMaker = Arc<dyn Fn(&GroupSettings) -> Box<dyn Pacing> + Send + Sy
 pub struct LinesPerAgent(pub f64);
 
 impl Pacing for LinesPerAgent {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
         let free_agents = view.free_agents();
         // Rounded down: half a line too few costs an agent a moment, half a line too many costs a person silence.
         let lines = (f64::from(free_agents) * self.0).floor() as u32;
-        lines.saturating_sub(view.ringing_lines)
+        Wish::to_add(lines.saturating_sub(view.ringing_lines))
     }
 }
 
@@ -250,8 +188,8 @@ impl Pacing for LinesPerAgent {
 pub struct OnlyOnRequest;
 
 impl Pacing for OnlyOnRequest {
-    fn lines_to_add(&mut self, _: &PacingView<'_>) -> u32 {
-        0
+    fn wish(&mut self, _: &PacingView<'_>) -> Wish {
+        Wish::default()
     }
 }
 
@@ -260,8 +198,8 @@ impl Pacing for OnlyOnRequest {
 pub struct Ports(pub u32);
 
 impl Pacing for Ports {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
-        self.0.saturating_sub(view.lines_in_use)
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
+        Wish::to_add(self.0.saturating_sub(view.lines_in_use))
     }
 }
 
@@ -279,6 +217,7 @@ pub fn policy(settings: &GroupSettings) -> Box<dyn Pacing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::AttemptId;
 
     /// What a policy is asked, where so many agents are ready and nobody is busy.
     fn with_view<T>(
@@ -312,14 +251,14 @@ mod tests {
     }
 
     fn lines(policy: &mut dyn Pacing, ready_agents: u32, ringing_lines: u32, waiting_calls: u32) -> u32 {
-        with_view(ready_agents, ringing_lines, waiting_calls, |view| policy.lines_to_add(view))
+        with_view(ready_agents, ringing_lines, waiting_calls, |view| policy.wish(view).add)
     }
 
     #[test]
     fn lines_are_too_many_while_their_answers_would_find_nobody() {
         let too_many = |withdraw_when_short: bool, ready_agents: u32| {
             let settings = crate::settings::PredictiveSettings { withdraw_when_short, ..Default::default() };
-            with_view(ready_agents, 6, 0, |view| Predictive::new(&settings).lines_to_withdraw(view))
+            with_view(ready_agents, 6, 0, |view| Predictive::new(&settings).wish(view).withdraw)
         };
         assert_eq!(too_many(true, 0), 6);
         assert_eq!(too_many(false, 0), 0);
@@ -339,7 +278,7 @@ mod tests {
         let free = |expected: f64, variance: f64| {
             with_view(5, 0, 1, |view| {
                 let others_answers = Answers { expected, variance };
-                LinesPerAgent(1.0).lines_to_add(&PacingView { others_answers, ..*view })
+                LinesPerAgent(1.0).wish(&PacingView { others_answers, ..*view }).add
             })
         };
         assert_eq!(free(0.0, 0.0), 4);

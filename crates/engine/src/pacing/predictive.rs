@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::settings::{OptimizeBy, PredictiveSettings};
 use crate::time::Time;
 
-use super::{Answers, Budget, Observation, Pacing, PacingFigures, PacingView, Segment};
+use super::{Answers, Budget, Observation, Pacing, PacingFigures, PacingView, Segment, Wish};
 use outlook::Looks;
 
 /// How far ahead an agent's becoming free counts, in mean times to answer: the first for teams of up to
@@ -89,13 +89,12 @@ struct Basis {
     segment: Segment,
 }
 
-/// How many lines to add and how many to withdraw; when that was decided, and on what basis.
+/// What was decided, when, and on what basis.
 #[derive(Clone, Copy, Debug)]
 struct Decision {
     at: Time,
     basis: Basis,
-    add: u32,
-    withdraw: u32,
+    wish: Wish,
 }
 
 /// The policy of [`crate::DialMode::Predictive`].
@@ -195,32 +194,7 @@ impl Predictive {
         self.goal_share = (self.goal_share * step).clamp(0.01, 1.0);
     }
 
-    /// The decision on what is seen: the latest one, if it was on the same.
-    fn decision(&mut self, view: &PacingView<'_>) -> Decision {
-        let basis = Basis {
-            ready_agents: view.ready_agents,
-            others_answers: view.others_answers,
-            waiting_calls: view.waiting_calls,
-            ringing_lines: view.ringing_lines,
-            busy_changes: view.busy.changes(),
-            calls_placed: view.forecast.calls_placed(),
-            calls_counted: view.budget.today().answered,
-            segment: view.next_segment,
-        };
-        if let Some(decided) = self.decided
-            && decided.basis == basis
-            && view.now.since(decided.at) < DECISION_AGE
-        {
-            return decided;
-        }
-        let (add, withdraw) = self.decide(view);
-        let decided = Decision { at: view.now, basis, add, withdraw };
-        self.decided = Some(decided);
-        decided
-    }
-
-    /// How many lines to add and how many to withdraw.
-    fn decide(&mut self, view: &PacingView<'_>) -> (u32, u32) {
+    fn decide(&mut self, view: &PacingView<'_>) -> Wish {
         self.check_goal(view);
         self.calls_in_day = view.budget.expected_today() as f64;
         let progressive = view.free_agents().saturating_sub(view.ringing_lines);
@@ -235,13 +209,13 @@ impl Predictive {
         let withdraw =
             if self.settings.withdraw_when_short { outlook.lines_over(RISK_MOST.max(2.0 * risk)) } else { 0 };
         if held_back {
-            return (progressive, withdraw);
+            return Wish { add: progressive, withdraw };
         }
         // A chance that is thought too low costs abandonments, one too high only a little idleness.
         let cautious = 1.0 + 0.5 * view.forecast.uncertainty();
         let surge = if outlook.surge > 1.0 { outlook.surge } else { 0.5 + 0.5 * outlook.surge };
         let chance = (view.forecast.answer_chance(view.next_segment) * surge * cautious).clamp(0.01, 0.99);
-        (outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE), withdraw)
+        Wish { add: outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE), withdraw }
     }
 }
 
@@ -265,18 +239,37 @@ fn ahead(budget: &Budget) -> f64 {
 /// How many seconds ahead an agent's becoming free counts.
 fn horizon(view: &PacingView<'_>) -> f64 {
     let agents = f64::from(view.ready_agents) + view.busy.len() as f64;
-    let grown = libm::log((agents / SMALL_TEAM).max(1.0)) / libm::log(LARGE_TEAM / SMALL_TEAM);
+    let grown = match agents {
+        ..=SMALL_TEAM => 0.0,
+        LARGE_TEAM.. => 1.0,
+        _ => libm::log(agents / SMALL_TEAM) / libm::log(LARGE_TEAM / SMALL_TEAM),
+    };
     let (small, large) = HORIZON;
-    view.forecast.ring.mean_seconds() * (small + (large - small) * grown.min(1.0))
+    view.forecast.ring.mean_seconds() * (small + (large - small) * grown)
 }
 
 impl Pacing for Predictive {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
-        self.decision(view).add
-    }
-
-    fn lines_to_withdraw(&mut self, view: &PacingView<'_>) -> u32 {
-        self.decision(view).withdraw
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
+        let basis = Basis {
+            ready_agents: view.ready_agents,
+            others_answers: view.others_answers,
+            waiting_calls: view.waiting_calls,
+            ringing_lines: view.ringing_lines,
+            busy_changes: view.busy.changes(),
+            calls_placed: view.forecast.calls_placed(),
+            calls_counted: view.budget.today().answered,
+            segment: view.next_segment,
+        };
+        // On the same basis the latest decision holds.
+        if let Some(decided) = &self.decided
+            && decided.basis == basis
+            && view.now.since(decided.at) < DECISION_AGE
+        {
+            return decided.wish;
+        }
+        let wish = self.decide(view);
+        self.decided = Some(Decision { at: view.now, basis, wish });
+        wish
     }
 
     fn observe(&mut self, _: Time, observation: Observation) {

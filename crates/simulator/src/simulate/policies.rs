@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::pacing::{self, LinesPerAgent, Observation, Occupation, Pacing, PacingView, PolicyMaker};
+use engine::pacing::{self, LinesPerAgent, Observation, Occupation, Pacing, PacingView, PolicyMaker, Wish};
 use engine::{DialMode, GroupSettings, Time};
 
 use super::scenario::InvalidScenario;
@@ -198,7 +198,7 @@ impl Vicidial {
 }
 
 impl Pacing for Vicidial {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
         let now = view.now;
         self.notice_the_day(now);
         if now >= self.next_sample {
@@ -225,7 +225,7 @@ impl Pacing for Vicidial {
             let goal = (self.level * f64::from(view.ready_agents + talking)).round() as u32;
             self.quota = goal.saturating_sub(view.ringing_lines + view.waiting_calls + talking);
         }
-        self.quota
+        Wish::to_add(self.quota)
     }
 
     fn observe(&mut self, now: Time, observation: Observation) {
@@ -258,7 +258,7 @@ fn load_at(servers: u32, blocking: f64) -> f64 {
 }
 
 impl Pacing for Erlang {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
         let agents = view.ready_agents + view.busy_agents;
         if agents != self.agents {
             self.agents = agents;
@@ -267,11 +267,11 @@ impl Pacing for Erlang {
         let handle = view.forecast.talk.mean_seconds() + view.forecast.wrap.mean_seconds();
         let per_second = self.rate / handle / view.forecast.long_run();
         if per_second <= 0.0 || view.now < self.next {
-            return 0;
+            return Wish::default();
         }
         let gap = Duration::from_secs_f64(1.0 / per_second);
         self.next = self.next.max(view.now - Duration::from_secs(2)) + gap;
-        1
+        Wish::to_add(1)
     }
 }
 
@@ -284,7 +284,7 @@ struct ExpectedValue {
 }
 
 impl Pacing for ExpectedValue {
-    fn lines_to_add(&mut self, view: &PacingView<'_>) -> u32 {
+    fn wish(&mut self, view: &PacingView<'_>) -> Wish {
         if let Some(changed) = self.window
             && view.now.since(changed) > Duration::from_secs(30)
         {
@@ -321,7 +321,7 @@ impl Pacing for ExpectedValue {
         let free = ready - waiting - view.others_answers.expected + soon;
         let lines = (free / view.forecast.long_run().max(0.01)).floor().max(0.0) as u32;
         let progressive = view.free_agents();
-        lines.max(progressive).saturating_sub(view.ringing_lines)
+        Wish::to_add(lines.max(progressive).saturating_sub(view.ringing_lines))
     }
 }
 

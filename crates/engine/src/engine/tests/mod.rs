@@ -548,7 +548,7 @@ impl Floor {
             let calls = self.engine.calls.values().filter(|call| call.group == *id);
             let kept = calls.filter(|call| call.has_agent && call.stage.may_want_agent()).count();
             assert_eq!(group.kept as usize, kept, "calls for which an agent is kept are miscounted");
-            let ready = self.engine.ready.get(&group.definition.skill).map_or(0, BTreeSet::len);
+            let ready = self.engine.team(group.definition.skill).ready.len();
             let others_lines = self
                 .engine
                 .groups
@@ -585,11 +585,11 @@ impl Floor {
             }
         }
         for (skill, count) in ready {
-            let listed = self.engine.ready.get(&skill).map_or(0, BTreeSet::len);
+            let listed = self.engine.team(skill).ready.len();
             assert_eq!(listed, count, "ready agents are miscounted");
         }
         for (skill, count) in busy {
-            let listed = self.engine.busy.get(&skill).map_or(0, BusyAgents::len);
+            let listed = self.engine.team(skill).busy.len();
             assert_eq!(listed, count, "busy agents are miscounted");
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::change::{Heard, OptOut};
 use crate::engine::snapshot::IdleReason;
 use crate::engine::state::Stage;
-use crate::pacing::{Pacing, PacingView};
+use crate::pacing::{Pacing, PacingView, Wish};
 
 const MESSAGE: MessageId = MessageId(Uuid::from_u128(0x3e55));
 const ONE_NUMBER: u64 = 33_100_000_001;
@@ -393,12 +393,8 @@ fn a_group_for_callbacks_alone_completes_only_when_nobody_is_left_at_all() {
 struct TwoTooMany;
 
 impl Pacing for TwoTooMany {
-    fn lines_to_add(&mut self, _: &PacingView<'_>) -> u32 {
-        0
-    }
-
-    fn lines_to_withdraw(&mut self, _: &PacingView<'_>) -> u32 {
-        2
+    fn wish(&mut self, _: &PacingView<'_>) -> Wish {
+        Wish { add: 0, withdraw: 2 }
     }
 }
 

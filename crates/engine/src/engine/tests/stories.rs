@@ -326,7 +326,7 @@ impl Floor {
         self.input(Input::Suppressed { group: group_id(1), numbers });
     }
 
-    fn previewed(&self, agent: u128) -> Option<HopperContact> {
+    fn previewed(&self, agent: u128) -> Option<Box<HopperContact>> {
         self.engine.agents[&agent_id(agent)].preview.as_ref().map(|(_, contact)| contact.clone())
     }
 }
@@ -493,11 +493,11 @@ fn pacing_does_not_count_on_agents_who_take_a_break_or_go_home_after_the_call() 
     for leaving in [AgentEvent::NotReady { reason: None }, AgentEvent::LogOut, AgentEvent::ConnectionLost] {
         let mut floor = one_agent(progressive());
         floor.talk(floor.dialled[0]);
-        let busy = |floor: &Floor| floor.engine.busy[&skill_id(1)].len();
+        let busy = |floor: &Floor| floor.engine.team(skill_id(1)).busy.len();
         assert_eq!(busy(&floor), 1);
         floor.agent(1, leaving);
         assert_eq!(busy(&floor), 0);
-        assert_eq!(floor.engine.working[&skill_id(1)], 1, "they are still at work");
+        assert_eq!(floor.engine.team(skill_id(1)).at_work, 1, "they are still at work");
         floor.agent(1, AgentEvent::Ready);
         assert_eq!(busy(&floor), 1);
     }

@@ -1,15 +1,14 @@
 //! What happens when.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use engine::Time;
 
 /// How long a page is, as a power of two of microseconds: 65.5 ms.
 const PAGE: u32 = 16;
 
-/// When, the how manieth that was added, and what; the earliest first.
-type Entry<T> = Reverse<(Time, u64, T)>;
+/// When, the how manieth that was added, and what.
+type Entry<T> = (Time, u64, T);
 
 /// A queue by time, and for equal times by arrival.
 ///
@@ -18,34 +17,42 @@ type Entry<T> = Reverse<(Time, u64, T)>;
 pub(super) struct Agenda<T> {
     arrived: u64,
     page: i64,
-    now: BinaryHeap<Entry<T>>,
+    /// The latest first.
+    now: Vec<Entry<T>>,
     later: BTreeMap<i64, Vec<Entry<T>>>,
+    /// Pages that are done with, for others to be written on.
+    blank: Vec<Vec<Entry<T>>>,
 }
 
-impl<T: Ord> Agenda<T> {
+impl<T> Agenda<T> {
     pub fn new() -> Self {
-        Self { arrived: 0, page: i64::MIN, now: BinaryHeap::new(), later: BTreeMap::new() }
+        Self { arrived: 0, page: i64::MIN, now: Vec::new(), later: BTreeMap::new(), blank: Vec::new() }
     }
 
     pub fn add(&mut self, at: Time, what: T) {
         self.arrived += 1;
         let page = at.as_micros() >> PAGE;
-        let entry = Reverse((at, self.arrived, what));
+        let entry = (at, self.arrived, what);
         if page <= self.page {
-            self.now.push(entry);
+            // Of all that are due then it has come last.
+            let place = self.now.partition_point(|(due, ..)| *due > at);
+            self.now.insert(place, entry);
         } else {
-            self.later.entry(page).or_default().push(entry);
+            self.later.entry(page).or_insert_with(|| self.blank.pop().unwrap_or_default()).push(entry);
         }
     }
 
     /// The next thing, and when it is due.
     pub fn next(&mut self) -> Option<(Time, T)> {
         if self.now.is_empty() {
-            let (page, entries) = self.later.pop_first()?;
+            let (page, mut entries) = self.later.pop_first()?;
+            entries.sort_unstable_by(|(at, nth, _), (other_at, other_nth, _)| {
+                (other_at, other_nth).cmp(&(at, nth))
+            });
             self.page = page;
-            self.now = entries.into();
+            self.blank.push(std::mem::replace(&mut self.now, entries));
         }
-        self.now.pop().map(|Reverse((at, _, what))| (at, what))
+        self.now.pop().map(|(at, _, what)| (at, what))
     }
 }
 
