@@ -14,7 +14,7 @@ use crate::time::Time;
 
 use super::Engine;
 use super::io::{AgentDefinition, Command, GroupDefinition, Output};
-use super::state::{AfterStored, Afterwards, Agent, Group, Stage, Team};
+use super::state::{AfterStored, Afterwards, Agent, Few, Group, Stage, Team};
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command) {
@@ -82,7 +82,7 @@ impl Engine {
             unload_actor: Actor::Unknown,
             unload_is_forced: false,
         };
-        self.groups.insert(id, group);
+        self.groups.insert_sorted(id, group);
     }
 
     /// Takes up the count of a campaign's answered calls, unless it is kept already.
@@ -269,7 +269,7 @@ impl Engine {
     pub(super) fn group_at_rest(&mut self, id: GroupId) {
         let rests = |group: &Group| group.state == GroupState::NotLoaded && group.calls_up == 0;
         if self.groups.get(&id).is_some_and(rests) {
-            self.groups.remove(&id);
+            self.groups.shift_remove(&id);
             self.forget_budgets();
             self.outputs.push_back(Output::AtRest(id));
         }
@@ -306,7 +306,7 @@ impl Engine {
     /// Drops everything about a group that another node holds now. Its calls are ended: that node settles them.
     pub(super) fn forget_group(&mut self, id: GroupId) {
         let calls = self.calls_where(|call| call.group == id);
-        self.groups.remove(&id);
+        self.groups.shift_remove(&id);
         self.forget_budgets();
         for what in self.drop_changes(id) {
             if let AfterStored::AgentMovesOn(agent) = what {
@@ -333,7 +333,7 @@ fn claims_otherwise(was: &CampaignRules, is: &CampaignRules) -> bool {
 }
 
 /// Notes which skills an agent has together.
-fn share_skills(teams: &mut BTreeMap<SkillId, Team>, agent: &Agent) {
+fn share_skills(teams: &mut Few<SkillId, Team>, agent: &Agent) {
     for (skill, _) in &agent.skills {
         teams.entry(*skill).or_default().skills.extend(agent.skills.iter().map(|(other, _)| *other));
     }

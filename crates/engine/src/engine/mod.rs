@@ -35,7 +35,7 @@ pub use io::{
 };
 use rounds::Round;
 pub use snapshot::{AgentSnapshot, GroupSnapshot, IdleReason, Snapshot};
-use state::{AfterStored, Agent, Call, Group, Left, Table, Team};
+use state::{AfterStored, Agent, Call, Few, Group, Left, Table, Team};
 
 use crate::caller_id::CallerIds;
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
@@ -45,15 +45,16 @@ use crate::time::Time;
 /// All decisions about the campaign groups that share agents. See the module's documentation.
 pub struct Engine {
     ids: IdSource,
-    groups: BTreeMap<GroupId, Group>,
+    /// By their ids.
+    groups: Few<GroupId, Group>,
     agents: Table<AgentId, Agent>,
     /// Boxed, as a call is large and the table moves what it holds.
     calls: Table<AttemptId, Box<Call>>,
     /// Calls that their agents left to third parties and that may still be up: they are the campaign's no more.
     left: BTreeMap<AttemptId, Left>,
-    teams: BTreeMap<SkillId, Team>,
+    teams: Few<SkillId, Team>,
     /// What may be abandoned in each campaign.
-    budgets: BTreeMap<CampaignId, Budget>,
+    budgets: Few<CampaignId, Budget>,
     caller_ids: CallerIds,
     policies: PolicyMaker,
     timers: BTreeSet<(Time, WakeReason)>,
@@ -86,12 +87,12 @@ impl Engine {
     pub fn with_policies(seed: u64, policies: PolicyMaker) -> Self {
         Self {
             ids: IdSource::new(seed),
-            groups: BTreeMap::new(),
+            groups: Few::default(),
             agents: Table::default(),
             calls: Table::default(),
             left: BTreeMap::new(),
-            teams: BTreeMap::new(),
-            budgets: BTreeMap::new(),
+            teams: Few::default(),
+            budgets: Few::default(),
             caller_ids: CallerIds::default(),
             policies,
             timers: BTreeSet::new(),

@@ -67,7 +67,10 @@ impl Engine {
     /// far as the others' own do not suffice, and answers that may come.
     pub(super) fn wanted_by_others(&self, id: GroupId) -> Wanted {
         let mut wanted = Wanted { surely: 0, likely: Answers::default() };
-        let Some(group) = self.groups.get(&id).filter(|_| self.groups.len() > 1) else { return wanted };
+        if self.groups.len() < 2 {
+            return wanted;
+        }
+        let Some(group) = self.groups.get(&id) else { return wanted };
         let skill = group.definition.skill;
         for other in self.sharing_agents_with(id, skill) {
             let theirs = other.definition.skill;

@@ -17,9 +17,12 @@ use crate::time::Time;
 use super::caller_ids::Held;
 use super::io::{GroupDefinition, ThirdParty};
 
-/// What is looked up at every input. Its order is that of what was put in and taken out, the same in every run: the hash
-/// has no random seed, as ids are our own and nobody can choose them to collide.
+/// What there are thousands of. It has no order: whoever goes through it sorts or counts. The hash has no random seed, as ids
+/// are our own and nobody can choose them to collide.
 pub(super) type Table<K, V> = rustc_hash::FxHashMap<K, V>;
+
+/// What there are few of, and what is looked up several times at each input; where there is one, it is found without a hash.
+pub(super) type Few<K, V> = indexmap::IndexMap<K, V, rustc_hash::FxBuildHasher>;
 
 /// What is to happen once changes are durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,6 +104,8 @@ pub struct Predictive {
     looks: Looks,
     /// The latest.
     decided: Option<Decision>,
+    /// How many lines were wanted last, when the risk was looked at.
+    added: u32,
     /// The logarithm of the accepted risk.
     log_risk: f64,
     /// Answered calls that the day may be expected to have.
@@ -134,6 +136,7 @@ impl Predictive {
             settings: settings.clone(),
             looks: Looks::default(),
             decided: None,
+            added: 0,
             log_risk: libm::log(RISK_AT_FIRST),
             calls_in_day: LEAST_CALLS_IN_DAY,
             goal_share: 1.0,
@@ -215,7 +218,9 @@ impl Predictive {
         let cautious = 1.0 + 0.5 * view.forecast.uncertainty();
         let surge = if outlook.surge > 1.0 { outlook.surge } else { 0.5 + 0.5 * outlook.surge };
         let chance = (view.forecast.answer_chance(view.next_segment) * surge * cautious).clamp(0.01, 0.99);
-        Wish { add: outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE), withdraw }
+        let add = outlook.lines_within(risk, chance, progressive, LINES_AT_ONCE, self.added);
+        self.added = add;
+        Wish { add, withdraw }
     }
 }
 

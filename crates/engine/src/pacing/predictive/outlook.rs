@@ -172,11 +172,12 @@ impl Looks {
 
 impl Outlook<'_> {
     /// How many lines may be added, at least `base`, while the chance that the answer of the one that is added finds
-    /// no agent is at most `risk`; each has this `chance` of an answer. At most `most` more than `base`.
-    pub fn lines_within(&self, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
+    /// no agent is at most `risk`; each has this `chance` of an answer. At most `most` more than `base`. It is found soonest
+    /// where it is near the `guess`.
+    pub fn lines_within(&self, risk: f64, chance: f64, base: u32, most: u32, guess: u32) -> u32 {
         match &self.freed.count {
             Some(freed) if self.is_exact => self.exactly(freed, risk, chance, base, most),
-            _ => self.by_normal(risk, chance, base, most),
+            _ => self.by_normal(risk, chance, base, most, guess),
         }
     }
 
@@ -229,7 +230,7 @@ impl Outlook<'_> {
         lines
     }
 
-    fn by_normal(&self, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
+    fn by_normal(&self, risk: f64, chance: f64, base: u32, most: u32, guess: u32) -> u32 {
         let danger = |more: u32| {
             let mean = self.surplus() - f64::from(more) * chance;
             let variance = self.variance() + f64::from(more) * chance * (1.0 - chance);
@@ -238,16 +239,19 @@ impl Outlook<'_> {
         if danger(base) > risk {
             return base;
         }
-        // The danger grows with every line: the most that is small enough is found by doubling, then halving.
-        let (mut fits, mut step) = (base, 1);
-        while step < most && danger(base + step) <= risk {
-            fits = base + step;
-            step *= 2;
-        }
-        let mut too_many = base + step.min(most);
+        // The danger grows with every line. The most that is small enough is sought in growing steps from the guess on, until it
+        // lies between two numbers, and then by halving what is between them.
+        let (mut fits, mut too_many) = (base, base + most);
+        let (mut asked, mut step) = (guess.max(base + 1).min(too_many - 1), 1);
         while too_many - fits > 1 {
-            let middle = fits.midpoint(too_many);
-            if danger(middle) <= risk { fits = middle } else { too_many = middle }
+            if danger(asked) <= risk {
+                fits = asked;
+            } else {
+                too_many = asked;
+            }
+            let next = if fits == asked { fits + step } else { too_many.saturating_sub(step) };
+            asked = if fits < next && next < too_many { next } else { fits.midpoint(too_many) };
+            step *= 2;
         }
         // Like the exact rule, the line that is added last still found the danger small enough before it.
         fits + 1
