@@ -181,8 +181,7 @@ impl Durations {
 
     /// So many lived from one age to another.
     fn live(&mut self, many: f64, from: f64, until: f64) {
-        let first = bucket_of(from);
-        let last = if until < EDGES[first] { first } else { bucket_of(until) };
+        let (first, last) = (bucket_of(from), bucket_of(until));
         for bucket in first..=last {
             let begun = if bucket == first { part_of(bucket, from) } else { 0.0 };
             let done = if bucket == last { part_of(bucket, until) } else { 1.0 };

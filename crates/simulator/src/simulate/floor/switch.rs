@@ -151,7 +151,10 @@ impl Floor<'_> {
     }
 
     pub(super) fn chance(&self, attempt: AttemptId, purpose: Purpose, percent: f64) -> bool {
-        let Some(call) = self.calls.get(&attempt).filter(|_| percent > 0.0) else { return false };
+        if percent <= 0.0 {
+            return false;
+        }
+        let Some(call) = self.calls.get(&attempt) else { return false };
         let mut rng = stream(self.scenario.seed, call.number, call.attempt_number, purpose);
         uniform(&mut rng) * 100.0 < percent
     }
