@@ -16,7 +16,7 @@ use crate::time::Time;
 
 use super::Engine;
 use super::io::{Output, Supply, WakeReason};
-use super::state::{AfterStored, Call, Stage, Team};
+use super::state::{AfterStored, Call, Group, Stage, Team};
 
 /// Fewest and most contacts that a hopper is filled to. The fewest keeps small teams from asking for single
 /// contacts; the most bounds memory and how long a contact is kept from other groups.
@@ -36,12 +36,12 @@ impl Engine {
             return;
         }
         let mut running = std::mem::take(&mut self.running);
-        running.extend(self.groups.iter().filter(|(_, group)| group.is_running()).map(|(id, _)| *id));
+        for (id, group) in self.groups.iter().filter(|(_, group)| group.is_running()) {
+            running.push((*id, group.dial_mode(), !group.promised.is_empty()));
+        }
         self.first_group = (self.first_group + 1) % running.len().max(1);
         for turn in 0..running.len() {
-            let id = running[(self.first_group + turn) % running.len()];
-            let Some(group) = self.groups.get(&id) else { continue };
-            let (mode, has_promised) = (group.dial_mode(), !group.promised.is_empty());
+            let (id, mode, has_promised) = running[(self.first_group + turn) % running.len()];
             if self.lines_are_up {
                 if has_promised {
                     self.offer_promises(id);
@@ -59,7 +59,10 @@ impl Engine {
 
     fn dial_group(&mut self, id: GroupId) {
         let Some(wish) = self.ask_pacing(id) else { return };
-        self.grant(id, wish);
+        if wish.withdraw > 0 {
+            self.withdraw_lines(id, wish.withdraw);
+        }
+        self.place_calls(id, wish.add);
         if self.groups.len() > 1
             && let Some(group) = self.groups.get_mut(&id)
         {
@@ -67,23 +70,13 @@ impl Engine {
         }
     }
 
-    /// Does what pacing wants, as far as the group's limits let it.
-    fn grant(&mut self, id: GroupId, wish: Wish) {
-        if wish.withdraw > 0 {
-            self.withdraw_lines(id, wish.withdraw);
-        }
-        if wish.add == 0 {
-            return;
-        }
-        let Some(group) = self.groups.get(&id) else { return };
-        let mode = group.dial_mode();
-        let lines = wish.add.min(group.definition.settings.lines_max.saturating_sub(group.on_lines));
-        for _ in 0..lines {
-            if !self.call_rate_allows(id) {
-                break;
-            }
+    /// Places so many calls, as far as the group's limits let it.
+    fn place_calls(&mut self, id: GroupId, mut wanted: u32) {
+        while wanted > 0 && self.limits_allow_a_call(id) {
+            wanted -= 1;
             let Some(contact) = self.next_callable(id) else { break };
-            if mode == DialMode::Agentless && contact.promise.is_some() {
+            let mode = self.groups.get(&id).map(Group::dial_mode);
+            if mode == Some(DialMode::Agentless) && contact.promise.is_some() {
                 // It was to be dialled under another mode; here an agent has to take it.
                 self.take_up(id, contact);
                 continue;
@@ -152,9 +145,13 @@ impl Engine {
         }
     }
 
-    /// Whether the group's limit on calls per second lets another call go now; if not, a timer says when.
-    fn call_rate_allows(&mut self, id: GroupId) -> bool {
+    /// Whether the group's limits on lines and on calls per second let another call go now; a timer says when the latter
+    /// does.
+    fn limits_allow_a_call(&mut self, id: GroupId) -> bool {
         let Some(group) = self.groups.get_mut(&id) else { return false };
+        if group.on_lines >= group.definition.settings.lines_max {
+            return false;
+        }
         let at = group.next_call_at;
         if at > self.now && group.next_call_timer != at {
             group.next_call_timer = at;

@@ -40,6 +40,7 @@ use state::{AfterStored, Agent, Call, Few, Group, Left, Table, Team};
 use crate::caller_id::CallerIds;
 use crate::ids::{AgentId, AttemptId, CampaignId, GroupId, IdSource, SkillId};
 use crate::pacing::{self, Budget, PolicyMaker};
+use crate::settings::DialMode;
 use crate::time::Time;
 
 /// All decisions about the campaign groups that share agents. See the module's documentation.
@@ -73,8 +74,8 @@ pub struct Engine {
     ignored_inputs: u64,
     /// Which group is looked at first when agents are shared out; moves on at every look.
     first_group: usize,
-    /// The running groups, while they are looked at.
-    running: Vec<GroupId>,
+    /// The running groups while they are looked at: their modes, and whether they have callbacks to offer.
+    running: Vec<(GroupId, DialMode, bool)>,
 }
 
 impl Engine {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::Time;
 
-/// How long a page is, as a power of two of microseconds: 65.5 ms.
-const PAGE: u32 = 16;
+/// How long a page is, as a power of two of microseconds: 0.26 s.
+const PAGE: u32 = 18;
 
 /// When, the how manieth that was added, and what.
 type Entry<T> = (Time, u64, T);
