@@ -268,12 +268,10 @@ impl Engine {
             return;
         }
         if group.fetch_not_before > now {
-            if group.ran_dry && group.in_hand() == 0 && group.calls_up == 0 && settings.auto_complete {
-                self.complete(id);
-                return;
-            }
             let at = group.fetch_not_before;
-            self.set_timer(at, WakeReason::Feed(id));
+            if !self.complete_if_done(id) {
+                self.set_timer(at, WakeReason::Feed(id));
+            }
             return;
         }
         let Some(group) = self.groups.get_mut(&id) else { return };
@@ -319,11 +317,7 @@ impl Engine {
                 self.screen(id, Box::new(contact));
             }
         }
-        let Some(group) = self.groups.get(&id) else { return };
-        let settings = &group.definition.settings;
-        if group.ran_dry && group.calls_up == 0 && group.in_hand() == 0 && settings.auto_complete {
-            self.complete(id);
-        }
+        self.complete_if_done(id);
     }
 
     pub(super) fn fetch_failed(&mut self, id: GroupId, fence: u64) {

@@ -241,7 +241,14 @@ impl Engine {
 
     pub(super) fn give_back(&mut self, group: GroupId, contact: &HopperContact, not_before: Option<Time>) {
         let contact = contact.contact;
-        let returned = ContactReturned { group, contact, not_before, rejected: None };
+        self.return_contact(ContactReturned { group, contact, not_before, rejected: None });
+    }
+
+    /// A contact goes back to the list, which is not at its end then.
+    pub(super) fn return_contact(&mut self, returned: ContactReturned) {
+        if let Some(group) = self.groups.get_mut(&returned.group) {
+            group.ran_dry = false;
+        }
         self.change(Change::ContactReturned(returned));
     }
 
@@ -275,14 +282,18 @@ impl Engine {
         }
     }
 
-    /// Stops and unloads a group that has nobody left to call.
-    pub(super) fn complete(&mut self, id: GroupId) {
+    /// Stops and unloads a group that has nobody left to call, if it is to do that by itself; says whether.
+    pub(super) fn complete_if_done(&mut self, id: GroupId) -> bool {
+        let Some(group) = self.groups.get(&id) else { return false };
+        let has_nobody = group.ran_dry && group.calls_up == 0 && group.in_hand() == 0;
+        if !has_nobody || !group.definition.settings.auto_complete || self.is_previewed(id) {
+            return false;
+        }
         for action in [GroupAction::Stop, GroupAction::Unload] {
             // A running group allows both.
             let _ = self.act(id, action, None, Actor::Itself);
         }
-        // Agents who looked at its last previews are free.
-        self.serve_waiting();
+        true
     }
 
     /// Counts of campaigns that have no group here any more come from the database when one is loaded again.

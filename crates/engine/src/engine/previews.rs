@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::agent::AgentState;
-use crate::change::{Change, ContactReturned, PreviewRejected};
+use crate::change::{ContactReturned, PreviewRejected};
 use crate::contact::HopperContact;
 use crate::ids::{AgentId, GroupId};
 use crate::phone::PhoneNumber;
@@ -159,7 +159,7 @@ impl Engine {
                 return self.promise_refused(group, contact, id);
             }
             let contact = contact.contact;
-            self.change(Change::ContactReturned(ContactReturned { group, contact, not_before, rejected }));
+            self.return_contact(ContactReturned { group, contact, not_before, rejected });
         }
     }
 
@@ -184,6 +184,11 @@ impl Engine {
             }
             self.move_on(id);
         }
+    }
+
+    /// Whether an agent looks at a contact of the group.
+    pub(super) fn is_previewed(&self, group: GroupId) -> bool {
+        self.agents.values().any(|agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group))
     }
 
     fn agents_previewing(&self, group: GroupId, concerned: impl Fn(&HopperContact) -> bool) -> Vec<AgentId> {

@@ -1,6 +1,7 @@
 //! Groups that share agents: who is kept for whom.
 
 use super::*;
+use crate::detection::AnswerAction;
 
 /// Two agents for both groups: the first bets five lines on one of them, the second has a line for the other.
 fn two_groups() -> (Floor, AttemptId) {
@@ -172,4 +173,46 @@ fn a_person_whose_agents_phone_fails_is_no_bet_any_more() {
     let [(one, failed), (again, other)] = floor.connecting[..] else { panic!("{:?}", floor.connecting) };
     assert_eq!((one, again), (first, first));
     assert_ne!(failed, other, "the one who was kept");
+}
+
+#[test]
+fn an_agent_is_kept_while_a_script_is_asked_who_picked_up() {
+    for action in [AnswerAction::Connect, AnswerAction::HangUp] {
+        let bets = GroupSettings { lines_per_agent: 5.0, lines_max: 5, ..with_mode(DialMode::Power) };
+        let mut floor = Floor::new(&[(1, bets)], &[(1, &[1, 2]), (2, &[1, 2])]);
+        floor.detection_of_new_groups = super::answers::asking_about_everything();
+        floor.put_group(2, progressive());
+        floor.run(1);
+        floor.log_in(1);
+        floor.settle(10);
+        floor.run(2);
+        floor.log_in(2);
+        floor.settle(10);
+        let [.., one_to_one] = floor.dialled[..] else { panic!("nothing was dialled") };
+        floor.call(one_to_one, CallEvent::Answered);
+        floor.call(one_to_one, CallEvent::Detected(Detected::Unsure));
+        assert_eq!(floor.hooks.len(), 1);
+        let waiting = a_bet_too_many(&mut floor);
+        floor.verdict(HookVerdict::Detected(Some(action)));
+        let served = if action == AnswerAction::Connect { one_to_one } else { waiting };
+        assert_eq!(floor.connecting.last().map(|(attempt, _)| *attempt), Some(served), "{action:?}");
+    }
+}
+
+#[test]
+fn whoever_asked_for_an_agent_by_a_key_takes_one_who_is_kept() {
+    let (mut floor, one_to_one) = two_groups();
+    floor.put_group(3, with_mode(DialMode::Agentless));
+    floor.put_agent(1, &[1, 2, 3]);
+    floor.put_agent(2, &[1, 2, 3]);
+    floor.run(3);
+    floor.settle(10);
+    let hears_a_message = *floor.dialled.last().unwrap();
+    let waiting = a_bet_too_many(&mut floor);
+    floor.answer(hears_a_message);
+    floor.call(hears_a_message, CallEvent::Digit('9'));
+    assert_eq!(floor.connecting.last().map(|(attempt, _)| *attempt), Some(hears_a_message));
+    floor.answer(one_to_one);
+    floor.pass(2);
+    assert_eq!(floor.messages, [waiting, one_to_one], "nobody is left for either");
 }

@@ -195,6 +195,87 @@ fn a_group_that_ran_out_of_contacts_completes_by_itself() {
     assert_eq!(floor.group_state(1), None);
 }
 
+/// A group that completes by itself, and asked in vain for more than the contact that an agent looks at.
+fn last_contact_is_previewed() -> Floor {
+    let settings = GroupSettings { auto_complete: true, ..with_mode(DialMode::PushPreview) };
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    floor.answer_fetch(1, true);
+    floor.store_all();
+    assert_eq!(floor.state_of(1), AgentState::Preview);
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    floor.pass(10);
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), Some(GroupState::Running), "somebody looks at its last contact");
+    floor
+}
+
+#[test]
+fn a_group_does_not_complete_while_an_agent_looks_at_its_last_contact() {
+    let mut floor = last_contact_is_previewed();
+    floor.agent(1, AgentEvent::AcceptPreview);
+    floor.store_all();
+    let attempt = floor.dialled[0];
+    floor.call(attempt, CallEvent::Ended(CallEnd::NotAnswered(CallResult::Busy)));
+    floor.store_all();
+    assert_eq!(floor.group_state(1), Some(GroupState::Running), "they may be called again");
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+}
+
+#[test]
+fn a_group_whose_last_contact_went_back_to_the_list_looks_again_before_it_completes() {
+    let mut floor = last_contact_is_previewed();
+    floor.agent(1, AgentEvent::RejectPreview { reason: Some("asks for another".into()) });
+    floor.store_all();
+    assert_eq!(floor.group_state(1), Some(GroupState::Running));
+    floor.pass(10);
+    floor.answer_fetch(0, true);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), Some(GroupState::Running), "the contact waits for another agent");
+    floor.pass(10);
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    assert_eq!(floor.group_state(1), None);
+}
+
+#[test]
+fn a_group_whose_last_contacts_may_not_be_called_at_this_hour_does_not_complete() {
+    let settings = GroupSettings { auto_complete: true, ..progressive() };
+    let mut floor = Floor::new(&[(1, settings)], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.store_all();
+    let (group, fence, _) = floor.fetches.remove(0);
+    let mut closes_soon = contact(1);
+    closes_soon.dial_until = floor.now + Duration::from_secs(8);
+    let contacts = vec![contact(0), closes_soon];
+    floor.claimed.extend(contacts.iter().map(|contact| contact.contact));
+    floor.input(Input::Contacts {
+        group,
+        fence,
+        contacts,
+        supply: Supply { any_left: true, next_due: None },
+    });
+    floor.store_all();
+    let attempt = floor.dialled[0];
+    floor.answer_fetch(0, false);
+    floor.store_all();
+    floor.pass(9);
+    floor.answer_fetch(0, false);
+    floor.call(attempt, CallEvent::Ended(CallEnd::NotAnswered(CallResult::Busy)));
+    floor.store_all();
+    floor.answer_fetch(0, true);
+    floor.store_all();
+    assert!(floor.claimed.is_empty(), "the second contact has gone back to the list");
+    assert_eq!(floor.group_state(1), Some(GroupState::Running));
+}
+
 #[test]
 fn contacts_in_the_hopper_whose_hours_have_closed_are_not_dialled() {
     let mut floor = Floor::new(&[(1, progressive())], &[(1, &[1])]);
