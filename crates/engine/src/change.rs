@@ -12,7 +12,7 @@ use crate::detection::ScriptSaid;
 use crate::group::{Actor, GroupAction, GroupState};
 use crate::ids::{AgentId, AttemptId, CallbackId, ContactId, GroupId, MessageId};
 use crate::phone::PhoneNumber;
-use crate::settings::DialMode;
+use crate::settings::{CONNECT_WITHIN, DialMode};
 use crate::time::{Time, rfc3339, rfc3339_option};
 use crate::treatment::FinalReason;
 
@@ -208,9 +208,25 @@ impl AttemptEnded {
         self.result.answered_by_person() || self.opted_out.is_some()
     }
 
-    /// Whether a person answered and found neither an agent nor, in time, what the call was for: the numerator.
+    /// Whether a person answered and found, in time, neither an agent nor what the call was for: the numerator.
     pub fn is_abandonment(&self) -> bool {
+        self.found_nobody() || self.connected_late()
+    }
+
+    /// Whether a person answered and no agent was connected at all, nor did they hear what the call was for.
+    pub fn found_nobody(&self) -> bool {
         self.result.is_abandonment() || self.opted_out == Some(OptOut::SafeHarbour)
+    }
+
+    /// Whether a person was connected to an agent, and more than [`CONNECT_WITHIN`] after they answered, or after their greeting
+    /// where it was listened to: the law counts them as abandoned (16 CFR 310.4(b)(1)(iv)), whatever they talked about. Whoever
+    /// heard what the call was for before is not among them.
+    pub fn connected_late(&self) -> bool {
+        let waited_since = self.evidence.detected_at.or(self.answered_at);
+        let waited = waited_since.zip(self.connected_at).map(|(since, at)| at.since(since));
+        waited.is_some_and(|waited| waited > CONNECT_WITHIN)
+            && self.result.answered_by_person()
+            && self.evidence.message != Some(Heard::Campaign)
     }
 }
 

@@ -58,8 +58,10 @@ pub struct GroupFigures {
     pub results: BTreeMap<CallResult, u64>,
     /// Calls that a person answered, those that are with an agent now included.
     pub answered: u64,
-    /// Of those, without an agent.
+    /// Of those, without an agent within two seconds.
     pub abandoned: u64,
+    /// Of those, connected to an agent all the same, but later.
+    pub connected_late: u64,
     /// Abandoned among answered; null before anybody answered.
     pub abandon_rate: Option<f64>,
 }
@@ -72,6 +74,7 @@ impl GroupFigures {
                 *self.results.entry(ended.result).or_default() += 1;
                 self.answered += u64::from(ended.answered_by_person());
                 self.abandoned += u64::from(ended.is_abandonment());
+                self.connected_late += u64::from(ended.connected_late());
                 self.rate();
             }
             _ => {}

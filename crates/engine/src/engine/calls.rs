@@ -321,7 +321,8 @@ impl Engine {
         };
         let said_already = call.disposal.is_some();
         if let Some(group) = self.groups.get_mut(&ended.group) {
-            if ended.is_abandonment() {
+            // Who was connected late was no bet that failed; what may be abandoned is less for it all the same.
+            if ended.found_nobody() {
                 group.pacing.observe(now, Observation::Abandoned);
             }
             if ended.answered_by_person()

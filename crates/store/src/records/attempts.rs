@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine::change::{Evidence, Heard};
 use engine::detection::ScriptSaid;
+use engine::settings::CONNECT_WITHIN;
 use engine::{
     AgentId, AttemptId, CallResult, CampaignId, ContactId, Detected, DialMode, GroupId, PhoneNumber,
     TenantId, Time, TransferOutcome,
@@ -12,7 +13,7 @@ use engine::{
 
 use super::page::{Page, Rows, Select};
 use super::{corrupt, debug_showing};
-use crate::{Row, StoreError, Tx, values};
+use crate::{Row, StoreError, Tx, Value, values};
 
 /// How far an attempt is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -216,6 +217,9 @@ pub struct GroupResults {
     pub opted_out: (u64, u64),
     /// Attempts that have ended and that an agent was connected with.
     pub connected: u64,
+    /// Of those, with a person who had waited for longer than the law lets them
+    /// ([`connected_late`](engine::change::AttemptEnded::connected_late)).
+    pub connected_late: u64,
     /// Time that agents were connected with called parties.
     pub talk_time: Duration,
 }
@@ -231,9 +235,9 @@ impl GroupResults {
         self.count(CallResult::answered_by_person) + self.opted_out.0
     }
 
-    /// Attempts that a person answered and no agent took: the numerator of the abandonment rate.
+    /// Attempts that a person answered and no agent took in time: the numerator of the abandonment rate.
     pub fn abandoned(&self) -> u64 {
-        self.count(CallResult::is_abandonment) + self.opted_out.1
+        self.count(CallResult::is_abandonment) + self.opted_out.1 + self.connected_late
     }
 
     fn count(&self, counts: fn(CallResult) -> bool) -> u64 {
@@ -251,13 +255,24 @@ pub fn results_of_group(
     group: GroupId,
     since: Time,
 ) -> Result<GroupResults, StoreError> {
+    // See `AttemptEnded::connected_late`.
+    let answered_by_person = CallResult::ALL.iter().copied().filter(|result| result.answered_by_person());
     // PostgreSQL's sum of BIGINT is NUMERIC.
     let rows = tx.query(
         "SELECT result, COUNT(*),
              CAST(COALESCE(SUM(CASE WHEN ended_at > connected_at THEN ended_at - connected_at END), 0) AS BIGINT),
-             COUNT(opted_out), CAST(COALESCE(SUM(opted_out), 0) AS BIGINT), COUNT(connected_at)
+             COUNT(opted_out), CAST(COALESCE(SUM(opted_out), 0) AS BIGINT), COUNT(connected_at),
+             SUM(CASE WHEN connected_at - COALESCE(detected_at, answered_at) > $4 AND COALESCE(message, -1) <> $5
+                           AND result = ANY($6) THEN 1 ELSE 0 END)
          FROM attempt WHERE tenant_id = $1 AND group_id = $2 AND started_at >= $3 GROUP BY result",
-        &values![tenant, group, since],
+        &[
+            tenant.into(),
+            group.into(),
+            since.into(),
+            (CONNECT_WITHIN.as_micros() as i64).into(),
+            Heard::Campaign.code().into(),
+            Value::integers(answered_by_person.map(CallResult::code)),
+        ],
     )?;
     let mut results = GroupResults::default();
     for row in &rows {
@@ -271,6 +286,7 @@ pub fn results_of_group(
         let talk_micros = u64::try_from(row.get::<i64>(2)?).map_err(|_| corrupt("attempt talk time"))?;
         results.talk_time += Duration::from_micros(talk_micros);
         results.connected += row.get::<u64>(5)?;
+        results.connected_late += row.get::<u64>(6)?;
         let (all, unheard): (u64, u64) = (row.get(3)?, row.get(4)?);
         results.opted_out = (results.opted_out.0 + all, results.opted_out.1 + unheard);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engine::change::Evidence;
+use engine::change::Heard;
 use engine::{AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId};
 use store::records::attempts::{self, Attempt, AttemptFilter, AttemptState, GroupResults};
 use store::{StoreError, Tx, values};
@@ -193,6 +194,37 @@ fn what_came_of_a_group_is_counted_and_its_talk_time_added_up() {
             (CallResult::Answer, 2),
         ];
         assert_eq!(by_result, expected);
+    });
+}
+
+#[test]
+fn who_was_connected_more_than_two_seconds_after_the_answer_counts_as_abandoned() {
+    on_both_databases(|database| {
+        let connected = |n, seconds: i64| Attempt {
+            result: Some(CallResult::Answer),
+            answered_at: Some(at(150)),
+            connected_at: Some(at(150 + seconds)),
+            ..attempt(1, n)
+        };
+        let greeted = connected(4, 20);
+        let heard_a_message = connected(5, 9);
+        let (greeted_id, heard_id) = (greeted.id, heard_a_message.id);
+        store_all(
+            database,
+            vec![connected(1, 1), connected(2, 2), connected(3, 3), greeted, heard_a_message],
+        );
+        // A greeting of eighteen seconds that was listened to, and the message that tells what the call is for.
+        let listened = "UPDATE attempt SET detected_at = $2 WHERE id = $1";
+        let heard = "UPDATE attempt SET message = $2 WHERE id = $1";
+        database
+            .write(move |tx| {
+                tx.execute(listened, &values![greeted_id, at(168)])?;
+                tx.execute(heard, &values![heard_id, Heard::Campaign.code()])
+            })
+            .unwrap();
+        let results = results(database, 1, 0);
+        assert_eq!((results.connected, results.connected_late), (5, 1));
+        assert_eq!((results.answered_by_person(), results.abandoned()), (5, 1));
     });
 }
 

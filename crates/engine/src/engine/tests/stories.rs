@@ -601,3 +601,52 @@ fn wrap_ups_take_none_of_the_lines_that_a_group_may_have() {
     assert_eq!(floor.state_of(1), AgentState::WrapUp);
     assert_eq!(floor.dialled.len(), 2);
 }
+
+/// A call that somebody picked up at once and that an agent was connected with so many seconds after they were known to be a
+/// person.
+fn connected_after(settings: GroupSettings, seconds: u64) -> (Floor, crate::change::AttemptEnded) {
+    let mut floor = one_agent(settings);
+    let attempt = floor.dialled[0];
+    floor.call(attempt, CallEvent::Ringing);
+    floor.call(attempt, CallEvent::Answered);
+    floor.pass(1);
+    floor.call(attempt, CallEvent::Detected(Detected::Person));
+    floor.pass(seconds);
+    floor.call(attempt, CallEvent::Connected);
+    floor.pass(60);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.store_all();
+    let ended = floor.endings[&attempt].clone();
+    (floor, ended)
+}
+
+#[test]
+fn whoever_is_connected_more_than_two_seconds_after_their_greeting_counts_as_abandoned() {
+    for (seconds, late) in [(0, false), (2, false), (3, true)] {
+        let (floor, ended) = connected_after(progressive(), seconds);
+        assert_eq!(ended.result, CallResult::Answer);
+        assert_eq!((ended.connected_late(), ended.is_abandonment()), (late, late), "after {seconds} s");
+        assert!(!ended.found_nobody());
+        let campaign = floor.engine.groups[&group_id(1)].definition.campaign;
+        let today = floor.engine.budgets[&campaign].today();
+        assert_eq!((today.answered, today.abandoned), (1, u64::from(late)), "after {seconds} s");
+    }
+}
+
+#[test]
+fn whoever_heard_what_the_call_was_for_before_an_agent_came_was_not_connected_late() {
+    let mut floor = Floor::new(&[(1, with_mode(DialMode::Agentless))], &[(1, &[1])]);
+    floor.run(1);
+    floor.log_in(1);
+    floor.settle(10);
+    let attempt = floor.dialled[0];
+    floor.answer(attempt);
+    floor.call(attempt, CallEvent::MessageBegan);
+    floor.pass(9);
+    floor.call(attempt, CallEvent::Digit('9'));
+    floor.call(attempt, CallEvent::Connected);
+    floor.call(attempt, CallEvent::Ended(CallEnd::ByCalledParty));
+    floor.store_all();
+    let ended = &floor.endings[&attempt];
+    assert!(ended.connected_at.is_some() && !ended.is_abandonment(), "{ended:?}");
+}
