@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use engine::change::Evidence;
-use engine::change::Heard;
+use engine::change::{Evidence, Heard};
 use engine::{AgentId, AttemptId, CallResult, CampaignId, ContactId, DialMode, GroupId};
 use store::records::attempts::{self, Attempt, AttemptFilter, AttemptState, GroupResults};
 use store::{StoreError, Tx, values};
