@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 #[derive(Debug, thiserror::Error)]
 pub enum BadScenario {
     /// It cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// Which file.
         path: PathBuf,
@@ -17,12 +17,14 @@ pub enum BadScenario {
         source: std::io::Error,
     },
     /// It is not TOML, or has keys or kinds of values that a scenario has not.
-    #[error("{}: {source}", path.display())]
+    #[error("{}:{line}: {what}", path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
-        /// What and where, with the line.
-        source: Box<toml::de::Error>,
+        /// Line, from 1.
+        line: usize,
+        /// What TOML's reader says of it.
+        what: String,
     },
     /// It says something that cannot be.
     #[error("{}:{line}: {reason}", path.display())]
@@ -43,8 +45,10 @@ pub enum BadScenario {
 pub fn read_scenario(path: &Path) -> Result<Scenario, BadScenario> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| BadScenario::Unreadable { path: path.to_owned(), source })?;
-    let mut scenario: Scenario = toml::from_str(&text)
-        .map_err(|source| BadScenario::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+    let mut scenario: Scenario = toml::from_str(&text).map_err(|error| {
+        let line = line_at(&text, error.span().map_or(0, |span| span.start));
+        BadScenario::Malformed { path: path.to_owned(), line, what: told(&error) }
+    })?;
     if scenario.name.is_empty() {
         scenario.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     }
@@ -53,6 +57,22 @@ pub fn read_scenario(path: &Path) -> Result<Scenario, BadScenario> {
         BadScenario::Invalid { path: path.to_owned(), line, reason }
     })?;
     Ok(scenario)
+}
+
+/// What TOML's reader says. Where it wants a distribution it does not know how one is written.
+fn told(error: &toml::de::Error) -> String {
+    let said = error.message().trim();
+    let about_kinds = ["wanted exactly 1 element", "wanted string or table", "expected struct variant"];
+    if about_kinds.iter().any(|words| said.contains(words)) {
+        return format!(
+            "{said}; a distribution is one table by its name, such as {{ lognormal = {{ mean = 100, cv = 1 }} }}"
+        );
+    }
+    said.to_owned()
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
 /// The line of a key such as `agents[1].count`, or of the nearest table around it that the file has.
@@ -71,7 +91,7 @@ fn line_of(text: &str, field: &str) -> usize {
         let inner = found.get_ref().clone();
         value = inner;
     }
-    1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count()
+    line_at(text, at)
 }
 
 #[cfg(test)]
@@ -105,8 +125,26 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_wrong_kinds_are_refused_by_their_line() {
-        assert!(refused("dais = 3\n").contains("line 1"), "{}", refused("dais = 3\n"));
-        assert!(refused("hours = 8\ndays = \"three\"\n").contains("line 2"));
-        assert!(refused("hours = \n").contains("line 1"));
+        assert!(
+            refused("dais = 3\n").starts_with("odd.toml:1: unknown field `dais`"),
+            "{}",
+            refused("dais = 3\n")
+        );
+        assert!(refused("hours = 8\ndays = \"three\"\n").starts_with("odd.toml:2: invalid type"));
+        assert!(refused("hours = \n").starts_with("odd.toml:1: "));
+    }
+
+    #[test]
+    fn how_a_distribution_is_written_is_told_to_whoever_writes_it_otherwise() {
+        for talk in ["100", "{}", "\"lognormal\"", "{ kind = \"lognormal\", mean = 100, cv = 1 }"] {
+            let said = refused(&format!("[population.p]\ntalk = {talk}\n"));
+            assert!(said.starts_with("odd.toml:2: "), "{said}");
+            assert!(said.ends_with("such as { lognormal = { mean = 100, cv = 1 } }"), "{said}");
+        }
+        let said = refused("[population.p]\ntalk = { lognorm = { mean = 100 } }\n");
+        assert!(
+            said.starts_with("odd.toml:2: unknown variant `lognorm`, expected one of `constant`"),
+            "{said}"
+        );
     }
 }
