@@ -286,7 +286,8 @@ impl Engine {
     pub(super) fn complete_if_done(&mut self, id: GroupId) -> bool {
         let Some(group) = self.groups.get(&id) else { return false };
         let has_nobody = group.ran_dry && group.calls_up == 0 && group.in_hand() == 0;
-        if !has_nobody || !group.definition.settings.auto_complete || self.is_previewed(id) {
+        let is_previewed = || !self.agents_previewing(id, |_| true).is_empty();
+        if !has_nobody || !group.definition.settings.auto_complete || is_previewed() {
             return false;
         }
         for action in [GroupAction::Stop, GroupAction::Unload] {

@@ -186,12 +186,12 @@ impl Engine {
         }
     }
 
-    /// Whether an agent looks at a contact of the group.
-    pub(super) fn is_previewed(&self, group: GroupId) -> bool {
-        self.agents.values().any(|agent| agent.preview.as_ref().is_some_and(|(of, _)| *of == group))
-    }
-
-    fn agents_previewing(&self, group: GroupId, concerned: impl Fn(&HopperContact) -> bool) -> Vec<AgentId> {
+    /// Who looks at a contact of the group of which this holds.
+    pub(super) fn agents_previewing(
+        &self,
+        group: GroupId,
+        concerned: impl Fn(&HopperContact) -> bool,
+    ) -> Vec<AgentId> {
         let is_one = |(of, contact): &(GroupId, Box<HopperContact>)| *of == group && concerned(contact);
         let previews = |agent: &&Agent| agent.preview.as_ref().is_some_and(is_one);
         let mut agents: Vec<_> = self.agents.values().filter(previews).map(|agent| agent.id).collect();

@@ -104,10 +104,7 @@ impl Engine {
         if patience <= self.now {
             return Way::WithoutAgent(settings.agent_absent, "agent_absent");
         }
-        let at_work = |agent: &super::state::Agent| {
-            !matches!(agent.state, AgentState::LoggedOut | AgentState::NotReady)
-        };
-        if known.is_some_and(at_work) && group.promised.len() < PROMISED_MAX {
+        if known.is_some_and(|agent| agent.state.is_at_work()) && group.promised.len() < PROMISED_MAX {
             Way::Wait
         } else {
             Way::Rest(patience.min(self.now + ABSENT_REST))

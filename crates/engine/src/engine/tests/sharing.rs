@@ -178,17 +178,8 @@ fn a_person_whose_agents_phone_fails_is_no_bet_any_more() {
 #[test]
 fn an_agent_is_kept_while_a_script_is_asked_who_picked_up() {
     for action in [AnswerAction::Connect, AnswerAction::HangUp] {
-        let bets = GroupSettings { lines_per_agent: 5.0, lines_max: 5, ..with_mode(DialMode::Power) };
-        let mut floor = Floor::new(&[(1, bets)], &[(1, &[1, 2]), (2, &[1, 2])]);
-        floor.detection_of_new_groups = super::answers::asking_about_everything();
-        floor.put_group(2, progressive());
-        floor.run(1);
-        floor.log_in(1);
-        floor.settle(10);
-        floor.run(2);
-        floor.log_in(2);
-        floor.settle(10);
-        let [.., one_to_one] = floor.dialled[..] else { panic!("nothing was dialled") };
+        let (mut floor, one_to_one) = two_groups();
+        floor.put_rules(2, |rules| rules.detection = super::answers::asking_about_everything());
         floor.call(one_to_one, CallEvent::Answered);
         floor.call(one_to_one, CallEvent::Detected(Detected::Unsure));
         assert_eq!(floor.hooks.len(), 1);
