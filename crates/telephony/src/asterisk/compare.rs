@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::{AttemptId, PartyEnd};
 
 use super::lines::{Line, agent_of, tone_of};
-use super::parties::waiting_with;
+use super::parties::{handed_over_in, waiting_with};
 use super::protocol::{Ask, Bridge, Channel};
 use super::supervisors::{is_snoop, listener_of};
 use super::switchboard::{Asked, Call, KIND, Link, NODE, Switchboard};
@@ -65,6 +65,7 @@ impl Switchboard {
             }
         }
         self.end_listening_of_before(&channels, &own, bridges);
+        self.end_empty_bridges(bridges);
         self.compared();
     }
 
@@ -87,17 +88,35 @@ impl Switchboard {
         };
         let left: HashSet<&str> =
             channels.iter().filter(is_left).map(|channel| channel.id.as_str()).collect();
-        let empty = bridges.iter().filter(|bridge| {
+        let abandoned = bridges.iter().filter(|bridge| {
             let is_known =
                 listener_of(&bridge.id).is_none_or(|supervisor| self.parties.contains_key(supervisor));
             let is_ours = |id: &String| left.contains(id.as_str()) || is_own(id);
             !is_known && bridge.channels.iter().any(is_ours)
         });
-        let empty: Vec<&Bridge> = empty.collect();
+        let abandoned: Vec<&Bridge> = abandoned.collect();
         for channel in left {
             tracing::info!("ending what listened for a supervisor of before");
             self.ask(Asked::Aside("stop listening"), Ask::delete(format!("channels/{channel}")));
         }
+        for bridge in abandoned {
+            self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/{}", bridge.id)));
+        }
+    }
+
+    /// Bridges that an earlier process made and died before it brought anybody there, or that lost those who were in them
+    /// while nobody listened.
+    fn end_empty_bridges(&mut self, bridges: &[Bridge]) {
+        let name = self.bridge_name();
+        let is_used = |id: &str| {
+            self.lines.values().any(|line| line.id == id)
+                || listener_of(id).is_some_and(|supervisor| self.parties.contains_key(supervisor))
+                || handed_over_in(id).is_some_and(|attempt| self.calls.contains_key(&attempt))
+        };
+        let empty = bridges
+            .iter()
+            .filter(|bridge| bridge.name == name && bridge.channels.is_empty() && !is_used(&bridge.id));
+        let empty: Vec<&Bridge> = empty.collect();
         for bridge in empty {
             self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/{}", bridge.id)));
         }

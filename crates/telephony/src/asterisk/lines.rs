@@ -68,10 +68,7 @@ impl Switchboard {
         );
         let seconds = if is_standing { SESSION_RINGS_SECONDS } else { CALL_RINGS_SECONDS };
         let body = self.ring(phone, "line", seconds);
-        self.ask(
-            Asked::Aside("make a bridge"),
-            Ask::post(format!("bridges?type=mixing&bridgeId={id}&name=outdial")),
-        );
+        self.make_bridge(&id);
         self.ask(Asked::Line(agent), Ask::post(format!("channels/{id}")).with(body));
     }
 

@@ -16,6 +16,15 @@ const RINGS_SECONDS: u32 = 30;
 const HELD: &str = "held";
 const WAITS: &str = "waits";
 
+/// What the bridges are called in which called parties are with those whom agents handed them over to, before the id of
+/// the attempt.
+const HANDED_OVER: &str = "out.";
+
+/// The call that was handed over in this bridge.
+pub(super) fn handed_over_in(bridge: &str) -> Option<AttemptId> {
+    AttemptId::parse(bridge.strip_prefix(HANDED_OVER)?).ok()
+}
+
 /// With whom the call waits whose kind this is, and whether only for as long as somebody is consulted.
 pub(super) fn waiting_with(kind: &str) -> Option<(AgentId, bool)> {
     let (word, agent) = kind.split_once('.')?;
@@ -231,9 +240,8 @@ impl Switchboard {
 
     fn bridge_with_third(&mut self, attempt: AttemptId, third: &str) {
         self.ask(Asked::Aside("stop music on hold"), Ask::delete(format!("channels/{attempt}/moh")));
-        let bridge = format!("out.{attempt}");
-        let make = Ask::post(format!("bridges?type=mixing&bridgeId={bridge}&name=outdial"));
-        self.ask(Asked::Aside("make a bridge"), make);
+        let bridge = format!("{HANDED_OVER}{attempt}");
+        self.make_bridge(&bridge);
         let add = Ask::post(format!("bridges/{bridge}/addChannel?channel={attempt},{third}"));
         self.ask(Asked::Aside("transfer a call"), add);
     }
@@ -340,7 +348,7 @@ impl Switchboard {
             self.end_party(&channel, PartyEnd::CallOver);
         }
         if call.is_transferred {
-            self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/out.{attempt}")));
+            self.ask(Asked::Aside("end a bridge"), Ask::delete(format!("bridges/{HANDED_OVER}{attempt}")));
         }
     }
 }

@@ -87,6 +87,9 @@ pub(super) struct Dialplan {
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Bridge {
     pub id: String,
+    /// Says whose it is, also when nobody is in it.
+    #[serde(default)]
+    pub name: String,
     #[serde(default)]
     pub channels: Vec<String>,
 }

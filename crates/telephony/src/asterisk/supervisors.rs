@@ -94,8 +94,7 @@ impl Switchboard {
     /// What hears the line for a supervisor is there.
     pub(super) fn let_listen(&mut self, supervisor: &str, snoop: &str) {
         let bridge = format!("{LISTENS}{supervisor}");
-        let make = Ask::post(format!("bridges?type=mixing&bridgeId={bridge}&name=outdial"));
-        self.ask(Asked::Aside("make a bridge"), make);
+        self.make_bridge(&bridge);
         let add = Ask::post(format!("bridges/{bridge}/addChannel?channel={supervisor},{snoop}"));
         self.ask(Asked::Aside("let a supervisor listen"), add);
         self.supervision_starts(supervisor);

@@ -372,6 +372,17 @@ impl Switchboard {
         })
     }
 
+    pub(super) fn make_bridge(&mut self, id: &str) {
+        let name = quoted(&self.bridge_name());
+        let ask = Ask::post(format!("bridges?type=mixing&bridgeId={id}&name={name}"));
+        self.ask(Asked::Aside("make a bridge"), ask);
+    }
+
+    /// By which this node's bridges are known even when nobody is in them.
+    pub(super) fn bridge_name(&self) -> String {
+        format!("outdial.{}", self.settings.node)
+    }
+
     /// Where an agent or a third party is reached.
     fn endpoint(&self, phone: &AgentPhone) -> String {
         match phone {

@@ -275,7 +275,7 @@ impl Desk {
                 }
             }
             Step::EnteredBridge(call, who) => {
-                let bridge = Bridge { id: self.line(who), channels: Vec::new() };
+                let bridge = Bridge { id: self.line(who), name: String::new(), channels: Vec::new() };
                 self.says(Incoming::ChannelEnteredBridge { channel: channel(call, "Up"), bridge });
             }
             Step::PlayedOut => {

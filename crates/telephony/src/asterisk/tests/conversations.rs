@@ -147,6 +147,37 @@ fn what_listened_for_a_supervisor_of_an_earlier_process_is_ended_and_another_nod
 }
 
 #[test]
+fn a_bridge_that_a_process_made_and_died_before_anybody_was_in_it_is_ended() {
+    let mut desk = Desk::new();
+    let line = format!("line.{}.1", agent(0));
+    let channels = serde_json::json!([
+        {"id": line, "state": "Up", "channelvars": {NODE: NODE_NAME, KIND: "line"}},
+    ]);
+    let bridge = |id: &str, name: &str, of: &[&str]| serde_json::json!({"id": id, "name": name, "channels": of});
+    let (ours, theirs) = (format!("outdial.{NODE_NAME}"), "outdial.elsewhere");
+    let bridges = serde_json::json!([
+        bridge("listen.supervisor.a.b", &ours, &[]),
+        bridge(&format!("out.{}", attempt(1)), &ours, &[]),
+        bridge("line.gone.2", &ours, &[]),
+        // Of another node, not empty, still in use, and nobody's.
+        bridge("listen.supervisor.c.d", theirs, &[]),
+        bridge("listen.supervisor.e.f", &ours, &["somebody"]),
+        bridge(&line, &ours, &[]),
+        bridge("conference", "", &[]),
+    ]);
+    desk.is_connected = true;
+    desk.board.connected(desk.now);
+    desk.hear();
+    desk.compare(&channels, &bridges);
+    let ended: Vec<&str> = desk
+        .asked
+        .iter()
+        .filter_map(|(_, ask)| ask.uri.strip_prefix("bridges/").filter(|_| ask.method == "DELETE"))
+        .collect();
+    assert_eq!(ended, ["listen.supervisor.a.b", format!("out.{}", attempt(1)).as_str(), "line.gone.2"]);
+}
+
+#[test]
 fn an_agent_who_consulted_somebody_can_hand_the_call_over_all_the_same() {
     let mut desk = Desk::new();
     let control = consult(1);
