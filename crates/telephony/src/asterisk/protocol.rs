@@ -25,7 +25,7 @@ pub(super) enum Incoming {
     },
     ChannelEnteredBridge {
         channel: Channel,
-        bridge: Bridge,
+        bridge: BridgeId,
     },
     Dial {
         peer: Channel,
@@ -84,6 +84,13 @@ pub(super) struct Dialplan {
     pub app_name: String,
 }
 
+/// What is needed of a bridge that somebody has entered.
+#[derive(Debug, Deserialize)]
+pub(super) struct BridgeId {
+    pub id: String,
+}
+
+/// A bridge as it is listed.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Bridge {
     pub id: String,

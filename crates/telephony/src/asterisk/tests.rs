@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::ledger::Ledger;
-use super::protocol::{Ask, Bridge, Channel, Dialplan, Incoming, Playback, Response};
+use super::protocol::{Ask, BridgeId, Channel, Dialplan, Incoming, Playback, Response};
 use super::settings::{AsteriskSettings, HostSettings, RequestPath, TrunkSettings};
 use super::switchboard::{KIND, NODE, Output, Switchboard};
 use crate::driver::{
@@ -275,7 +275,7 @@ impl Desk {
                 }
             }
             Step::EnteredBridge(call, who) => {
-                let bridge = Bridge { id: self.line(who), name: String::new(), channels: Vec::new() };
+                let bridge = BridgeId { id: self.line(who) };
                 self.says(Incoming::ChannelEnteredBridge { channel: channel(call, "Up"), bridge });
             }
             Step::PlayedOut => {

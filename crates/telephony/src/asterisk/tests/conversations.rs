@@ -153,7 +153,8 @@ fn a_bridge_that_a_process_made_and_died_before_anybody_was_in_it_is_ended() {
     let channels = serde_json::json!([
         {"id": line, "state": "Up", "channelvars": {NODE: NODE_NAME, KIND: "line"}},
     ]);
-    let bridge = |id: &str, name: &str, of: &[&str]| serde_json::json!({"id": id, "name": name, "channels": of});
+    let bridge =
+        |id: &str, name: &str, of: &[&str]| serde_json::json!({"id": id, "name": name, "channels": of});
     let (ours, theirs) = (format!("outdial.{NODE_NAME}"), "outdial.elsewhere");
     let bridges = serde_json::json!([
         bridge("listen.supervisor.a.b", &ours, &[]),
