@@ -436,6 +436,19 @@ impl Desk {
             for call in 0..4 {
                 self.take(Step::Gone(call, 16, None));
             }
+            self.hang_up_as_asked();
+        }
+    }
+
+    /// Supervisors who were asked for while the connection was lost are rung after it is back, and hung up on with their call.
+    fn hang_up_as_asked(&mut self) {
+        let ends = |ask: &Ask| {
+            ask.uri.strip_prefix("channels/").filter(|_| ask.method == "DELETE").map(str::to_owned)
+        };
+        let ended: Vec<String> = self.asked.iter().filter_map(|(_, ask)| ends(ask)).collect();
+        for id in ended.into_iter().filter(|id| self.channels.contains(id)).collect::<Vec<_>>() {
+            self.destroy(id);
+            self.hear();
         }
     }
 }
