@@ -302,6 +302,9 @@ pub struct GroupSettings {
     pub dial_mode: DialMode,
     /// Lines for each ready agent in power mode, 1 to 10.
     pub lines_per_agent: f64,
+    /// Its part of the agents whom it shares with other groups, against theirs: a group of weight 2 gets twice as much of their
+    /// time as one of 1, as far as it can use it. 1 to 100.
+    pub weight: u32,
     /// Calls at once, ringing and connected, at most.
     pub lines_max: u32,
     /// Calls placed in a second at most.
@@ -342,6 +345,7 @@ impl Default for GroupSettings {
         Self {
             dial_mode: DialMode::Progressive,
             lines_per_agent: 1.5,
+            weight: 1,
             lines_max: 500,
             calls_per_second_max: 50,
             ring_timeout_seconds: 24,
@@ -380,6 +384,9 @@ impl GroupSettings {
         let bad = |field, allowed: String| Err(BadSetting { field, allowed });
         if !(1.0..=10.0).contains(&self.lines_per_agent) {
             return bad("lines_per_agent", "1 to 10".into());
+        }
+        if !(1..=100).contains(&self.weight) {
+            return bad("weight", "1 to 100".into());
         }
         if !(1..=100_000).contains(&self.lines_max) {
             return bad("lines_max", "1 to 100000".into());

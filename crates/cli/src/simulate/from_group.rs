@@ -60,6 +60,7 @@ fn of(name: &str, record: &GroupRecord, agents: u32) -> Scenario {
         name: name.to_owned(),
         population: Some(name.to_owned()),
         lines_max: record.group.settings.lines_max,
+        weight: record.group.settings.weight,
         calls_per_second_max: record.group.settings.calls_per_second_max,
         ring_timeout_seconds: record.group.settings.ring_timeout_seconds,
         list: record.left,

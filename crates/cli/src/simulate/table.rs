@@ -42,7 +42,31 @@ pub fn of(reports: &[Report]) -> String {
         format!("{name:<NAME$}{figures}\n")
     };
     let heading = line("", &|report| report.policy.clone());
-    ROWS.iter().fold(heading, |table, (name, figure)| table + &line(name, figure))
+    let table = ROWS.iter().fold(heading, |table, (name, figure)| table + &line(name, figure));
+    let groups = reports.first().map_or(&[][..], |report| report.groups.as_slice());
+    if groups.len() < 2 {
+        return table;
+    }
+    groups.iter().enumerate().fold(table, |table, (index, group)| {
+        let name = shortened(&format!("answers of {}, % of all", group.group));
+        table + &line(&name, &|report| percent(share_of_answers(report, index), 1))
+    })
+}
+
+/// A name of a figure that leaves a space before the figures.
+fn shortened(name: &str) -> String {
+    let room = NAME - 1;
+    if name.chars().count() <= room {
+        name.to_owned()
+    } else {
+        name.chars().take(room - 1).chain(['…']).collect()
+    }
+}
+
+/// Of all calls that people answered, those of a group.
+fn share_of_answers(report: &Report, group: usize) -> f64 {
+    let answered = report.groups.get(group).map_or(0, |group| group.answered);
+    if report.answered == 0 { 0.0 } else { answered as f64 / report.answered as f64 }
 }
 
 #[cfg(test)]
@@ -50,6 +74,19 @@ mod tests {
     use simulator::simulate::{self, Nobody, Scenario};
 
     use super::*;
+
+    #[test]
+    fn several_groups_are_told_with_what_each_had() {
+        let text = r#"{"days": 1, "hours": 0.5, "group": [{"name": "spring"}, {"name": "a name too long for its column"}]}"#;
+        let scenario: Scenario = serde_json::from_str(text).unwrap();
+        let report = simulate::run(&scenario, &"progressive".parse().unwrap(), &mut Nobody).unwrap();
+        let table = of(&[report]);
+        let [.., first, second] = table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
+        let share = |line: &str| line.split_whitespace().last().unwrap().parse::<f64>().unwrap();
+        assert!(first.starts_with("answers of spring, % of all "), "{table}");
+        assert!(second.starts_with("answers of a name too long for i… "), "{table}");
+        assert!((share(first) + share(second) - 100.0).abs() < 0.2, "{table}");
+    }
 
     #[test]
     fn five_policies_stand_side_by_side_within_120_columns() {

@@ -154,6 +154,9 @@ impl Engine {
             let idle = self.now.since(waited.since);
             group.pacing.observe(self.now, Observation::AgentWaited { idle });
         }
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.uses_agent(self.now);
+        }
         self.set_agent_state(agent, AgentState::Reserved, Some(attempt));
         // The screen comes before the voice.
         self.tell(agent, AgentNotice::Call { attempt, group, contact, number, attempt_number });

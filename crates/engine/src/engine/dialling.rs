@@ -72,7 +72,12 @@ impl Engine {
 
     /// Places so many calls, as far as the group's limits let it.
     fn place_calls(&mut self, id: GroupId, mut wanted: u32) {
-        while wanted > 0 && self.limits_allow_a_call(id) {
+        let mut may_call = true;
+        while wanted > 0 {
+            may_call = self.limits_allow_a_call(id);
+            if !may_call {
+                break;
+            }
             wanted -= 1;
             let Some(contact) = self.next_callable(id) else { break };
             let mode = self.groups.get(&id).map(Group::dial_mode);
@@ -84,12 +89,15 @@ impl Engine {
             self.count_call(id);
             self.start_attempt(id, contact, None);
         }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.is_limited = !may_call;
+        }
     }
 
     /// What pacing wants done.
     fn ask_pacing(&mut self, id: GroupId) -> Option<Wish> {
         let now = self.now;
-        let wanted = self.wanted_by_others(id);
+        let (wanted, left_to_others) = (self.wanted_by_others(id), self.left_to_others(id));
         let group = self.groups.get_mut(&id)?;
         let team = self.teams.get(&group.definition.skill).unwrap_or(Team::nobody());
         let (ready, working) = (team.ready.len() as u32, team.at_work);
@@ -99,6 +107,7 @@ impl Engine {
             // Those who are kept for the group's own lines stay, whoever waits.
             ready_agents: ready.saturating_sub(wanted.surely).max(group.kept.min(ready)),
             others_answers: wanted.likely,
+            left_to_others,
             busy_agents: working.saturating_sub(ready),
             busy: &team.busy,
             ringing_lines: group.lines.len() as u32,

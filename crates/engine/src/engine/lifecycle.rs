@@ -15,6 +15,7 @@ use crate::time::Time;
 use super::Engine;
 use super::io::{AgentDefinition, Command, GroupDefinition, Output};
 use super::state::{AfterStored, Afterwards, Agent, Few, Group, Stage, Team};
+use super::turns::Used;
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command) {
@@ -60,6 +61,7 @@ impl Engine {
             lines: Lines::default(),
             forecast: Forecast::default(),
             to_come: Answers::default(),
+            used: Used::default(),
             segment: Segment::new(SourceId(uuid::Uuid::nil()), 12, 1),
             next_look: Time::EPOCH,
             hopper: Hopper::default(),
@@ -74,6 +76,7 @@ impl Engine {
             next_call_at: Time::EPOCH,
             next_call_timer: Time::EPOCH,
             held: None,
+            is_limited: false,
             calls_up: 0,
             on_lines: 0,
             ringing: 0,

@@ -23,6 +23,7 @@ mod rounds;
 mod sharing;
 mod snapshot;
 mod state;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -125,14 +125,14 @@ impl Engine {
     }
 
     /// The other groups for which some of a group's agents work.
-    fn sharing_agents_with(&self, id: GroupId, skill: SkillId) -> impl Iterator<Item = &Group> {
+    pub(super) fn sharing_agents_with(&self, id: GroupId, skill: SkillId) -> impl Iterator<Item = &Group> {
         let shared = &self.team(skill).skills;
         let others = self.groups.iter().filter(move |(other, _)| **other != id);
         others.map(|(_, other)| other).filter(|other| shared.contains(&other.definition.skill))
     }
 
     /// The part of a skill's agents at work who have the other one, too.
-    fn share_of_agents(&self, of: SkillId, with: SkillId) -> f64 {
+    pub(super) fn share_of_agents(&self, of: SkillId, with: SkillId) -> f64 {
         if of == with {
             return 1.0;
         }

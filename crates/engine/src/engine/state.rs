@@ -16,6 +16,7 @@ use crate::time::Time;
 
 use super::caller_ids::Held;
 use super::io::{GroupDefinition, ThirdParty};
+use super::turns::Used;
 
 /// What there are thousands of. It has no order: whoever goes through it sorts or counts. The hash has no random seed, as ids
 /// are our own and nobody can choose them to collide.
@@ -43,6 +44,8 @@ pub(super) struct Group {
     pub forecast: Forecast,
     /// Answers that its lines may still bring, as of the last look that groups with common agents took at it.
     pub to_come: Answers,
+    /// What its calls have taken of agents' time.
+    pub used: Used,
     /// What kind of call was placed last.
     pub segment: Segment,
     /// When pacing looks again by itself.
@@ -69,6 +72,8 @@ pub(super) struct Group {
     pub next_call_timer: Time,
     /// Every contact in the hopper waits for a number that may be shown.
     pub held: Option<Held>,
+    /// It was to place more calls than its limits let it.
+    pub is_limited: bool,
     /// Calls that are not over.
     pub calls_up: u32,
     /// Of those, how many take a line.

@@ -68,8 +68,19 @@ pub struct Budget {
     day: (Time, WindowCount),
     block: (Time, WindowCount),
     month: (Time, WindowCount),
-    /// See [`Self::expected_today`].
-    usual_day: u64,
+    /// What is known of a day from those before.
+    usual: UsualDay,
+    /// When the first answered call of the day was over.
+    day_began: Option<Time>,
+}
+
+/// What the last days with calls were like, cautiously.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct UsualDay {
+    /// As many answered calls as on the day with the fewest; 0 if there was none.
+    answered: u64,
+    /// How long after midnight the last of them was over, on the day that ended soonest.
+    end: Duration,
 }
 
 impl Budget {
@@ -80,8 +91,16 @@ impl Budget {
         slots.make_contiguous().sort_by_key(|slot| slot.start);
         let campaign_start = campaign_start.unwrap_or(now);
         let nothing = (Time::EPOCH, WindowCount::default());
-        let mut budget =
-            Self { zone, campaign_start, slots, day: nothing, block: nothing, month: nothing, usual_day: 0 };
+        let mut budget = Self {
+            zone,
+            campaign_start,
+            slots,
+            day: nothing,
+            block: nothing,
+            month: nothing,
+            usual: UsualDay::default(),
+            day_began: None,
+        };
         budget.turn_over(now);
         budget
     }
@@ -119,7 +138,9 @@ impl Budget {
             }
         }
         if is_new_day {
-            self.usual_day = self.smallest_of_last_days();
+            self.usual = self.last_days();
+            // After a restart it began with the slot in which its first call was.
+            self.day_began = self.slots.iter().map(|slot| slot.start).find(|start| *start >= slot_of(day));
         }
     }
 
@@ -140,6 +161,7 @@ impl Budget {
             slot.answered += 1;
             slot.abandoned += u32::from(abandoned);
         }
+        self.day_began.get_or_insert(now);
         for window in [&mut self.day, &mut self.block, &mut self.month] {
             window.1.answered += 1;
             window.1.abandoned += u64::from(abandoned);
@@ -178,29 +200,41 @@ impl Budget {
     /// How many calls the day may be expected to have, cautiously: as many as the smallest of the last
     /// three days with any, or what it has already.
     pub fn expected_today(&self) -> u64 {
-        self.usual_day.max(self.day.1.answered)
+        self.usual.answered.max(self.day.1.answered)
     }
 
     /// Whether there was a day with calls before today, by which to tell how many a day has.
     pub fn knows_usual_day(&self) -> bool {
-        self.usual_day > 0
+        self.usual.answered > 0
     }
 
-    /// The smallest of the last days with calls before today; 0 if there is none.
-    fn smallest_of_last_days(&self) -> u64 {
-        let mut days: Vec<(jiff::civil::Date, u64)> = Vec::new();
+    /// How many more answered calls the day will have if it goes on as it has until now and ends when the last days did.
+    /// Endless before its first call.
+    pub fn answers_to_come_today(&self, now: Time) -> f64 {
+        let Some(began) = self.day_began else { return f64::INFINITY };
+        let (passed, left) = (now.since(began).max(SLOT), (self.day.0 + self.usual.end).since(now));
+        self.day.1.answered as f64 * left.as_secs_f64() / passed.as_secs_f64()
+    }
+
+    fn last_days(&self) -> UsualDay {
+        let mut days: Vec<(jiff::civil::Date, UsualDay)> = Vec::new();
         for slot in self.slots.iter().rev().filter(|slot| slot.start < slot_of(self.day.0)) {
             let date = self.zone.local(slot.start).date();
             let answered = u64::from(slot.answered);
-            if let Some((_, sum)) = days.last_mut().filter(|(day, _)| *day == date) {
-                *sum += answered;
+            if let Some((_, day)) = days.last_mut().filter(|(day, _)| *day == date) {
+                day.answered += answered;
             } else if days.len() < DAYS_COMPARED {
-                days.push((date, answered));
+                let midnight = self.zone.instant(date.at(0, 0, 0, 0));
+                days.push((date, UsualDay { answered, end: (slot.start + SLOT).since(midnight) }));
             } else {
                 break;
             }
         }
-        days.into_iter().map(|(_, answered)| answered).min().unwrap_or(0)
+        let both = |one: UsualDay, other: UsualDay| UsualDay {
+            answered: one.answered.min(other.answered),
+            end: one.end.min(other.end),
+        };
+        days.into_iter().map(|(_, day)| day).reduce(both).unwrap_or_default()
     }
 }
 
@@ -245,6 +279,30 @@ mod tests {
         let [day, block, _] = budget.windows();
         assert_eq!((day.answered, day.abandoned), (30, 2));
         assert_eq!((block.answered, block.abandoned), (100, 3));
+    }
+
+    #[test]
+    fn what_a_day_still_brings_is_told_by_its_pace_and_by_when_the_days_before_ended() {
+        let slot = |text: &str, answered| SlotCount { start: at(text), answered, abandoned: 0 };
+        // The first of them ended at 18:00 in Paris, the second at 17:15.
+        let slots = vec![
+            slot("2026-05-27T07:00:00Z", 100),
+            slot("2026-05-27T15:45:00Z", 100),
+            slot("2026-05-28T15:00:00Z", 150),
+        ];
+        let mut budget = Budget::new(paris(), None, slots, at("2026-05-29T06:00:00Z"));
+        assert_eq!(budget.expected_today(), 150, "the day with the fewest");
+        assert_eq!(budget.answers_to_come_today(at("2026-05-29T07:00:00Z")), f64::INFINITY);
+        for minute in 0..60 {
+            budget.count(at(&format!("2026-05-29T07:{minute:02}:00Z")), false);
+        }
+        let to_come = budget.answers_to_come_today(at("2026-05-29T08:00:00Z"));
+        assert!((to_come - 60.0 * 7.25).abs() < 1e-9, "{to_come}");
+        assert_eq!(budget.answers_to_come_today(at("2026-05-29T15:30:00Z")), 0.0);
+        // After a restart it is known when the day began.
+        let counted: Vec<SlotCount> = budget.slots.iter().copied().collect();
+        let again = Budget::new(paris(), None, counted, at("2026-05-29T08:00:00Z"));
+        assert_eq!(again.answers_to_come_today(at("2026-05-29T08:00:00Z")), to_come);
     }
 
     #[test]

@@ -60,6 +60,15 @@ impl Answers {
     }
 }
 
+/// Agents whom a group leaves to others that had less of their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Left {
+    /// For so many answers.
+    pub answers: f64,
+    /// Which part of the group's agents the others can have, 0 to 1; no more than that part is left to them.
+    pub part: f64,
+}
+
 /// What a pacing policy sees of a campaign group.
 #[derive(Clone, Copy, Debug)]
 pub struct PacingView<'a> {
@@ -69,6 +78,8 @@ pub struct PacingView<'a> {
     pub ready_agents: u32,
     /// Answers that lines of other groups may still bring to the same agents.
     pub others_answers: Answers,
+    /// Room for answers of groups whose turn it is to place calls.
+    pub left_to_others: Left,
     /// Agents of the group who are talking, wrapping up or reserved.
     pub busy_agents: u32,
     /// Each of them. Only agents with the group's skill; those of other groups' calls are among them.
@@ -126,6 +137,8 @@ pub struct PacingFigures {
     pub risk_limit: f64,
     /// Whether the budget forbids more than one line for each free agent at this moment.
     pub is_held_back: bool,
+    /// Whether the user's goal has it place fewer calls than the abandonment cap would allow.
+    pub does_enough: bool,
 }
 
 /// What a policy wants done at once.
@@ -238,6 +251,7 @@ mod tests {
             now: Time::EPOCH,
             ready_agents,
             others_answers: Answers::default(),
+            left_to_others: Left::default(),
             busy_agents: 0,
             busy: &busy,
             ringing_lines,
@@ -264,6 +278,25 @@ mod tests {
         assert_eq!(too_many(false, 0), 0);
         assert!((1..6).contains(&too_many(true, 1)), "one agent is enough for some of them");
         assert_eq!(too_many(true, 3), 0);
+    }
+
+    #[test]
+    fn predictive_dialling_leaves_room_to_others_but_not_of_agents_whom_they_cannot_have() {
+        let settings = crate::settings::PredictiveSettings::default();
+        let added = |answers: f64, part: f64| {
+            with_view(10, 0, 0, |view| {
+                let mut budget = view.budget.clone();
+                (0..1000).for_each(|_| budget.count(Time::EPOCH, false));
+                let left_to_others = Left { answers, part };
+                Predictive::new(&settings).wish(&PacingView { left_to_others, budget: &budget, ..*view }).add
+            })
+        };
+        let alone = added(0.0, 0.0);
+        assert!(alone > 15, "{alone}");
+        assert!((alone - 6..alone).contains(&added(1.0, 1.0)), "{}", added(1.0, 1.0));
+        assert_eq!(added(1000.0, 1.0), 10, "one for each who is ready, which takes nobody's agent");
+        let half = added(1000.0, 0.5);
+        assert!(half <= alone / 2 + 3 && half >= 10, "{half} of {alone}");
     }
 
     #[test]

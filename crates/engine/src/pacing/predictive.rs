@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::settings::{OptimizeBy, PredictiveSettings};
 use crate::time::Time;
 
-use super::{Answers, Budget, Observation, Pacing, PacingFigures, PacingView, Segment, Wish};
+use super::{Answers, Budget, Left, Observation, Pacing, PacingFigures, PacingView, Segment, Wish};
 use outlook::Looks;
 
 /// How far ahead an agent's becoming free counts, in mean times to answer: the first for teams of up to
@@ -52,12 +52,14 @@ const SPREADS: f64 = 4.0;
 const RESERVE: f64 = 16.0;
 /// The power of the share of [`RESERVE`] that is left by which the risk is multiplied.
 const RESERVE_POWER: f64 = 0.7;
-/// A day with fewer answered calls than [`LONG_DAY`] keeps an abandonment in hand for each so many that are missing. Measured:
-/// without it, days of one hour (5 agents, some 120 answers) broke the cap 12 times in 60; with one at most twice.
+/// On a day of which nobody knows how long it will be, one abandonment is kept in hand, and less only when it has had
+/// [`LONG_DAY`] answered calls less so many.
 const SHORT_DAY: f64 = 300.0;
-/// The most that is kept in hand so, and the most on a day of which it is not known how long it will be. Measured (S14, three seeds of
-/// 200 days): with one at most for every day, four of 1800 days broke the cap; with this one of 1800, at .4 points of U* less.
-const SPARE_MOST: (f64, f64) = (1.5, 1.0);
+const SPARE_UNKNOWN: f64 = 1.0;
+/// Where fewer than [`SPARE_FROM`] answers are still to be expected today, up to so many abandonments are kept in hand: each takes 33
+/// answers to make up for it.
+const SPARE: f64 = 1.5;
+const SPARE_FROM: f64 = 200.0;
 /// While nobody has answered yet nobody may be abandoned, so a day would begin with as many answers as one abandonment needs
 /// under progressive dialling alone. Where the last days had so many answered calls at least, one abandonment may come before the
 /// calls that make up for it, down to none halfway through the day that is expected. Measured (5 agents, 200 days): .2 points of U*.
@@ -81,6 +83,7 @@ const GOAL_EVERY: Duration = Duration::from_secs(10);
 struct Basis {
     ready_agents: u32,
     others_answers: Answers,
+    left_to_others: Left,
     waiting_calls: u32,
     ringing_lines: u32,
     busy_changes: u64,
@@ -202,13 +205,14 @@ impl Predictive {
         self.calls_in_day = view.budget.expected_today() as f64;
         let progressive = view.free_agents().saturating_sub(view.ringing_lines);
         let risk = self.risk(view);
-        let left = view.budget.left(self.cap()) + ahead(view.budget) - spare(view.budget);
+        let left = view.budget.left(self.cap()) + ahead(view.budget) - spare(view.budget, view.now);
         let outlook = self.looks.outlook(view, horizon(view), self.settings.ring_age_conditioning);
         let pending = outlook.pending_abandonments();
         let held_back = left - pending - SPREADS * pending.sqrt() < 0.0;
         let reserve = ((left - pending) / RESERVE).clamp(0.0, 1.0);
         let risk = risk * libm::pow(reserve, RESERVE_POWER);
-        self.figures = PacingFigures { risk_limit: risk, is_held_back: held_back };
+        self.figures =
+            PacingFigures { risk_limit: risk, is_held_back: held_back, does_enough: self.goal_share < 1.0 };
         let withdraw =
             if self.settings.withdraw_when_short { outlook.lines_over(RISK_MOST.max(2.0 * risk)) } else { 0 };
         if held_back {
@@ -224,12 +228,13 @@ impl Predictive {
     }
 }
 
-/// How much of what is left is not spent, as the day may be short: in a day with many calls the distance that is kept from
-/// the cap holds one abandonment too many off, in a short one only this does.
-fn spare(budget: &Budget) -> f64 {
-    let (known, unknown) = SPARE_MOST;
-    let most = if budget.knows_usual_day() { known } else { unknown };
-    ((LONG_DAY - budget.expected_today() as f64) / SHORT_DAY).clamp(0.0, most)
+/// How much of what is left is not spent, as the day may end: the distance that is kept from the cap holds one abandonment too
+/// many off in a day with many calls, and before the end of any other only this does.
+fn spare(budget: &Budget, now: Time) -> f64 {
+    if !budget.knows_usual_day() {
+        return ((LONG_DAY - budget.expected_today() as f64) / SHORT_DAY).clamp(0.0, SPARE_UNKNOWN);
+    }
+    SPARE * (1.0 - budget.answers_to_come_today(now) / SPARE_FROM).max(0.0)
 }
 
 /// How much may be spent before it is there, as the day will be long.
@@ -258,6 +263,7 @@ impl Pacing for Predictive {
         let basis = Basis {
             ready_agents: view.ready_agents,
             others_answers: view.others_answers,
+            left_to_others: view.left_to_others,
             waiting_calls: view.waiting_calls,
             ringing_lines: view.ringing_lines,
             busy_changes: view.busy.changes(),

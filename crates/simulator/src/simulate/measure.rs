@@ -65,8 +65,21 @@ pub struct Report {
     pub decision_us_p99: f64,
     /// Inputs that the engine took in a second of real time, the simulation included.
     pub events_per_second: f64,
+    /// What each group had of it.
+    pub groups: Vec<GroupReport>,
     /// The day in quarters of an hour, all days together.
     pub over_the_day: Vec<TimeSlice>,
+}
+
+/// What came of a group's calls.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub group: String,
+    /// Calls that a person answered.
+    pub answered: u64,
+    /// Of those, abandoned.
+    pub abandoned: u64,
 }
 
 /// A quarter of an hour of all days together.
@@ -128,6 +141,9 @@ pub(super) struct Measure {
     talk_seconds: f64,
     productive: f64,
     at_work: f64,
+    groups: Vec<GroupReport>,
+    /// By place among the groups: its campaign's place.
+    campaign_of: Vec<usize>,
     campaigns: Vec<Campaign>,
     waits: Vec<f32>,
     pub dialled: u64,
@@ -139,7 +155,11 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    pub fn new(hours: f64, campaigns: usize) -> Self {
+    /// For groups of these names, each with the place of its campaign.
+    pub fn new(hours: f64, groups: impl IntoIterator<Item = (String, usize)>) -> Self {
+        let (names, campaign_of): (Vec<String>, Vec<usize>) = groups.into_iter().unzip();
+        let campaigns = campaign_of.iter().max().map_or(0, |last| last + 1);
+        let nothing = |group| GroupReport { group, answered: 0, abandoned: 0 };
         let slices = (hours * 3600.0 / SLICE_SECONDS).ceil().max(1.0) as usize;
         Self {
             day_start: Time::EPOCH,
@@ -149,6 +169,8 @@ impl Measure {
             talk_seconds: 0.0,
             productive: 0.0,
             at_work: 0.0,
+            groups: names.into_iter().map(nothing).collect(),
+            campaign_of,
             campaigns: vec![Campaign::default(); campaigns],
             waits: Vec::new(),
             dialled: 0,
@@ -228,9 +250,9 @@ impl Measure {
     }
 
     /// A call is over: as the engine books it, and as it was.
-    pub fn ended(&mut self, at: Time, campaign: usize, result: CallResult, truth: Truth) {
+    pub fn ended(&mut self, at: Time, group: usize, result: CallResult, truth: Truth) {
         self.lines = self.lines.saturating_sub(1);
-        let counts = &mut self.campaigns[campaign];
+        let counts = &mut self.campaigns[self.campaign_of[group]];
         if result.answered_by_person() {
             let quarter = counts.booked.entry(slot_of(at)).or_default();
             quarter.0 += 1;
@@ -249,6 +271,8 @@ impl Measure {
             day.0 += 1;
             day.1 += abandoned;
         }
+        self.groups[group].answered += 1;
+        self.groups[group].abandoned += abandoned;
         let quarter = counts.quarters.entry(slot_of(at)).or_default();
         quarter.0 += 1;
         quarter.1 += abandoned;
@@ -321,6 +345,7 @@ impl Measure {
             lines_peak: self.lines_peak,
             decision_us_p99: quantile(&self.decisions, 0.99),
             events_per_second: if seconds > 0.0 { (self.inputs as f64 / seconds).round() } else { 0.0 },
+            groups: self.groups,
             over_the_day: slices,
         }
     }

@@ -8,7 +8,7 @@ mod measure;
 pub mod policies;
 pub mod scenario;
 
-pub use measure::{Report, TimeSlice};
+pub use measure::{GroupReport, Report, TimeSlice};
 pub use policies::Policy;
 pub use scenario::{AgentsScenario, GroupScenario, InvalidScenario, Scenario};
 

@@ -88,6 +88,8 @@ pub struct GroupScenario {
     pub campaign: Option<String>,
     /// Whom it calls.
     pub population: Option<String>,
+    /// Its part of the agents whom it shares with other groups, against theirs.
+    pub weight: u32,
     /// Calls at once at most.
     pub lines_max: u32,
     /// Calls placed in a second at most.
@@ -232,6 +234,7 @@ impl Default for GroupScenario {
             name: String::new(),
             campaign: None,
             population: None,
+            weight: 1,
             lines_max: 100_000,
             calls_per_second_max: 10_000,
             ring_timeout_seconds: 24,
@@ -409,6 +412,7 @@ impl Scenario {
             if let Some(name) = &group.population {
                 known(format!("group[{index}].population"), name)?;
             }
+            range(&format!("group[{index}].weight"), (1..=100).contains(&group.weight), "1 to 100")?;
             range(&format!("group[{index}].lines_max"), group.lines_max > 0, "1 or more")?;
             let per_second = group.calls_per_second_max > 0;
             range(&format!("group[{index}].calls_per_second_max"), per_second, "1 or more")?;

@@ -58,6 +58,53 @@ fn agents_come_go_and_take_breaks_and_groups_share_them() {
     assert!(report.utilisation > 0.6, "{report:?}");
 }
 
+/// How many people answered each group.
+fn answered(report: &Report) -> Vec<f64> {
+    report.groups.iter().map(|group| group.answered as f64).collect()
+}
+
+#[test]
+fn campaigns_that_are_alike_and_share_all_agents_get_as_much_of_them() {
+    let text = r#"{"days": 2, "hours": 3, "agents": [{"count": 20}],
+        "group": [{"campaign": "a"}, {"campaign": "b"}]}"#;
+    let report = run_with(text, "outdial");
+    let [one, other] = answered(&report)[..] else { panic!("{report:?}") };
+    assert!((0.8..1.25).contains(&(one / other)), "{:?}", report.groups);
+    assert!(report.share_of_u_star > 0.93, "{report:?}");
+    assert_eq!(report.windows_over_cap, 0, "{report:?}");
+}
+
+#[test]
+fn a_campaign_of_three_times_the_weight_gets_three_times_as_much_of_the_agents() {
+    let text = r#"{"days": 2, "hours": 3, "agents": [{"count": 20}],
+        "group": [{"campaign": "a", "weight": 3}, {"campaign": "b"}]}"#;
+    let report = run_with(text, "outdial");
+    let [one, other] = answered(&report)[..] else { panic!("{report:?}") };
+    assert!((2.3..3.7).contains(&(one / other)), "{:?}", report.groups);
+}
+
+#[test]
+fn a_campaign_is_not_starved_by_another_that_has_agents_of_its_own() {
+    let text = r#"{"days": 2, "hours": 3,
+        "agents": [{"count": 30}, {"count": 10, "groups": ["b"]}],
+        "group": [{"name": "a", "campaign": "a"}, {"name": "b", "campaign": "b"}]}"#;
+    let report = run_with(text, "outdial");
+    let [one, other] = answered(&report)[..] else { panic!("{report:?}") };
+    assert!(one > 0.6 * other, "{:?}", report.groups);
+    assert_eq!(report.windows_over_cap, 0, "{report:?}");
+}
+
+#[test]
+fn a_campaign_that_cannot_use_its_part_leaves_it_to_the_others() {
+    // The list of the second is soon at its end, the third may have a line at a time.
+    let text = r#"{"days": 2, "hours": 3, "agents": [{"count": 20}],
+        "group": [{"campaign": "a"}, {"campaign": "b", "list": 200}, {"campaign": "c", "lines_max": 1}]}"#;
+    let report = run_with(text, "outdial");
+    assert!(report.share_of_u_star > 0.92, "{report:?}");
+    let [most, ..] = answered(&report)[..] else { panic!("{report:?}") };
+    assert!(most > 0.8 * report.answered as f64, "{:?}", report.groups);
+}
+
 #[test]
 fn each_campaign_has_days_of_its_own() {
     let text = |campaigns: [&str; 2]| {

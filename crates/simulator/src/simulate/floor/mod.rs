@@ -178,7 +178,8 @@ impl<'a> Floor<'a> {
                 taken: 0,
             });
         }
-        let campaigns = campaigns.len();
+        let of_groups = groups.iter().map(|group: &Group| (group.scenario.name.clone(), group.campaign));
+        let measure = Measure::new(scenario.hours, of_groups);
         let mut floor = Self {
             scenario,
             policy: *policy,
@@ -199,7 +200,7 @@ impl<'a> Floor<'a> {
             calls: FxHashMap::default(),
             over: FxHashMap::default(),
             inbox: VecDeque::new(),
-            measure: Measure::new(scenario.hours, campaigns),
+            measure,
         };
         floor.boot();
         Ok(floor)
@@ -268,6 +269,7 @@ impl<'a> Floor<'a> {
         let detection = self.scenario.detection;
         let settings = GroupSettings {
             dial_mode: self.policy.dial_mode(),
+            weight: group.weight,
             lines_max: group.lines_max,
             calls_per_second_max: group.calls_per_second_max,
             ring_timeout_seconds: group.ring_timeout_seconds,
@@ -472,10 +474,10 @@ impl<'a> Floor<'a> {
                     }
                     None => self.over.remove(&ended.attempt).unwrap_or(Truth::NoPerson),
                 };
-                let campaign = self.groups[group_index(ended.group)].campaign;
-                self.measure.ended(ended.at, campaign, ended.result, truth);
+                let group = group_index(ended.group);
+                self.measure.ended(ended.at, group, ended.result, truth);
                 if ended.connected_at.is_some() {
-                    let group = &self.groups[group_index(ended.group)];
+                    let group = &self.groups[group];
                     let talk = if truth == Truth::NoPerson { MACHINE_TALK } else { group.talk_seconds };
                     self.measure.handled(ended.at, talk + group.wrap_seconds);
                 }
@@ -587,8 +589,7 @@ impl<'a> Floor<'a> {
                 Truth::Connected { .. } => CallResult::Answer,
                 Truth::NoPerson => CallResult::SystemError,
             };
-            let campaign = self.groups[call.group].campaign;
-            self.measure.ended(self.now, campaign, result, truth);
+            self.measure.ended(self.now, call.group, result, truth);
         }
         self.is_up = false;
         self.inbox.clear();
