@@ -62,21 +62,20 @@ impl Engine {
         if wish.withdraw > 0 {
             self.withdraw_lines(id, wish.withdraw);
         }
-        self.place_calls(id, wish.add);
+        let is_limited = !self.place_calls(id, wish.add);
         if self.groups.len() > 1
             && let Some(group) = self.groups.get_mut(&id)
         {
+            group.is_limited = is_limited;
             group.to_come = group.forecast.answers_to_come(&group.lines, self.now);
         }
     }
 
-    /// Places so many calls, as far as the group's limits let it.
-    fn place_calls(&mut self, id: GroupId, mut wanted: u32) {
-        let mut may_call = true;
+    /// Places so many calls, as far as the group's limits let it; false if they did not let it place all.
+    fn place_calls(&mut self, id: GroupId, mut wanted: u32) -> bool {
         while wanted > 0 {
-            may_call = self.limits_allow_a_call(id);
-            if !may_call {
-                break;
+            if !self.limits_allow_a_call(id) {
+                return false;
             }
             wanted -= 1;
             let Some(contact) = self.next_callable(id) else { break };
@@ -89,9 +88,7 @@ impl Engine {
             self.count_call(id);
             self.start_attempt(id, contact, None);
         }
-        if let Some(group) = self.groups.get_mut(&id) {
-            group.is_limited = !may_call;
-        }
+        true
     }
 
     /// What pacing wants done.

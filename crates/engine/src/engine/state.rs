@@ -72,7 +72,7 @@ pub(super) struct Group {
     pub next_call_timer: Time,
     /// Every contact in the hopper waits for a number that may be shown.
     pub held: Option<Held>,
-    /// It was to place more calls than its limits let it.
+    /// At the last look it was to place more calls than its limits let it.
     pub is_limited: bool,
     /// Calls that are not over.
     pub calls_up: u32,

@@ -63,6 +63,9 @@ impl Engine {
     /// What a group leaves to those that share agents with it and had less of their time, by weight.
     pub(super) fn left_to_others(&self, id: GroupId) -> Left {
         let mut left = Left::default();
+        if self.groups.len() < 2 {
+            return left;
+        }
         let Some(group) = self.groups.get(&id) else { return left };
         let (now, skill) = (self.now, group.definition.skill);
         let weight = |group: &Group| f64::from(group.definition.settings.weight.max(1));
