@@ -94,7 +94,7 @@ impl Engine {
     /// What pacing wants done.
     fn ask_pacing(&mut self, id: GroupId) -> Option<Wish> {
         let now = self.now;
-        let (wanted, left_to_others) = (self.wanted_by_others(id), self.left_to_others(id));
+        let (wanted, room_for_others) = (self.wanted_by_others(id), self.room_for_others(id));
         let group = self.groups.get_mut(&id)?;
         let team = self.teams.get(&group.definition.skill).unwrap_or(Team::nobody());
         let (ready, working) = (team.ready.len() as u32, team.at_work);
@@ -104,7 +104,7 @@ impl Engine {
             // Those who are kept for the group's own lines stay, whoever waits.
             ready_agents: ready.saturating_sub(wanted.surely).max(group.kept.min(ready)),
             others_answers: wanted.likely,
-            left_to_others,
+            room_for_others,
             busy_agents: working.saturating_sub(ready),
             busy: &team.busy,
             ringing_lines: group.lines.len() as u32,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ids::GroupId;
-use crate::pacing::Left;
+use crate::pacing::Room;
 use crate::settings::DialMode;
 use crate::time::Time;
 
@@ -48,41 +48,41 @@ impl Group {
         self.used.add(now, seconds);
     }
 
-    /// Whether it would place calls for more agents if they were left to it.
+    /// Whether it would place calls for more agents while it runs, if they were left to it.
     fn wants_agents(&self) -> bool {
         let dials =
             matches!(self.dial_mode(), DialMode::Progressive | DialMode::Power | DialMode::Predictive);
         let has_whom_to_call = self.in_hand() > 0 && self.held.is_none();
         let has_a_line = self.on_lines < self.definition.settings.lines_max;
         let is_limited = self.is_limited || !has_a_line || self.pacing.figures().does_enough;
-        self.is_running() && dials && has_whom_to_call && !is_limited
+        dials && has_whom_to_call && !is_limited
     }
 }
 
 impl Engine {
     /// What a group leaves to those that share agents with it and had less of their time, by weight.
-    pub(super) fn left_to_others(&self, id: GroupId) -> Left {
-        let mut left = Left::default();
+    pub(super) fn room_for_others(&self, id: GroupId) -> Room {
+        let mut room = Room::default();
         if self.groups.len() < 2 {
-            return left;
+            return room;
         }
-        let Some(group) = self.groups.get(&id) else { return left };
+        let Some(group) = self.groups.get(&id) else { return room };
         let (now, skill) = (self.now, group.definition.skill);
         let weight = |group: &Group| f64::from(group.definition.settings.weight.max(1));
         let had = |group: &Group| group.used.lately(now) / weight(group) + TOO_LITTLE_TO_TELL;
         let (mut to_come, mut weights) = (group.to_come.expected, weight(group));
-        for other in self.sharing_agents_with(id, skill) {
+        for other in self.sharing_agents_with(id, skill).filter(|other| other.is_running()) {
             let theirs = other.definition.skill;
             to_come += other.to_come.expected * self.share_of_agents(theirs, skill);
             weights += weight(other);
             let behind = 1.0 - had(other) / had(group);
             if behind > 0.0 && other.wants_agents() {
-                left.answers += ROOM * behind * weight(other);
-                left.part = left.part.max(self.share_of_agents(skill, theirs));
+                room.answers += ROOM * behind * weight(other);
+                room.part = room.part.max(self.share_of_agents(skill, theirs));
             }
         }
-        left.answers *= to_come / weights;
-        left
+        room.answers *= to_come / weights;
+        room
     }
 }
 

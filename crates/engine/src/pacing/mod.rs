@@ -60,10 +60,10 @@ impl Answers {
     }
 }
 
-/// Agents whom a group leaves to others that had less of their time.
+/// What a group leaves to others that had less of the agents' time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Left {
-    /// For so many answers.
+pub struct Room {
+    /// Agents for so many answers.
     pub answers: f64,
     /// Which part of the group's agents the others can have, 0 to 1; no more than that part is left to them.
     pub part: f64,
@@ -78,8 +78,8 @@ pub struct PacingView<'a> {
     pub ready_agents: u32,
     /// Answers that lines of other groups may still bring to the same agents.
     pub others_answers: Answers,
-    /// Room for answers of groups whose turn it is to place calls.
-    pub left_to_others: Left,
+    /// What is left to groups whose turn it is to place calls.
+    pub room_for_others: Room,
     /// Agents of the group who are talking, wrapping up or reserved.
     pub busy_agents: u32,
     /// Each of them. Only agents with the group's skill; those of other groups' calls are among them.
@@ -251,7 +251,7 @@ mod tests {
             now: Time::EPOCH,
             ready_agents,
             others_answers: Answers::default(),
-            left_to_others: Left::default(),
+            room_for_others: Room::default(),
             busy_agents: 0,
             busy: &busy,
             ringing_lines,
@@ -287,8 +287,8 @@ mod tests {
             with_view(10, 0, 0, |view| {
                 let mut budget = view.budget.clone();
                 (0..1000).for_each(|_| budget.count(Time::EPOCH, false));
-                let left_to_others = Left { answers, part };
-                Predictive::new(&settings).wish(&PacingView { left_to_others, budget: &budget, ..*view }).add
+                let room_for_others = Room { answers, part };
+                Predictive::new(&settings).wish(&PacingView { room_for_others, budget: &budget, ..*view }).add
             })
         };
         let alone = added(0.0, 0.0);

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::settings::{OptimizeBy, PredictiveSettings};
 use crate::time::Time;
 
-use super::{Answers, Budget, Left, Observation, Pacing, PacingFigures, PacingView, Segment, Wish};
+use super::{Answers, Budget, Observation, Pacing, PacingFigures, PacingView, Room, Segment, Wish};
 use outlook::Looks;
 
 /// How far ahead an agent's becoming free counts, in mean times to answer: the first for teams of up to
@@ -52,12 +52,12 @@ const SPREADS: f64 = 4.0;
 const RESERVE: f64 = 16.0;
 /// The power of the share of [`RESERVE`] that is left by which the risk is multiplied.
 const RESERVE_POWER: f64 = 0.7;
-/// On a day of which nobody knows how long it will be, one abandonment is kept in hand, and less only when it has had
-/// [`LONG_DAY`] answered calls less so many.
-const SHORT_DAY: f64 = 300.0;
+/// On a day of which nobody knows how long it will be, so many abandonments are kept in hand; the last [`SHORT_DAY`] answers
+/// before [`LONG_DAY`] set them free.
 const SPARE_UNKNOWN: f64 = 1.0;
+const SHORT_DAY: f64 = 300.0;
 /// Where fewer than [`SPARE_FROM`] answers are still to be expected today, up to so many abandonments are kept in hand: each takes 33
-/// answers to make up for it.
+/// answers to make up for it. Measured: docs/decisions/0045-in-hand-at-the-end.md.
 const SPARE: f64 = 1.5;
 const SPARE_FROM: f64 = 200.0;
 /// While nobody has answered yet nobody may be abandoned, so a day would begin with as many answers as one abandonment needs
@@ -83,7 +83,7 @@ const GOAL_EVERY: Duration = Duration::from_secs(10);
 struct Basis {
     ready_agents: u32,
     others_answers: Answers,
-    left_to_others: Left,
+    room_for_others: Room,
     waiting_calls: u32,
     ringing_lines: u32,
     busy_changes: u64,
@@ -263,7 +263,7 @@ impl Pacing for Predictive {
         let basis = Basis {
             ready_agents: view.ready_agents,
             others_answers: view.others_answers,
-            left_to_others: view.left_to_others,
+            room_for_others: view.room_for_others,
             waiting_calls: view.waiting_calls,
             ringing_lines: view.ringing_lines,
             busy_changes: view.busy.changes(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::pacing::probability::{Count, normal_below, normal_loss};
-use crate::pacing::{Answers, Busy, BusyAgents, Forecast, Left, Occupation, PacingView};
+use crate::pacing::{Answers, Busy, BusyAgents, Forecast, Occupation, PacingView, Room};
 use crate::time::Time;
 
 /// Agents and lines up to which sums are computed exactly.
@@ -64,7 +64,7 @@ pub(super) struct Outlook<'a> {
     /// Of other groups' lines, to the same agents.
     others: Answers,
     /// Of the agents who are or will be free, how many are left to other groups.
-    left: f64,
+    room: f64,
     /// By how much more people answer than in the long run.
     pub surge: f64,
     is_exact: bool,
@@ -161,10 +161,10 @@ impl Looks {
             Freed::look(view.busy, &SoonFree::new(view.forecast, view.now, horizon), is_exact)
         });
         let free = i64::from(view.ready_agents) - i64::from(view.waiting_calls);
-        let Left { answers: wanted, part } = view.left_to_others;
+        let Room { answers: wanted, part } = view.room_for_others;
         Outlook {
             free,
-            left: wanted.min((part * (free as f64 + freed.expected)).max(0.0)),
+            room: wanted.min((part * (free as f64 + freed.expected)).max(0.0)),
             freed,
             lines,
             answers,
@@ -226,8 +226,8 @@ impl Outlook<'_> {
 
     fn exactly(&self, freed: &Count, risk: f64, chance: f64, base: u32, most: u32) -> u32 {
         let mut answers = self.count(self.lines);
-        let free = self.free - self.left as i64;
-        answers.add(self.left.fract());
+        let free = self.free - self.room as i64;
+        answers.add(self.room.fract());
         (0..base).for_each(|_| answers.add(chance));
         let mut lines = base;
         while lines < base + most && answers.reaches(free, freed) <= risk {
@@ -239,7 +239,7 @@ impl Outlook<'_> {
 
     fn by_normal(&self, risk: f64, chance: f64, base: u32, most: u32, guess: u32) -> u32 {
         let danger = |more: u32| {
-            let mean = self.surplus() - self.left - f64::from(more) * chance;
+            let mean = self.surplus() - self.room - f64::from(more) * chance;
             let variance = self.variance() + f64::from(more) * chance * (1.0 - chance);
             normal_below((0.5 - mean) / variance.max(1e-6).sqrt())
         };
